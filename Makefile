@@ -1,0 +1,111 @@
+# Gatehouse. `make` builds, `make run` tries it out, `make test` tests everything, `make install DESTDIR=` installs.
+# Variants: `make VARIANT=asan` (tsan, clang, fuzz) builds the same tree into build/VARIANT.
+
+VARIANT ?=
+B := build$(if $(VARIANT),/$(VARIANT))
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+
+CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
+PKGS := libevent libevent_pthreads hiredis libmaxminddb libpcre2-8 libidn2 jansson libcrypto libsystemd libcurl
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wcast-align \
+  -Wpointer-arith -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 \
+  -Wundef -Wvla -Wswitch-enum -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough
+WERROR ?=
+OPT := -O2 -g
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -D_FORTIFY_SOURCE=2
+LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifeq ($(VARIANT),asan)
+  SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+  HARDEN := -fPIE
+endif
+ifeq ($(VARIANT),tsan)
+  SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
+  HARDEN := -fPIE
+endif
+ifeq ($(VARIANT),fuzz)
+  SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+  HARDEN := -fPIE
+endif
+CFLAGS := -std=c17 -D_GNU_SOURCE $(OPT) $(HARDEN) $(SANITIZE) $(WARNINGS) $(if $(WERROR),-Werror) \
+  -ffunction-sections -fdata-sections -pthread -I. -I$(B)/gen -include common/base/banned.h $(PKG_CFLAGS) \
+  -MMD -MP
+LDFLAGS := $(LDHARDEN) $(SANITIZE) -pthread -Wl,--gc-sections,--as-needed
+
+sources = $(sort $(foreach dir,$(1),$(wildcard $(dir)/*.c $(dir)/*/*.c)))
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+COMMON_C := $(call sources,common)
+POLICYD_C := $(call sources,policyd)
+GATECTL_C := $(call sources,gatectl)
+LUA := $(wildcard common/store/*.lua)
+LUA_H := $(patsubst common/store/%.lua,$(B)/gen/%.lua.h,$(LUA))
+FAKES_C := $(call sources,tests/fakes)
+
+LIB := $(B)/libgatehouse.a
+LIBPOLICYD := $(B)/libpolicyd.a
+LIBGATECTL := $(B)/libgatectl.a
+LIBFAKES := $(B)/libfakes.a
+PROGRAMS := $(if $(wildcard policyd/main.c),$(B)/bin/gatehouse-policyd) $(if $(wildcard gatectl/main.c),$(B)/bin/gatectl)
+
+UNIT_C := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
+UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
+BENCH_C := $(wildcard tests/bench/*.c)
+BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_C))
+FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
+
+all: $(PROGRAMS)
+
+$(B)/gen/%.lua.h: common/store/%.lua
+	@mkdir -p $(@D)
+	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@
+
+$(B)/obj/%.o: %.c | $(LUA_H)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(CFLAGS) -c $< -o $@
+
+$(LIB): $(call objects,$(COMMON_C))
+$(LIBPOLICYD): $(call objects,$(filter-out policyd/main.c,$(POLICYD_C)))
+$(LIBGATECTL): $(call objects,$(filter-out gatectl/main.c,$(GATECTL_C)))
+$(LIBFAKES): $(call objects,$(FAKES_C))
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/bin/gatehouse-policyd: $(B)/obj/policyd/main.o $(LIBPOLICYD) $(LIB)
+$(B)/bin/gatectl: $(B)/obj/gatectl/main.o $(LIBGATECTL) $(LIB)
+$(B)/bin/%:
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# A unit test may use the insides of the programs, never their main().
+$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBPOLICYD) $(LIBGATECTL) $(LIBFAKES) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+$(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBPOLICYD) $(LIBGATECTL) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+
+units: $(UNITS)
+benches: $(BENCHES)
+fuzzers: $(FUZZERS)
+
+# One unit test: make unit/base/test_slice
+unit/%: $(B)/unit/%
+	$<
+
+clean:
+	rm -rf build
+
+.PHONY: all units benches fuzzers clean
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
