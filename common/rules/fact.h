@@ -1,0 +1,55 @@
+/* common/rules/fact.h - what a fact is, as rules see it. A daemon has one table of fact types; a rule set names facts by
+ * `slot`, an index into its own array of references, so a request's facts are a plain array. */
+#ifndef GATEHOUSE_RULES_FACT_H
+#define GATEHOUSE_RULES_FACT_H
+
+#include "common/rules/value.h"
+
+enum fact_state {
+    FACT_MISSING, /* nobody has asked for it yet, or it is on its way: evaluation waits */
+    FACT_UNKNOWN, /* it could not be had: a time-out, no database, no store */
+    FACT_KNOWN,
+};
+
+/* Stages of an SMTP transaction, as bits of a set (`stage = any` is STAGE_ALL). */
+enum stage {
+    STAGE_CONNECT = 1 << 0,
+    STAGE_HELO = 1 << 1, /* EHLO too */
+    STAGE_MAIL = 1 << 2,
+    STAGE_RCPT = 1 << 3,
+    STAGE_DATA = 1 << 4,
+    STAGE_END = 1 << 5, /* END-OF-MESSAGE */
+    STAGE_OTHER = 1 << 6, /* VRFY, ETRN, XCLIENT and what is to come */
+};
+#define STAGE_ALL 0x7fu
+
+struct fact_type {
+    const char *name; /* `sender`; one `*` stands for an argument: `limit.*.used` */
+    enum value_type type;
+    unsigned stages; /* set of enum stage where it exists */
+    const char *const *words; /* VALUE_WORD: the closed vocabulary, NULL-terminated; NULL: any */
+    bool (*accepts)(
+        struct slice literal); /* is this literal one the fact can have? NULL: not checked */
+    bool has_side_effect; /* never fetched ahead of time */
+    int id; /* the daemon's own number for it: its provider switches on it */
+    const char *doc; /* one sentence, for -d and the manual */
+};
+
+enum fact_kind {
+    FACT_PLAIN, /* a row of the fact table */
+    FACT_IN_LIST, /* BOOLEAN: subject in list:NAME or in list:NAME/{key} */
+    FACT_IN_MAP, /* BOOLEAN: subject in map:NAME/{key}: is subject among the values of key */
+};
+
+#define FACT_NONE SIZE_MAX
+
+struct fact_ref {
+    enum fact_kind kind;
+    const struct fact_type *type; /* FACT_PLAIN */
+    struct slice name; /* as written: `limit.user-hourly.used`, `list:block` */
+    struct slice arg; /* FACT_PLAIN: what stands for `*`; else NAME of the list or map */
+    size_t subject; /* list, map: slot of the fact left of `in` */
+    size_t key; /* slot of the fact in braces, FACT_NONE without */
+};
+
+#endif

@@ -1,0 +1,180 @@
+/* common/rules/rules.h - rules over facts: the language (lexer, parser, types) and its evaluation. Pure: nothing here
+ * does I/O, reads a clock or keeps state between calls; the same facts give the same verdict.
+ *
+ *     [rule country]
+ *     when    = country in (KP, RU) and sasl_username is empty
+ *     then    = reject 5.7.1 Mail from this country is not accepted here
+ *     order   = 300
+ *     mode    = enforce        # or shadow
+ *     trouble = skip           # or match, defer
+ *     stage   = any            # or: connect helo mail rcpt data end-of-message
+ *
+ * Three-valued logic (Kleene): false and unknown = false, true or unknown = true, not unknown = unknown. */
+#ifndef GATEHOUSE_RULES_RULES_H
+#define GATEHOUSE_RULES_RULES_H
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/rules/fact.h"
+
+/* ---- the schema: what a daemon lets its rules say ---- */
+
+enum action_kind {
+    ACTION_FINAL, /* ends the evaluation */
+    ACTION_CONTINUES, /* collected; evaluation goes on */
+};
+
+enum action_argument {
+    ARG_NONE,
+    ARG_REPLY, /* [code] text, may hold {fact}; the default text when empty */
+    ARG_TEXT, /* text, may hold {fact}; required */
+    ARG_OPT_TEXT, /* text or nothing */
+    ARG_HEADER, /* Name: text */
+    ARG_MAILBOX, /* an address, may hold {fact} */
+    ARG_WORD, /* one word: a restriction class, a scanner */
+    ARG_LIMITS, /* A, B: names of limits */
+    ARG_DURATION, /* 5m */
+    ARG_NUMBER, /* +2, -1.5 */
+};
+
+struct action_type {
+    const char *name; /* `reject` */
+    int id; /* the daemon's own number */
+    enum action_kind kind;
+    enum action_argument argument;
+    bool refuses; /* reject, defer: no limit is charged */
+    unsigned
+        default_stages; /* where it acts unless `stage` says otherwise; 0 for ARG_LIMITS: asked of the schema */
+    const char *reply_class; /* ARG_REPLY: the codes it takes, "45" for reject, "4" for defer */
+    const char *default_text; /* ARG_REPLY with no text: "Access denied" */
+    const char *doc;
+};
+
+struct rules_schema {
+    const struct fact_type *facts;
+    size_t fact_count;
+    const struct action_type *actions;
+    size_t action_count;
+    /* Names the configuration declares; used for checking and suggestions. `context` is passed through. */
+    bool (*list_exists)(const void *context, struct slice name);
+    bool (*map_exists)(const void *context, struct slice name);
+    bool (*limit_exists)(const void *context, struct slice name, unsigned *charging_stages);
+    /* The n-th declared name of a kind ("list", "map", "limit"), absent past the end: for "did you mean". */
+    struct slice (*name_at)(const void *context, const char *kind, size_t n);
+    bool (*fact_arg_known)(const void *context, const struct fact_type *type, struct slice arg);
+    const void *context;
+};
+
+/* ---- a rule set ---- */
+
+enum rule_mode { RULE_ENFORCE, RULE_SHADOW };
+enum rule_trouble { TROUBLE_SKIP, TROUBLE_MATCH, TROUBLE_DEFER };
+
+/* One rule as written. Absent slices mean "not given". Offsets in errors refer to these texts. */
+struct rule_source {
+    struct slice name, when, then, order, mode, trouble, stage;
+    bool is_live; /* from the store: needs an order */
+};
+
+/* A mistake in a rule: which text, where in it (byte offset), what, and a suggestion inside the message. */
+struct rule_error {
+    enum rule_field {
+        RULE_NAME,
+        RULE_WHEN,
+        RULE_THEN,
+        RULE_ORDER,
+        RULE_MODE,
+        RULE_TROUBLE_FIELD,
+        RULE_STAGE
+    } field;
+    size_t rule; /* index of the source */
+    size_t offset;
+    bool is_warning; /* worth saying, not a reason to refuse the file */
+    char text[200];
+};
+
+struct rule_errors {
+    void (*add)(void *arg, const struct rule_error *error);
+    void *arg;
+};
+
+struct rule_set; /* opaque, immutable once made: shared by all workers */
+
+/* Compiles all sources, sorted by order (a source without one gets the order of the source before it + 100, the first
+ * 100; equal orders keep their sequence). Every mistake is reported; a rule with an error is left out of the set.
+ * NULL only when memory is out. The set keeps copies of all texts. `schema` must outlive it. */
+struct rule_set *rule_set_new(const struct rules_schema *schema, const struct rule_source *sources,
+                              size_t count, const struct rule_errors *errors);
+void rule_set_free(struct rule_set **set); /* NULL-safe; clears *set */
+
+size_t rule_set_count(const struct rule_set *set);
+size_t rule_set_slots(const struct rule_set *set); /* how many facts it names */
+const struct fact_ref *rule_set_ref(const struct rule_set *set, size_t slot);
+
+/* A rule as compiled, for messages, metrics and listings. Borrowed from the set. */
+struct rule_info {
+    struct slice name, when, then; /* as written */
+    long order;
+    enum rule_mode mode;
+    enum rule_trouble trouble;
+    unsigned stages; /* where it can run: its `stage` cut down to where all its facts exist */
+    bool is_live;
+    const struct action_type *action;
+};
+struct rule_info rule_set_info(const struct rule_set *set, size_t rule);
+
+/* ---- evaluation ---- */
+
+/* Where facts come from. get() answers at once; FACT_MISSING means that it has been asked for (or, with
+ * `ask` false, would have to be) and evaluation must be repeated when it is there. A fact that was KNOWN or
+ * UNKNOWN once stays so for the request. */
+struct fact_source {
+    enum fact_state (*get)(struct fact_source *source, size_t slot, struct value *out);
+};
+
+/* A continuing action that was reached, in order, or the final one. `text` has its facts filled in, escaped (printable
+ * ASCII) and bounded to 400 bytes. */
+struct action {
+    const struct action_type *type;
+    size_t rule; /* index in the set */
+    unsigned code; /* ARG_REPLY: basic code given in the rule, e.g. 550; 0: not given */
+    struct slice enhanced; /* ARG_REPLY: "5.7.1", or absent */
+    struct slice text; /* text, mailbox, word */
+    struct slice header; /* ARG_HEADER: the name; `text` is its value */
+    const struct slice *limits; /* ARG_LIMITS: names as written */
+    size_t limit_count;
+    uint64_t duration_ms;
+    double number;
+};
+
+struct verdict {
+    const struct action *final; /* NULL: no final action was reached */
+    const struct action *continuing; /* in the order reached, without those of shadow rules */
+    size_t continuing_count;
+    const struct action *shadow; /* what shadow rules would have done */
+    size_t shadow_count;
+    bool
+        is_trouble; /* final because a rule's `trouble = defer` said so: final->type is the schema's `defer` */
+    size_t trouble_rules; /* rules whose condition came out unknown */
+    double score; /* sum of ARG_NUMBER actions */
+};
+
+enum eval_result {
+    EVAL_DONE,
+    EVAL_WAIT, /* a fact is missing; see rule_set_wanted() */
+    EVAL_NO_MEMORY,
+};
+
+struct trace; /* what each rule saw and why; see trace.h */
+
+/* Runs the rules that apply at `stage`, in order, to the first final action. All results live in `arena`. `score` (the
+ * built-in fact of that name, VALUE_NUMBER) is known to the evaluator: the sum so far. `trace` may be NULL. */
+enum eval_result rules_eval(const struct rule_set *set, enum stage stage, struct fact_source *facts,
+                            struct arena *arena, struct verdict *verdict, struct trace *trace);
+
+/* After EVAL_WAIT: every slot that the rules from the one that waits on could need at this stage, without those with a
+ * side effect: `want` is called once for each, so that they can be fetched side by side. */
+void rules_wanted(const struct rule_set *set, enum stage stage, size_t from_rule,
+                  void (*want)(void *arg, size_t slot), void *arg);
+
+#endif

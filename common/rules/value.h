@@ -1,0 +1,29 @@
+/* common/rules/value.h - what a fact is worth: a typed value, perhaps empty. Texts are borrowed from the request's
+ * arena (or a constant) and already normalised: mailboxes and domains lower case, domains as A-labels. */
+#ifndef GATEHOUSE_RULES_VALUE_H
+#define GATEHOUSE_RULES_VALUE_H
+
+#include "common/base/slice.h"
+#include "common/mail/ipnet.h"
+
+enum value_type {
+    VALUE_TEXT, /* compared byte by byte */
+    VALUE_WORD, /* compared without regard to case; a closed vocabulary when the fact lists one */
+    VALUE_NUMBER, /* compared as numbers; literals may carry K M G (1024s); up to 3 decimals mean something */
+    VALUE_BOOLEAN, /* a condition by itself */
+    VALUE_ADDRESS, /* IPv4 or IPv6 address or network; `= 192.0.2.0/24` means lies in */
+    VALUE_DOMAIN,
+    VALUE_MAILBOX,
+};
+
+struct value {
+    enum value_type type;
+    bool is_empty; /* no text, no address; a NUMBER that Postfix did not send */
+    struct slice
+        text; /* TEXT WORD DOMAIN MAILBOX; for NUMBER and ADDRESS the spelling to interpolate, or absent */
+    double number;
+    bool boolean;
+    struct ipnet net;
+};
+
+#endif

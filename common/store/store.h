@@ -1,0 +1,148 @@
+/* common/store/store.h - counters, lists and remembered charges, wherever they live. Asynchronous: a call either is
+ * done at once (returns true; `done` is not called) or ends later in exactly one call of `done` from the worker's loop,
+ * never from inside the start. Every call ends within its deadline, whatever the back end does.
+ *
+ * One `struct store` per worker, used on that worker's thread alone; what they share is behind the back end. */
+#ifndef GATEHOUSE_STORE_STORE_H
+#define GATEHOUSE_STORE_STORE_H
+
+#include "common/base/clock.h"
+#include "common/limits/limit.h"
+
+struct store; /* opaque */
+
+enum store_result {
+    STORE_OK,
+    STORE_FAILED, /* no answer and no local copy to decide with */
+};
+
+/* Every asynchronous call starts with this. It is owned by the caller and must stay until done or abandoned. */
+struct store_call {
+    void (*done)(struct store_call *call); /* may free the call */
+    enum store_result result;
+    bool is_degraded; /* answered by the local copy because the back end did not */
+    void *pending; /* the store's own; NULL when nothing is under way */
+};
+void store_abandon(struct store *store, struct store_call *call); /* ends it without done */
+
+/* One limit of one request. `fields` from limit_candidates(), `subject` from limit_subject(). */
+struct limit_use {
+    const struct limit *limit;
+    struct slice subject;
+    const struct slice *fields;
+    size_t field_count;
+    uint64_t amount; /* 0: only look (is one more admitted?) */
+    bool force; /* add without checking: `refused` after the fact */
+    /* out */
+    struct rate rate;
+    struct rate_source source;
+    uint64_t used; /* in the window, before this charge */
+    uint64_t free_ms; /* when looked at or exceeded: until enough slots are free again; 0: now */
+};
+
+/* Checks all uses and, if none is exceeded, charges them all, in one step on the store's clock. */
+struct store_charge {
+    struct store_call call;
+    struct slice
+        once; /* 32 hex digits: a charge with the same name in the last 60 s is not repeated, its result is;
+                          absent: no memory */
+    struct limit_use *uses;
+    size_t use_count;
+    bool peek; /* only read: `used`, `rate` and `free_ms` are filled in, nothing is remembered */
+    /* out */
+    bool admitted;
+    size_t over; /* index of the first use exceeded, when not admitted */
+    bool repeated;
+};
+bool store_charge(struct store *store, struct store_charge *charge);
+
+/* Values of some fields of one hash (a per-recipient list): texts[i] absent when the field is not there. */
+struct store_fetch {
+    struct store_call call;
+    struct slice key; /* without the `gh:` prefix: `list:allow/bob@example.com` */
+    const struct slice *fields;
+    size_t count;
+    struct slice *texts; /* out, `count` of them, in `arena` */
+    struct arena *arena;
+};
+bool store_fetch(struct store *store, struct store_fetch *fetch);
+
+/* ---- live state, whole hashes: for the poller, gatectl and panels ---- */
+
+struct store_field {
+    struct slice name, text;
+};
+
+/* All fields of a hash, if it changed since `version`. */
+struct store_read {
+    struct store_call call;
+    struct slice key;
+    struct arena *arena;
+    /* out */
+    struct store_field *fields;
+    size_t count;
+};
+bool store_read(struct store *store, struct store_read *read);
+
+/* One field written (text) or removed (text absent), or with an absent field the whole hash removed; `gh:gen` bumped. */
+struct store_write {
+    struct store_call call;
+    struct slice key, field, text;
+    bool existed; /* out */
+};
+bool store_write(struct store *store, struct store_write *write);
+
+/* Which of these hashes changed: `version` in and out is a digest of each (empty: never seen). One round trip. */
+struct store_poll {
+    struct store_call call;
+    const struct slice *keys;
+    size_t count;
+    char (*versions)[48];
+    bool *changed; /* out, `count` of them */
+};
+bool store_poll(struct store *store, struct store_poll *poll);
+
+/* Usage counters of a subject are removed (`gatectl limit reset`). */
+struct store_reset {
+    struct store_call call;
+    struct slice limit, subject;
+    uint64_t removed; /* out: keys */
+};
+bool store_reset(struct store *store, struct store_reset *reset);
+
+/* Subjects with the highest usage of a limit (`gatectl top`), bounded work. */
+struct store_top_row {
+    struct slice limit, subject;
+    uint64_t used, window_ms;
+};
+struct store_top {
+    struct store_call call;
+    struct slice limit; /* absent: all */
+    struct arena *arena;
+    struct store_top_row *rows; /* out */
+    size_t count; /* in: most rows; out: rows */
+};
+bool store_top(struct store *store, struct store_top *top);
+
+/* ---- the decision log (gh:log): never waits; dropped and counted when the store is slow ---- */
+void store_log(struct store *store, struct slice line);
+struct store_log_read {
+    struct store_call call;
+    struct slice after; /* id of the last line seen; empty: the newest `count` */
+    struct slice find; /* only lines that contain this; empty: all */
+    struct arena *arena;
+    struct store_field *lines; /* out: name = id, text = line; oldest first */
+    size_t count; /* in: most; out: lines */
+};
+bool store_log_read(struct store *store, struct store_log_read *read);
+
+/* ---- state ---- */
+enum store_state { STORE_UP, STORE_DEGRADED, STORE_DOWN };
+struct store_status {
+    enum store_state state;
+    const char *kind; /* "memory", "redis" */
+    char detail[160]; /* one line for status and /ready */
+};
+void store_status(const struct store *store, struct store_status *out); /* any thread */
+
+#endif
