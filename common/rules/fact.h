@@ -11,17 +11,23 @@ enum fact_state {
     FACT_KNOWN,
 };
 
-/* Stages of an SMTP transaction, as bits of a set (`stage = any` is STAGE_ALL). */
+/* Stages of an SMTP transaction, as bits of a set (`stage = any` is STAGE_ALL). At DATA and END-OF-MESSAGE Postfix names
+ * the recipient only when there is one: with several the request is at the _MANY stage, where `recipient` does not
+ * exist and rules that name it do not run. `stage = data` means both. */
 enum stage {
     STAGE_CONNECT = 1 << 0,
     STAGE_HELO = 1 << 1, /* EHLO too */
     STAGE_MAIL = 1 << 2,
     STAGE_RCPT = 1 << 3,
     STAGE_DATA = 1 << 4,
-    STAGE_END = 1 << 5, /* END-OF-MESSAGE */
-    STAGE_OTHER = 1 << 6, /* VRFY, ETRN, XCLIENT and what is to come */
+    STAGE_DATA_MANY = 1 << 5,
+    STAGE_END = 1 << 6, /* END-OF-MESSAGE */
+    STAGE_END_MANY = 1 << 7,
+    STAGE_OTHER = 1 << 8, /* VRFY, ETRN, XCLIENT and what is to come */
 };
-#define STAGE_ALL 0x7fu
+#define STAGES_DATA ((unsigned)(STAGE_DATA | STAGE_DATA_MANY))
+#define STAGES_END ((unsigned)(STAGE_END | STAGE_END_MANY))
+#define STAGE_ALL 0x1ffu
 
 struct fact_type {
     const char *name; /* `sender`; one `*` stands for an argument: `limit.*.used` */
