@@ -1,0 +1,217 @@
+/* tests/unit/mail/test_ipnet.c - addresses and networks: spelling, containment, private space. */
+#include "tests/unit/unit.h"
+
+#include "common/mail/ipnet.h"
+
+static const struct {
+    const char *text;
+    const char *want; /* as printed; NULL: refused */
+    const char *error; /* part of the message */
+} nets[] = {
+    { "192.0.2.1", "192.0.2.1", NULL },
+    { "192.0.2.0/24", "192.0.2.0/24", NULL },
+    { "192.0.2.1/32", "192.0.2.1", NULL },
+    { "0.0.0.0/0", "0.0.0.0/0", NULL },
+    { "::/0", "::/0", NULL },
+    { "::ffff:192.0.2.1", "192.0.2.1", NULL },
+    { "::ffff:c000:201", "192.0.2.1", NULL },
+    { "::ffff:192.0.2.0/120", "192.0.2.0/24", NULL },
+    { "2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1", NULL }, /* RFC 5952 4.2.3: the first run */
+    { "2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1", NULL }, /* 4.2.2: not one group alone */
+    { "2001:0db8::0001", "2001:db8::1", NULL },
+    { "2001:db8::/32", "2001:db8::/32", NULL },
+    { "fe80::/10", "fe80::/10", NULL },
+    { "192.0.2.1/24", NULL, "the network is 192.0.2.0/24" },
+    { "2001:db8::1/64", NULL, "the network is 2001:db8::/64" },
+    { "::ffff:192.0.2.0/24", NULL, "bits set" },
+    { "192.0.2.0/33", NULL, "0 to 32" },
+    { "192.0.2.0/024", NULL, "0 to 32" },
+    { "192.0.2.0/", NULL, "0 to 32" },
+    { "192.0.2.0/-1", NULL, "0 to 32" },
+    { "2001:db8::/129", NULL, "0 to 128" },
+    { "2001:db8::/18446744073709551616", NULL, "0 to 128" },
+    { "192.0.2", NULL, "not an IPv4 or IPv6 address" },
+    { "192.0.2.01", NULL, "not an IPv4 or IPv6 address" },
+    { "192.0.2.256", NULL, "not an IPv4 or IPv6 address" },
+    { " 192.0.2.1", NULL, "not an IPv4 or IPv6 address" },
+    { "fe80::1%eth0", NULL, "not an IPv4 or IPv6 address" },
+    { "1:2:3:4:5:6:7:8:9", NULL, "not an IPv4 or IPv6 address" },
+    { "", NULL, "not an IPv4 or IPv6 address" },
+    { "/", NULL, "not an IPv4 or IPv6 address" },
+};
+
+static void reads_networks_and_prints_them_normalised(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct ipnet net = { .bits = 0 };
+        char error[IPNET_ERROR_MAX] = "", text[IPNET_TEXT_MAX];
+        bool ok = ipnet_parse(slice_of(nets[i].text), &net, error);
+        size_t len = ipnet_print(&net, text);
+        if (len != strlen(text) || strcmp(text, ok ? nets[i].want : "") != 0 ||
+            ok != (nets[i].want != NULL))
+            fail_msg("\"%s\" gives \"%s\"", nets[i].text, text);
+        if (!ok && strstr(error, nets[i].error) == NULL)
+            fail_msg("\"%s\" gives the error \"%s\"", nets[i].text, error);
+    }
+}
+
+static void refuses_a_nul_inside(UNUSED void **state)
+{
+    struct ip_address address;
+
+    assert_false(ip_address_parse(SLICE("192.0.2.1\0"), &address));
+    assert_false(ip_address_parse((struct slice){ NULL, 0 }, &address));
+}
+
+static const struct {
+    const char *text, *want;
+} literals[] = {
+    { "[192.0.2.1]", "192.0.2.1" },
+    { "[IPv6:2001:db8::1]", "2001:db8::1" },
+    { "[ipv6:::1]", "::1" },
+    { "[IPv6:192.0.2.1]", NULL },
+    { "[2001:db8::1]", NULL },
+    { "192.0.2.1", NULL },
+    { "[192.0.2.1", NULL },
+    { "[]", NULL },
+    { "[", NULL },
+    { "", NULL },
+};
+
+static void reads_address_literals(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(literals); i++) {
+        struct ip_address address;
+        char text[IP_ADDRESS_TEXT_MAX] = "";
+        bool ok = ip_address_parse_literal(slice_of(literals[i].text), &address);
+        if (ok)
+            ip_address_print(&address, text);
+        if (ok != (literals[i].want != NULL) || (ok && strcmp(text, literals[i].want) != 0))
+            fail_msg("\"%s\" gives \"%s\"", literals[i].text, text);
+    }
+}
+
+static struct ipnet net_of(const char *text)
+{
+    struct ipnet net = { .bits = 0 };
+
+    if (text[0] != '\0')
+        assert_true(ipnet_parse(slice_of(text), &net, NULL));
+    return net;
+}
+
+static const struct {
+    const char *outer, *inner;
+    bool want;
+} pairs[] = {
+    { "192.0.2.0/24", "192.0.2.255", true },
+    { "192.0.2.0/24", "192.0.3.0", false },
+    { "192.0.2.0/25", "192.0.2.128", false },
+    { "192.0.2.0/24", "192.0.2.0/24", true },
+    { "192.0.2.0/24", "192.0.0.0/16", false },
+    { "0.0.0.0/0", "192.0.2.1", true },
+    { "::/0", "192.0.2.1", false },
+    { "0.0.0.0/0", "2001:db8::1", false },
+    { "::/0", "2001:db8::1", true },
+    { "2001:db8::/33", "2001:db8:8000::", false },
+    { "2001:db8::/33", "2001:db8:7fff::", true },
+    { "", "192.0.2.1", false },
+    { "::/0", "", false },
+    { "", "", false },
+};
+
+static void knows_what_lies_in_a_network(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        struct ipnet outer = net_of(pairs[i].outer), inner = net_of(pairs[i].inner);
+        if (ipnet_contains(&outer, &inner) != pairs[i].want)
+            fail_msg("\"%s\" in \"%s\"", pairs[i].inner, pairs[i].outer);
+    }
+}
+
+static const struct {
+    const char *net;
+    unsigned ipv4_bits, ipv6_bits;
+    const char *want;
+} masks[] = {
+    { "192.0.2.77", 24, 64, "192.0.2.0/24" },
+    { "192.0.2.77", 32, 64, "192.0.2.77" },
+    { "192.0.2.77", 0, 64, "0.0.0.0/0" },
+    { "192.0.0.0/16", 24, 64, "192.0.0.0/16" },
+    { "2001:db8:1:2:3::4", 24, 64, "2001:db8:1:2::/64" },
+    { "2001:db8:1:2:3::4", 24, 128, "2001:db8:1:2:3::4" },
+    { "2001:db8:ffff::", 24, 33, "2001:db8:8000::/33" },
+    { "", 24, 64, "" },
+};
+
+static void masks_to_a_network(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(masks); i++) {
+        struct ipnet net = net_of(masks[i].net);
+        char text[IPNET_TEXT_MAX];
+        net = ipnet_mask(&net, masks[i].ipv4_bits, masks[i].ipv6_bits);
+        ipnet_print(&net, text);
+        if (strcmp(text, masks[i].want) != 0)
+            fail_msg("\"%s\" gives \"%s\"", masks[i].net, text);
+    }
+}
+
+static const struct {
+    const char *address;
+    bool is_private;
+} reach[] = {
+    { "10.255.255.255", true },
+    { "11.0.0.0", false },
+    { "172.15.255.255", false },
+    { "172.31.255.255", true },
+    { "172.32.0.0", false },
+    { "192.168.0.1", true },
+    { "127.0.0.53", true },
+    { "169.254.1.1", true },
+    { "100.64.0.1", true },
+    { "100.128.0.0", false },
+    { "0.0.0.0", true },
+    { "192.0.2.1", true },
+    { "198.51.100.1", true },
+    { "203.0.113.1", true },
+    { "198.19.255.255", true },
+    { "224.0.0.1", true },
+    { "255.255.255.255", true },
+    { "9.9.9.9", false },
+    { "::", true },
+    { "::1", true },
+    { "::2", false },
+    { "2001:db8::1", true },
+    { "2001:db9::1", false },
+    { "fd00::1", true },
+    { "fe80::1", true },
+    { "fec0::1", false },
+    { "ff02::1", true },
+    { "2a00::1", false },
+    { "::ffff:10.0.0.1", true },
+    { "64:ff9b::1", false },
+};
+
+static void knows_private_space(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(reach); i++) {
+        struct ip_address address;
+        assert_true(ip_address_parse(slice_of(reach[i].address), &address));
+        if (ip_address_is_private(&address) != reach[i].is_private)
+            fail_msg("%s", reach[i].address);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_networks_and_prints_them_normalised),
+        cmocka_unit_test(refuses_a_nul_inside),
+        cmocka_unit_test(reads_address_literals),
+        cmocka_unit_test(knows_what_lies_in_a_network),
+        cmocka_unit_test(masks_to_a_network),
+        cmocka_unit_test(knows_private_space),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
