@@ -29,6 +29,14 @@ enum stage {
 #define STAGES_END ((unsigned)(STAGE_END | STAGE_END_MANY))
 #define STAGE_ALL 0x1ffu
 
+/* `any`, or words of connect helo mail rcpt data end-of-message other, separated by blanks or commas. On failure
+ * *offset is where the unknown word begins (the length of `text` when there is none at all). */
+bool stages_parse(struct slice text, unsigned *stages, size_t *offset);
+/* The words of a set, separated by blanks: "rcpt data"; "any" for all. At most STAGES_TEXT_MAX bytes and a NUL. A set
+ * with only one of two stages of the same word is named "data with one recipient", "data with several recipients". */
+enum { STAGES_TEXT_MAX = 200 };
+struct slice stages_print(unsigned stages, char out[STAGES_TEXT_MAX + 1]);
+
 struct fact_type {
     const char *name; /* `sender`; one `*` stands for an argument: `limit.*.used` */
     enum value_type type;
@@ -36,7 +44,7 @@ struct fact_type {
     const char *const *words; /* VALUE_WORD: the closed vocabulary, NULL-terminated; NULL: any */
     bool (*accepts)(
         struct slice literal); /* is this literal one the fact can have? NULL: not checked */
-    bool has_side_effect; /* never fetched ahead of time */
+    bool has_side_effect; /* never fetched ahead of time, only when evaluation reaches it */
     int id; /* the daemon's own number for it: its provider switches on it */
     const char *doc; /* one sentence, for -d and the manual */
 };

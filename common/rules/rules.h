@@ -43,6 +43,7 @@ struct action_type {
     enum action_kind kind;
     enum action_argument argument;
     bool refuses; /* reject, defer: no limit is charged */
+    bool uses_reply; /* of these a reply carries only one: all but accept, limit, greylist, score */
     unsigned
         default_stages; /* where it acts unless `stage` says otherwise; 0 for ARG_LIMITS: asked of the schema */
     const char *reply_class; /* ARG_REPLY: the codes it takes, "45" for reject, "4" for defer */
@@ -55,12 +56,15 @@ struct rules_schema {
     size_t fact_count;
     const struct action_type *actions;
     size_t action_count;
-    /* Names the configuration declares; used for checking and suggestions. `context` is passed through. */
+    /* Names the configuration declares; used for checking and suggestions. `context` is passed through. Each function may
+     * be NULL: any name exists then, limits are charged at any stage, nothing is suggested. */
     bool (*list_exists)(const void *context, struct slice name);
     bool (*map_exists)(const void *context, struct slice name);
     bool (*limit_exists)(const void *context, struct slice name, unsigned *charging_stages);
     /* The n-th declared name of a kind ("list", "map", "limit"), absent past the end: for "did you mean". */
     struct slice (*name_at)(const void *context, const char *kind, size_t n);
+    /* Is `arg` something that the `*` of this fact can stand for? Suggestions: name_at() with the kind that the fact's
+     * name begins with ("limit" of `limit.*.used`). */
     bool (*fact_arg_known)(const void *context, const struct fact_type *type, struct slice arg);
     const void *context;
 };
@@ -107,6 +111,15 @@ struct rule_set *rule_set_new(const struct rules_schema *schema, const struct ru
                               size_t count, const struct rule_errors *errors);
 void rule_set_free(struct rule_set **set); /* NULL-safe; clears *set */
 
+/* Bounds of what is compiled; beyond them is an error. */
+enum {
+    RULES_MAX = 10000,
+    RULE_SLOTS_MAX = 4096, /* facts named by one set */
+    CONDITION_TOKENS_MAX = 2000,
+    CONDITION_DEPTH_MAX = 32,
+    ACTION_TEXT_MAX = 400, /* bytes of a text with its facts filled in */
+};
+
 size_t rule_set_count(const struct rule_set *set);
 size_t rule_set_slots(const struct rule_set *set); /* how many facts it names */
 const struct fact_ref *rule_set_ref(const struct rule_set *set, size_t slot);
@@ -123,13 +136,19 @@ struct rule_info {
 };
 struct rule_info rule_set_info(const struct rule_set *set, size_t rule);
 
+/* Which names the rules use, those of rules with an error too: to find what the configuration declares in vain. A
+ * limit is used by `limit NAME` alone; reading `limit.NAME.used` charges nothing. */
+enum rule_name_kind { RULE_NAMES_FACT, RULE_NAMES_LIST, RULE_NAMES_MAP, RULE_NAMES_LIMIT };
+bool rule_set_uses(const struct rule_set *set, enum rule_name_kind kind, struct slice name);
+
 /* ---- evaluation ---- */
 
-/* Where facts come from. get() answers at once; FACT_MISSING means that it has been asked for (or, with
- * `ask` false, would have to be) and evaluation must be repeated when it is there. A fact that was KNOWN or
- * UNKNOWN once stays so for the request. */
+/* Where facts come from. get() answers at once. FACT_MISSING means that it has been asked for (with `ask` false: would
+ * have to be; nothing may be started then) and that evaluation must be repeated when it is there. A fact that was KNOWN
+ * or UNKNOWN once stays so, with its value, for the request. Facts come from their slot's rule_set_ref(); lists and maps
+ * are asked for when their subject and key are known and not empty. */
 struct fact_source {
-    enum fact_state (*get)(struct fact_source *source, size_t slot, struct value *out);
+    enum fact_state (*get)(struct fact_source *source, size_t slot, bool ask, struct value *out);
 };
 
 /* A continuing action that was reached, in order, or the final one. `text` has its facts filled in, escaped (printable
@@ -155,13 +174,16 @@ struct verdict {
     size_t shadow_count;
     bool
         is_trouble; /* final because a rule's `trouble = defer` said so: final->type is the schema's `defer` */
-    size_t trouble_rules; /* rules whose condition came out unknown */
-    double score; /* sum of ARG_NUMBER actions */
+    const size_t *troubled; /* rules (shadow too) whose condition came out unknown or whose mailbox
+                               text gave no address */
+    size_t troubled_count;
+    double score; /* sum of ARG_NUMBER actions, without shadow rules */
+    size_t waits_on; /* EVAL_WAIT: the rule that waits; all else is then as far as it came */
 };
 
 enum eval_result {
     EVAL_DONE,
-    EVAL_WAIT, /* a fact is missing; see rule_set_wanted() */
+    EVAL_WAIT, /* a fact is missing; see rules_wanted() */
     EVAL_NO_MEMORY,
 };
 
@@ -172,8 +194,9 @@ struct trace; /* what each rule saw and why; see trace.h */
 enum eval_result rules_eval(const struct rule_set *set, enum stage stage, struct fact_source *facts,
                             struct arena *arena, struct verdict *verdict, struct trace *trace);
 
-/* After EVAL_WAIT: every slot that the rules from the one that waits on could need at this stage, without those with a
- * side effect: `want` is called once for each, so that they can be fetched side by side. */
+/* After EVAL_WAIT: every slot that the rules from verdict.waits_on on could need at this stage, without those with a side
+ * effect: `want` is called once for each (the subject and key of a list before the list), so that all are fetched side
+ * by side. What the condition of the rule that waits cannot do without has been asked for by then. */
 void rules_wanted(const struct rule_set *set, enum stage stage, size_t from_rule,
                   void (*want)(void *arg, size_t slot), void *arg);
 
