@@ -9,7 +9,17 @@
 #include "common/base/clock.h"
 #include "common/limits/limit.h"
 
-struct store; /* opaque */
+struct store; /* opaque; made by its back end: store_memory_open(), store_redis_new() */
+void store_free(struct store **store); /* NULL-safe; clears *store; abandon its calls before */
+
+/* Bounds: a call beyond them fails at once. */
+enum {
+    STORE_USES_MAX = 64, /* limits of one charge */
+    STORE_KEY_MAX = 400, /* bytes of a hash's key */
+    STORE_FIELD_MAX = 512, /* bytes of a field's name: a mailbox and a prefix fit */
+    STORE_TEXT_MAX = 64 << 10, /* bytes of a field's text */
+    STORE_LOG_LINE_MAX = 4096, /* bytes of a decision line; longer ones are cut */
+};
 
 enum store_result {
     STORE_OK,
@@ -25,7 +35,8 @@ struct store_call {
 };
 void store_abandon(struct store *store, struct store_call *call); /* ends it without done */
 
-/* One limit of one request. `fields` from limit_candidates(), `subject` from limit_subject(). */
+/* One limit of one request. `fields` from limit_candidates(), `subject` from limit_key() or limit_subject(). The same
+ * limit and subject may occur twice; both amounts count. */
 struct limit_use {
     const struct limit *limit;
     struct slice subject;
@@ -37,15 +48,20 @@ struct limit_use {
     struct rate rate;
     struct rate_source source;
     uint64_t used; /* in the window, before this charge */
-    uint64_t free_ms; /* when looked at or exceeded: until enough slots are free again; 0: now */
+    uint64_t
+        free_ms; /* when looked at or exceeded: until `amount` (at least 1) is free again; 0: now;
+                         UINT64_MAX: never */
+    uint64_t bucket; /* charged: the number of the bucket (window.h), for giving back */
+    size_t
+        bad; /* index of a live field that does not parse and was ignored, SIZE_MAX without: log, count */
 };
 
 /* Checks all uses and, if none is exceeded, charges them all, in one step on the store's clock. */
 struct store_charge {
     struct store_call call;
     struct slice
-        once; /* 32 hex digits: a charge with the same name in the last 60 s is not repeated, its result is;
-                          absent: no memory */
+        once; /* 32 hex digits: a charge with the same name in the last 60 s is not repeated, its result is
+                 (admitted, over, and of each use `used` and `free_ms`); absent: no memory */
     struct limit_use *uses;
     size_t use_count;
     bool peek; /* only read: `used`, `rate` and `free_ms` are filled in, nothing is remembered */
@@ -73,7 +89,7 @@ struct store_field {
     struct slice name, text;
 };
 
-/* All fields of a hash, if it changed since `version`. */
+/* All fields of a hash; none when it is not there. */
 struct store_read {
     struct store_call call;
     struct slice key;
@@ -84,7 +100,8 @@ struct store_read {
 };
 bool store_read(struct store *store, struct store_read *read);
 
-/* One field written (text) or removed (text absent), or with an absent field the whole hash removed; `gh:gen` bumped. */
+/* One field written (text) or removed (text absent), or with an absent field the whole hash removed; `gh:gen` bumped.
+ * Fails when a bound above or the store's memory is reached. */
 struct store_write {
     struct store_call call;
     struct slice key, field, text;

@@ -1,0 +1,115 @@
+/* common/store/store.c - forwards the calls of store.h to the back end. */
+#include "common/store/store_impl.h"
+
+static void call_begin(struct store_call *call)
+{
+    call->result = STORE_FAILED;
+    call->is_degraded = false;
+    call->pending = NULL;
+}
+
+static bool key_fits(struct slice key)
+{
+    return key.len > 0 && key.len <= STORE_KEY_MAX;
+}
+
+void store_free(struct store **store)
+{
+    if (*store == NULL)
+        return;
+    (*store)->ops->free(*store);
+    *store = NULL;
+}
+
+void store_abandon(struct store *store, struct store_call *call)
+{
+    if (call->pending == NULL)
+        return;
+    store->ops->abandon(store, call);
+    call->pending = NULL;
+}
+
+bool store_charge(struct store *store, struct store_charge *charge)
+{
+    call_begin(&charge->call);
+    charge->admitted = false;
+    charge->over = 0;
+    charge->repeated = false;
+    for (size_t i = 0; i < charge->use_count; i++) {
+        struct limit_use *use = &charge->uses[i];
+        use->rate = (struct rate){ RATE_UNLIMITED, 0 };
+        use->source = (struct rate_source){ .level = RATE_DEFAULT };
+        use->used = 0;
+        use->free_ms = 0;
+        use->bucket = 0;
+        use->bad = SIZE_MAX;
+    }
+    if (charge->use_count > STORE_USES_MAX)
+        return true;
+    return store->ops->charge(store, charge);
+}
+
+bool store_fetch(struct store *store, struct store_fetch *fetch)
+{
+    call_begin(&fetch->call);
+    for (size_t i = 0; i < fetch->count; i++)
+        fetch->texts[i] = (struct slice){ NULL, 0 };
+    return !key_fits(fetch->key) || store->ops->fetch(store, fetch);
+}
+
+bool store_read(struct store *store, struct store_read *read)
+{
+    call_begin(&read->call);
+    read->fields = NULL;
+    read->count = 0;
+    return !key_fits(read->key) || store->ops->read(store, read);
+}
+
+bool store_write(struct store *store, struct store_write *write)
+{
+    call_begin(&write->call);
+    write->existed = false;
+    if (!key_fits(write->key) || write->field.len > STORE_FIELD_MAX ||
+        (write->field.ptr != NULL && write->field.len == 0) || write->text.len > STORE_TEXT_MAX)
+        return true;
+    return store->ops->write(store, write);
+}
+
+bool store_poll(struct store *store, struct store_poll *poll)
+{
+    call_begin(&poll->call);
+    for (size_t i = 0; i < poll->count; i++)
+        poll->changed[i] = false;
+    return store->ops->poll(store, poll);
+}
+
+bool store_reset(struct store *store, struct store_reset *reset)
+{
+    call_begin(&reset->call);
+    reset->removed = 0;
+    return store->ops->reset(store, reset);
+}
+
+bool store_top(struct store *store, struct store_top *top)
+{
+    call_begin(&top->call);
+    top->rows = NULL;
+    return store->ops->top(store, top);
+}
+
+void store_log(struct store *store, struct slice line)
+{
+    store->ops->log(store, slice_part(line, 0, STORE_LOG_LINE_MAX));
+}
+
+bool store_log_read(struct store *store, struct store_log_read *read)
+{
+    call_begin(&read->call);
+    read->lines = NULL;
+    return store->ops->log_read(store, read);
+}
+
+void store_status(const struct store *store, struct store_status *out)
+{
+    store->ops->status(store, out);
+}
