@@ -26,8 +26,8 @@ struct listener {
 
 /* A unix socket that nobody serves any more is replaced; one that answers, or a file that is no socket, is an error.
  * Changes the umask for a moment: call it before other threads make files. 0, or -1 with one line in *error. */
-int listener_open(const struct sockaddr *address, socklen_t len, const struct listener_options *options,
-                  struct listener *out, struct buf *error);
+int listener_open(const struct sockaddr *address, socklen_t len,
+                  const struct listener_options *options, struct listener *out, struct buf *error);
 /* A listening socket that somebody else made. -1 when it is none. */
 int listener_adopt(int fd, struct listener *out);
 bool listener_is_at(const struct listener *listener, const struct sockaddr *address, socklen_t len);
