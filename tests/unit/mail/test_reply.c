@@ -1,0 +1,107 @@
+/* tests/unit/mail/test_reply.c - SMTP replies: codes read and checked, texts escaped and bounded. */
+#include "tests/unit/unit.h"
+
+#include "common/mail/reply.h"
+
+static const struct {
+    const char *text, *classes;
+    unsigned code;
+    const char *enhanced, *rest;
+    const char *error; /* part of it; NULL: accepted */
+} cases[] = {
+    { "550 5.7.1 Not here", "45", 550, "5.7.1", "Not here", NULL },
+    { "5.7.1 Not here", "45", 0, "5.7.1", "Not here", NULL },
+    { "450 Not now", "45", 450, NULL, "Not now", NULL },
+    { "Not here", "45", 0, NULL, "Not here", NULL },
+    { "  421  4.3.2  Later  ", "4", 421, "4.3.2", "Later", NULL },
+    { "", "45", 0, NULL, "", NULL },
+    { "554", "45", 554, NULL, "", NULL },
+    { "554 5.7.1", "45", 554, "5.7.1", "", NULL },
+    { "192.0.2.1 is listed", "45", 0, NULL, "192.0.2.1 is listed", NULL },
+    { "3.5 percent", "45", 0, NULL, "3.5 percent", NULL },
+    { "550-5.7.1 x", "45", 0, NULL, "550-5.7.1 x", NULL },
+    { "5.7.999 x", "45", 0, "5.7.999", "x", NULL },
+    { "5.7.1000 x", "45", 0, NULL, NULL, "such as 5.7.1" },
+    { "5.07.1 x", "45", 0, NULL, NULL, "such as 5.7.1" },
+    { "5..1 x", "45", 0, NULL, NULL, "such as 5.7.1" },
+    { "3.7.1 x", "45", 0, NULL, NULL, "such as 5.7.1" },
+    { "250 messages are enough", "45", 0, NULL, NULL, "4NN or 5NN" },
+    { "560 x", "45", 0, NULL, NULL, "4NN or 5NN" },
+    { "55 x", "45", 0, NULL, NULL, "4NN or 5NN" },
+    { "5500 x", "45", 0, NULL, NULL, "4NN or 5NN" },
+    { "550 4.7.1 x", "45", 0, NULL, NULL, "disagree" },
+    { "450 5.7.1 x", "45", 0, NULL, NULL, "disagree" },
+    { "550 x", "4", 0, NULL, NULL, "temporary here" },
+    { "5.7.1 x", "4", 0, NULL, NULL, "temporary here" },
+    { "2.7.1 x", "45", 0, NULL, NULL, "4.Y.Z or 5.Y.Z" },
+};
+
+static void reads_codes_and_refuses_wrong_ones(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct reply reply = { .code = 0 };
+        const char *error = NULL;
+        bool ok = reply_parse(slice_of(cases[i].text), cases[i].classes, &reply, &error);
+        if (ok != (cases[i].error == NULL) || ok != (error == NULL) ||
+            reply.code != cases[i].code ||
+            !slice_equal(reply.enhanced, slice_of(cases[i].enhanced)) ||
+            !slice_equal(reply.text, slice_of(cases[i].rest)))
+            fail_msg("\"%s\": %s", cases[i].text, error == NULL ? "accepted" : error);
+        if (!ok && strstr(error, cases[i].error) == NULL)
+            fail_msg("\"%s\" gives the error \"%s\"", cases[i].text, error);
+    }
+}
+
+static void escapes_all_but_printable_ascii(UNUSED void **state)
+{
+    AUTO_BUF out = BUF_INIT(40);
+
+    assert_int_equal(0, reply_escape(&out, SLICE("a\r\nb\tc\0d\x7f\xc3\xa9 ~")));
+    assert_slice("a??b?c?d??? ~", buf_slice(&out));
+    assert_int_equal(0, reply_escape(&out, (struct slice){ NULL, 0 }));
+    assert_int_equal(-1, reply_escape(&out, SLICE("0123456789012345678901234567")));
+    assert_int_equal(40, out.len); /* what fits is there */
+}
+
+static void prints_codes_and_text(UNUSED void **state)
+{
+    AUTO_BUF out = BUF_INIT(1000);
+    struct reply reply = { 550, SLICE_INIT("5.7.1"), SLICE_INIT("No\nway") };
+
+    assert_int_equal(0, reply_print(&out, &reply));
+    assert_slice("550 5.7.1 No?way", buf_slice(&out));
+    buf_clear(&out);
+    reply.code = 0;
+    assert_int_equal(0, reply_print(&out, &reply));
+    assert_slice("5.7.1 No?way", buf_slice(&out));
+}
+
+static void cuts_a_long_text_but_never_a_code(UNUSED void **state)
+{
+    char text[600];
+    AUTO_BUF out = BUF_INIT(1000);
+    AUTO_BUF small = BUF_INIT(12);
+    AUTO_BUF tiny = BUF_INIT(8);
+    struct reply reply = { 450, SLICE_INIT("4.7.1"), { text, sizeof text } };
+
+    memset(text, 'x', sizeof text);
+    assert_int_equal(0, buf_put(&out, "before"));
+    assert_int_equal(0, reply_print(&out, &reply));
+    assert_int_equal(6 + REPLY_MAX, out.len);
+    assert_int_equal(0, reply_print(&small, &reply));
+    assert_slice("450 4.7.1 xx", buf_slice(&small));
+    assert_int_equal(-1, reply_print(&tiny, &reply));
+    assert_int_equal(0, tiny.len);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_codes_and_refuses_wrong_ones),
+        cmocka_unit_test(escapes_all_but_printable_ascii),
+        cmocka_unit_test(prints_codes_and_text),
+        cmocka_unit_test(cuts_a_long_text_but_never_a_code),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
