@@ -85,8 +85,8 @@ static const char *take_value(struct slice *rest, struct arena *arena, struct sl
         len = slice_find(*rest, ' ');
         *value = slice_part(*rest, 0, len);
         *rest = slice_skip(*rest, value->len);
-        return slice_find(*value, '"') == SIZE_MAX ? NULL :
-                                                     "a quote inside a value: put it all in quotes";
+        return slice_find(*value, '"') == SIZE_MAX ? NULL
+                                                   : "a quote inside a value: put it all in quotes";
     }
     *rest = slice_skip(*rest, 1);
     if (!quoted_len(*rest, &len, &has_escapes))
@@ -108,9 +108,9 @@ static const char *set_word(struct live_rule *rule, struct slice name, struct sl
         if (words[i].member == SIZE_MAX) {
             if (rule->until_s != 0)
                 return "until= is given twice";
-            return slice_to_u64(value, &rule->until_s) && rule->until_s > 0 ?
-                       NULL :
-                       "until= takes Unix seconds";
+            return slice_to_u64(value, &rule->until_s) && rule->until_s > 0
+                       ? NULL
+                       : "until= takes Unix seconds";
         }
         struct slice *slot = word_slot(rule, &words[i]);
         if (slot->ptr != NULL)

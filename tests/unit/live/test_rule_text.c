@@ -47,8 +47,7 @@ static void reads_words_in_any_order_and_places_mistakes(UNUSED void **state)
         struct arena *arena = arena_new(1 << 16);
         struct live_rule rule = { .until_s = 0 };
         struct live_rule_error error = { 0, NULL };
-        bool ok =
-            live_rule_parse(SLICE("r"), slice_of(cases[i].text), arena, &rule, &error);
+        bool ok = live_rule_parse(SLICE("r"), slice_of(cases[i].text), arena, &rule, &error);
         if (ok != (cases[i].order != NULL))
             fail_msg("%s: %s", cases[i].what, ok ? "accepted" : error.text);
         if (ok) {
@@ -92,8 +91,7 @@ static void says_when_the_buffer_is_full(UNUSED void **state)
     struct live_rule rule;
     struct live_rule_error error;
 
-    assert_true(
-        live_rule_parse(SLICE("r"), SLICE("order=1 then=accept"), arena, &rule, &error));
+    assert_true(live_rule_parse(SLICE("r"), SLICE("order=1 then=accept"), arena, &rule, &error));
     for (size_t room = 0; room < strlen("order=1 then=accept"); room++) {
         AUTO_BUF out = BUF_INIT(room);
         assert_int_equal(-1, live_rule_print(&out, &rule));
