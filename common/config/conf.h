@@ -32,8 +32,8 @@ struct conf_entry {
 struct conf_section {
     struct slice kind; /* absent: what stands before the first heading */
     struct slice name; /* absent for `[kind]` */
-    bool
-        is_broken; /* its heading was a mistake, reported already: what is in it is not to be judged */
+    bool is_broken; /* its heading cannot be read: what is in it cannot be judged */
+    bool is_repeated; /* its heading was there before: its lines are judged, but do not count */
     const struct conf_entry *entries; /* in the order of the file, then those added by -o */
     size_t count;
     const struct conf_entry **by_name; /* sorted; for conf_find() */
