@@ -76,7 +76,7 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
     { COMMON_PARAM(log_addresses), CONF_WORD, "full", .words = conf_log_addresses_words,           \
       .live = true,                                                                                \
       .doc = "How mailboxes appear in the decision log: in full, their domain alone, or as a "     \
-             "keyed hash." },                                                                      \
+             "hash." },                                                                      \
     { COMMON_PARAM(budget), CONF_TIME, "5s", 100, 90 * SECOND, .live = true,                       \
       .doc = "For all lookups of one request together; what is known by then decides." },          \
     { COMMON_PARAM(memory_limit), CONF_SIZE, "256M", UINT64_C(16) << 20, UINT64_C(64) << 30,       \

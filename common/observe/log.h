@@ -49,12 +49,12 @@ uint64_t log_dropped(void); /* lines lost because the queue was full or a write 
 
 /* ---- one line per change of state ---- */
 struct log_change {
-    int logged; /* the last state written */
+    int logged, seen; /* the last state written, and the last one reported */
     uint64_t logged_ms, suppressed;
 };
 #define LOG_CHANGE_INIT(state)                                                                     \
     {                                                                                              \
-        (state), 0, 0                                                                              \
+        (state), (state), 0, 0                                                                     \
     }
 /* Writes the line when `state` is not the one last written, at most one a second: a state that flaps is written when
  * it is reported again later, with the number of changes left out. Any thread may report the same `change`. */

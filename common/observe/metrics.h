@@ -3,8 +3,8 @@
  * when read. Label values come from the configuration (rule, limit, list names), never from mail.
  *
  *     static struct metric metrics[] = {
- *         [ACCEPTED] = { "gatehouse_connections_total", METRIC_COUNTER, "Connections accepted." },
- *         [MATCHES]  = { "gatehouse_rule_matches_total", METRIC_COUNTER, "Rules that matched.", { "rule" } },
+ *         [ACCEPTED] = METRIC("gatehouse_connections_total", METRIC_COUNTER, "Connections accepted."),
+ *         [MATCHES] = METRIC_BY("gatehouse_rule_matches_total", METRIC_COUNTER, "Rules matched.", "rule"),
  *     };
  *     metrics_register(metrics, COUNT(metrics));
  *     metric_add(metric_of(&metrics[ACCEPTED]), 1);
@@ -33,14 +33,26 @@ typedef uint32_t metric_id;
 struct metric {
     const char *name;
     enum metric_type type;
-    const char *help; /* one sentence */
+    const char *help; /* one sentence, no line break or backslash */
     const char *labels[METRIC_LABELS_MAX]; /* names, NULL after the last */
     /* private */
     metric_id plain; /* without labels: its only series */
     uint32_t series_count;
     struct metric *next;
     struct metric_series *series;
+    bool is_registered;
 };
+
+#define METRIC(metric_name, metric_type, metric_help)                                              \
+    {                                                                                              \
+        .name = (metric_name), .type = (metric_type), .help = (metric_help)                        \
+    }
+#define METRIC_BY(metric_name, metric_type, metric_help, ...) /* names of labels */                \
+    {                                                                                              \
+        .name = (metric_name), .type = (metric_type), .help = (metric_help), .labels = {           \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
 
 /* The table must stay. Registering it again changes nothing. Any thread. */
 void metrics_register(struct metric *metrics, size_t count);
@@ -56,8 +68,9 @@ void metric_set(metric_id series, int64_t value); /* gauge: this thread's share 
 void metric_observe_us(metric_id series, uint64_t us); /* histogram: one duration in microseconds */
 
 /* ---- reading ---- */
-uint64_t metric_read(metric_id series); /* counter, gauge (as int64_t), or count of a histogram */
+uint64_t metric_read(metric_id series); /* a counter, or a gauge as int64_t; not a histogram */
 /* Called before every metrics_print(), on its thread: for gauges that are cheaper to compute than to keep. */
+/* Add and remove them on the thread that prints. */
 void metrics_on_read(void (*collect)(void *arg), void *arg);
 void metrics_forget_on_read(void (*collect)(void *arg), void *arg);
 int metrics_print(struct buf *out); /* text format 0.0.4; 0, or -1 when the buffer is full */

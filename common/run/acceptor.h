@@ -17,7 +17,6 @@ typedef void accept_call(struct worker *worker, int fd, unsigned listener);
 struct acceptor *acceptor_new(struct worker *main_worker, struct worker *const *workers,
                               size_t worker_count, size_t max_connections, accept_call *accept);
 int acceptor_add(struct acceptor *acceptor, int listen_fd, unsigned listener); /* fd is borrowed */
-void acceptor_set_max(struct acceptor *acceptor, size_t max_connections);
 void acceptor_stop(
     struct acceptor *acceptor); /* accepts no more; what waits in the backlog stays there */
 void acceptor_free(struct acceptor **acceptor); /* NULL-safe; clears *acceptor */

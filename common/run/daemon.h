@@ -47,7 +47,7 @@ struct daemon_spec {
     void (*worker_stop)(struct worker *worker); /* optional: closes what is left */
     void (*apply)(struct worker *worker); /* optional: worker_snapshot() is a new one */
     accept_call *accept; /* not on the main worker; `listener` counts in the order of `listen` */
-    /* Closes idle connections now and the others after their answer. One more may be handed over after it. */
+    /* Closes idle connections now and the others after their answer; none is handed over after it. */
     void (*drain)(struct worker *worker); /* optional */
 
     void (*tick)(struct daemon *daemon); /* optional: once a second */
