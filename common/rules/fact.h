@@ -32,7 +32,7 @@ enum stage {
 /* `any`, or words of connect helo mail rcpt data end-of-message other, separated by blanks or commas. On failure
  * *offset is where the unknown word begins (the length of `text` when there is none at all). */
 bool stages_parse(struct slice text, unsigned *stages, size_t *offset);
-/* The words of a set, separated by blanks: "rcpt data"; "any" for all. At most STAGES_TEXT_MAX bytes and a NUL. A set
+/* The words of a set, separated by commas: "rcpt, data"; "any" for all. At most STAGES_TEXT_MAX bytes and a NUL. A set
  * with only one of two stages of the same word is named "data with one recipient", "data with several recipients". */
 enum { STAGES_TEXT_MAX = 200 };
 struct slice stages_print(unsigned stages, char out[STAGES_TEXT_MAX + 1]);

@@ -1,0 +1,39 @@
+/* common/rules/eval.h - one evaluation under way. Private to common/rules. */
+#ifndef GATEHOUSE_RULES_EVAL_H
+#define GATEHOUSE_RULES_EVAL_H
+
+#include "common/rules/set.h"
+
+struct evaluation {
+    const struct rule_set *set;
+    const struct rule *rule; /* the one under way */
+    size_t rule_at; /* its index */
+    struct fact_source *facts;
+    struct arena *arena; /* the results' */
+    struct verdict *verdict;
+    struct action *continuing, *shadow; /* room for all that can be collected; NULL until needed */
+    size_t *troubled; /* likewise */
+    struct trace *trace; /* or NULL */
+};
+
+/* A fact for the rule under way, `score` included; noted in the trace. */
+enum fact_state evaluation_fact(struct evaluation *evaluation, uint32_t slot, bool ask,
+                                struct value *out);
+
+/* ---- template.c ---- */
+
+#define VALUE_TEXT_MAX 64
+/* How a value is written: its own spelling, or one made in `room`; empty for an empty one. */
+struct slice value_spelling(const struct value *value, char room[VALUE_TEXT_MAX]);
+
+enum template_result {
+    TEMPLATE_OK,
+    TEMPLATE_UNKNOWN, /* *out has "unknown" in it */
+    TEMPLATE_MISSING, /* a fact has been asked for; *out is not written */
+    TEMPLATE_NO_MEMORY,
+};
+/* Fills the facts in, escaped, cut at ACTION_TEXT_MAX. In the evaluation's arena. */
+enum template_result template_expand(const struct template *template, struct evaluation *evaluation,
+                                     struct slice *out);
+
+#endif
