@@ -103,9 +103,38 @@ fuzzers: $(FUZZERS)
 unit/%: $(B)/unit/%
 	$<
 
+# Tries it out on loopback: builds, starts, prints the lines for main.cf.
+run:
+	scripts/run
+
+# Everything; the last line is `N passed, N failed`. Parts: scripts/test build|lint|unit|integration
+test:
+	scripts/test
+
+lint:
+	scripts/lint
+
+bench:
+	tests/bench/run.sh
+
+check-asan check-tsan: check-%:
+	$(MAKE) VARIANT=$* WERROR=1 units
+	for test in $(patsubst %,build/$*/unit/%,$(patsubst tests/unit/%.c,%,$(UNIT_C))); do $$test || exit 1; done
+
+# Each fuzz target for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(MAKE) VARIANT=fuzz WERROR=1 fuzzers
+	scripts/fuzz $(FUZZ_SECONDS)
+
+DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+install: all
+	scripts/install "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"
+
 clean:
 	rm -rf build
 
-.PHONY: all units benches fuzzers clean
+.PHONY: all units benches fuzzers clean run test lint bench check-asan check-tsan fuzz install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

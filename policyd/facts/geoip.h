@@ -10,8 +10,8 @@
 #define GEOIP_ERROR_MAX 256
 #define GEOIP_WORD_MAX 12
 
-struct
-    geoip; /* opaque: a file's path and the database last read from it; shared by all workers, counted */
+/* A file's path and the database last read from it; shared by all workers, counted. */
+struct geoip;
 
 /* Reads the file. A missing or damaged one is no reason to stop: the object is made without a database, *error says why
  * (otherwise it is empty), and geoip_refresh() tries again. NULL: out of memory. */
@@ -34,8 +34,7 @@ enum geoip_change geoip_refresh(struct geoip *geoip, char error[GEOIP_ERROR_MAX]
 bool geoip_describe(struct geoip *geoip, char type[GEOIP_TYPE_MAX], uint64_t *build_s);
 
 struct geoip_record {
-    char country
-        [GEOIP_WORD_MAX]; /* "DE"; "none": private address; "unlisted": not in the database */
+    char country[GEOIP_WORD_MAX]; /* "DE"; "none": private; "unlisted": not in the database */
     char continent[GEOIP_WORD_MAX]; /* "EU"; "none"; "unlisted" */
     bool has_asn;
     uint32_t asn;
