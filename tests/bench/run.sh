@@ -1,0 +1,228 @@
+#!/bin/bash
+# make bench: how fast policyd answers, beside a null responder and beside what Redis alone can do, all in one run.
+# BENCH_SECONDS (default 3) is the time of each case. Results are also in build/bench/results.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${BENCH_SECONDS:-3}
+users=1000000 # senders and logins are drawn from so many
+out=build/bench
+run=$(mktemp -d /tmp/gatehouse-bench-XXXXXX)
+chmod 755 "$run"
+server= # pid of the policy server under test
+redis=
+
+stop_server() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+        server=
+    fi
+}
+finish() {
+    stop_server
+    if [ -n "$redis" ]; then
+        kill "$redis" 2>/dev/null || true
+        wait "$redis" 2>/dev/null || true
+    fi
+    rm -rf "$run"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+free_port() {
+    /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for COMMAND...: until it succeeds, at most 20 s
+wait_for() {
+    local tries=200
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        if [ "$tries" -eq 0 ]; then
+            echo "bench: not in time: $*" >&2
+            cat "$run"/*.log >&2 || true
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
+listens() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# field NAME LINE: a value of `name=value ...`
+field() {
+    sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$2"
+}
+
+# measure NAME CONNECTIONS: prints and remembers one row
+declare -A rate p99 cpu
+measure() {
+    local line
+    line=$("$out/bench_policy" -a "inet:127.0.0.1:$port" -c "$2" -t "$seconds" -u "$users" -p "$server") || true
+    rate[$1/$2]=$(field requests_per_second "$line")
+    p99[$1/$2]=$(field p99_us "$line")
+    cpu[$1/$2]=$(field cpu_us_per_request "$line")
+    row "$1" "$2" "$line"
+}
+row() {
+    printf '%-22s %5s %9s %8s %8s %8s %8s %7s %7s\n' "$1" "$2" "$(field requests_per_second "$3")" "$(field p50_us "$3")" \
+        "$(field p99_us "$3")" "$(field p999_us "$3")" "$(field cpu_us_per_request "$3")" "$(field refused "$3")" \
+        "$(field failed "$3")" | tee -a "$out/results"
+}
+
+start_policyd() { # NAME OPTION...
+    local name=$1
+    shift
+    port=$(free_port)
+    build/bin/gatehouse-policyd -c "$run/$name.conf" -o "listen=inet:127.0.0.1:$port" -o "http=unix:$run/$name.http" \
+        -o "log=file:$run/decisions" "$@" >"$run/$name.log" 2>&1 &
+    server=$!
+    wait_for listens "$port"
+}
+
+# ---- the rule sets ----
+
+: >"$run/empty.conf"
+
+# 20 rules that a submission host might have; none of them applies to the load's mail.
+rules() {
+    local i
+    for i in 1 2 3 4; do
+        echo "[list addresses$i]"
+        echo "file = $run/addresses$i"
+        seq -f "10.$i.%g.0/24" 0 255 >"$run/addresses$i"
+        echo "[list domains$i]"
+        echo "file = $run/domains$i"
+        seq -f ".spam%g-$i.example" 1 5000 >"$run/domains$i"
+        echo "[rule client$i]"
+        echo "when = client_address in list:addresses$i"
+        echo "then = reject 5.7.1 Your address is blocked here"
+        echo "[rule domain$i]"
+        echo "when = sender_domain in list:domains$i"
+        echo "then = reject 5.7.1 Your domain is blocked here"
+        echo "[rule helo$i]"
+        echo "when = not authenticated and (helo_name is empty or helo_name matches \"*.dyn$i.example\")"
+        echo "then = reject 5.7.1 Your HELO name is not welcome"
+        echo "[rule size$i]"
+        echo "when = size > ${i}G and recipient_count > $((i * 100))"
+        echo "then = reject 5.3.4 Too large"
+        echo "[rule country$i]"
+        echo "when = client_name = unknown and client_net in (198.51.100.0/24, 203.0.113.0/24)"
+        echo "then = defer 4.7.1 Try again later"
+    done
+}
+rules >"$run/rules.conf"
+
+limits() {
+    cat <<'END'
+[limit user]
+key = sasl_username
+count = recipients
+rate = 100000/1h
+[limit sender]
+key = sender
+count = messages
+rate = 100000/1d
+[limit all]
+count = messages
+rate = 1000000000/1h
+[rule limits]
+then = limit user, sender, all
+END
+}
+limits >"$run/limits.conf"
+
+# ---- the runs ----
+
+make -s all benches
+: >"$out/results"
+printf '%-22s %5s %9s %8s %8s %8s %8s %7s %7s\n' case conn req/s p50_us p99_us p999_us cpu_us refused failed |
+    tee -a "$out/results"
+
+port=$(free_port)
+"$out/null_policyd" "$port" &
+server=$!
+wait_for listens "$port"
+for c in 1 16 128; do measure null "$c"; done
+stop_server
+
+for name in empty rules limits; do
+    start_policyd "$name" -o store=memory
+    for c in 1 16 128; do measure "$name" "$c"; done
+    stop_server
+done
+
+redis_port=$(free_port)
+redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$run" >"$run/redis.log" 2>&1 &
+redis=$!
+wait_for redis-cli -p "$redis_port" ping
+
+# The very call that policyd makes, as Redis saw it, with the numbers in it (user, once-key) drawn anew for each call.
+start_policyd limits -o "store=redis://127.0.0.1:$redis_port/0"
+redis-cli -p "$redis_port" monitor >"$run/monitor" &
+monitor=$!
+wait_for grep -q OK "$run/monitor"
+"$out/bench_policy" -a "inet:127.0.0.1:$port" -c 1 -t 1 -u "$users" >/dev/null
+kill "$monitor"
+wait "$monitor" 2>/dev/null || true
+grep -v ' lua\] ' "$run/monitor" | grep -i '"evalsha"' | grep -E 'user[0-9]{12}' | tail -n 1 |
+    sed -E 's/user[0-9]{12}/user__rand_int__/g; s/once:[0-9a-f]{32}/once:00000000000000000000__rand_int__/g' >"$run/call"
+mapfile -d '' call < <(/usr/bin/python3 -c '
+import re, sys
+for word in re.findall(r"\"((?:[^\"\\]|\\.)*)\"", sys.stdin.read()):
+    sys.stdout.write(word.encode().decode("unicode_escape") + "\0")' <"$run/call")
+if [ "${#call[@]}" -lt 4 ]; then
+    echo "bench: policyd did not call a script in Redis" >&2
+    exit 1
+fi
+
+for c in 1 16 128; do
+    redis-cli -p "$redis_port" flushdb >/dev/null
+    measure redis "$c"
+done
+stop_server
+for c in 1 16 128; do
+    redis-cli -p "$redis_port" flushdb >/dev/null
+    # As many calls as policyd had time for.
+    calls=$((${rate[redis/$c]} * seconds + 1))
+    # The last seven columns: rate, then avg, min, p50, p95, p99, max in ms.
+    read -r rps p50 tail99 < <(redis-benchmark -p "$redis_port" -c "$c" -n "$calls" -r "$users" --csv "${call[@]}" |
+        sed -nE '$s/.*"([0-9.]+)","[0-9.]+","[0-9.]+","([0-9.]+)","[0-9.]+","([0-9.]+)","[0-9.]+"$/\1 \2 \3/p')
+    rate[script/$c]=$rps
+    p99[script/$c]=$(awk -v ms="$tail99" 'BEGIN { printf "%.0f", ms * 1000 }')
+    p50=$(awk -v ms="$p50" 'BEGIN { printf "%.0f", ms * 1000 }')
+    row "redis-benchmark" "$c" "requests_per_second=${rps%%.*} p50_us=$p50 p99_us=${p99[script/$c]}"
+done
+
+# ---- idle connections ----
+
+for c in 1000 10000; do
+    start_policyd empty -o store=memory
+    line=$("$out/bench_policy" -a "inet:127.0.0.1:$port" -c "$c" -i -p "$server") || true
+    echo "idle connections: $line" | tee -a "$out/results"
+    idle=$(field kib_per_connection "$line")
+    stop_server
+done
+
+# ---- against the goals ----
+
+# goal TEXT VALUE RELATION BOUND
+goal() {
+    awk -v text="$1" -v value="$2" -v relation="$3" -v bound="$4" 'BEGIN {
+        met = relation == ">=" ? value >= bound : value <= bound
+        printf "%-66s %8.2f  (goal %s %s) %s\n", text, value, relation, bound, met ? "met" : "MISSED"
+    }' | tee -a "$out/results"
+}
+ratio() {
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4f", b > 0 ? a / b : 0 }'
+}
+echo
+goal "20 rules and lists, 16 connections: rate / null responder" "$(ratio "${rate[rules/16]}" "${rate[null/16]}")" '>=' 0.5
+goal "20 rules and lists, 16 connections: p99 / null responder" "$(ratio "${p99[rules/16]}" "${p99[null/16]}")" '<=' 2
+goal "3 limits in Redis, 16 connections: rate / redis-benchmark" "$(ratio "${rate[redis/16]}" "${rate[script/16]}")" '>=' 0.9
+goal "3 limits in Redis, 16 connections: p99 / redis-benchmark" "$(ratio "${p99[redis/16]}" "${p99[script/16]}")" '<=' 3
+goal "20 rules and lists, 16 connections: CPU us per request" "${cpu[rules/16]}" '<=' 15
+goal "10,000 idle connections: KiB each" "$idle" '<=' 4

@@ -1,0 +1,91 @@
+"""Fixtures: policyd, redis, sink, postfix; everything that a test starts is ended after it."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from servers.policyd import PROGRAM, Policyd
+from servers.process import ROOT
+from servers.redis import Redis
+from servers.sink import Sink
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sanitized: is run with the sanitizer builds of policyd too")
+
+
+def pytest_collection_modifyitems(items):
+    if not PROGRAM.exists():
+        pytest.exit(f"{PROGRAM} is not built", returncode=2)
+    if os.getuid() != 0:
+        for item in items:
+            if "needs_postfix" in item.fixturenames:
+                item.add_marker(pytest.mark.skip(reason="a private Postfix needs root"))
+
+
+@pytest.fixture(scope="session")
+def needs_postfix():
+    """Tests that use it are skipped where Postfix cannot be started."""
+
+
+@pytest.fixture(scope="module")
+def workdir():
+    """A short path (unix sockets have 107 bytes) that other users may enter; gone after the tests."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def country_database(tmp_path_factory):
+    """A database with made-up countries; see make_mmdb.pl."""
+    path = tmp_path_factory.mktemp("geoip") / "country.mmdb"
+    subprocess.run(["perl", ROOT / "tests/integration/make_mmdb.pl", "maxmind", path], check=True)
+    return path
+
+
+@pytest.fixture
+def start_policyd(workdir, request):
+    """start_policyd(config, options=[...]) -> Policyd; all are stopped, and their ends checked, after the test."""
+    started = []
+
+    def start(config="", **arguments):
+        directory = workdir / f"{request.node.name[:20]}-{len(started)}-{os.urandom(3).hex()}"
+        policyd = Policyd(directory, config, **arguments)
+        started.append(policyd)
+        return policyd
+
+    yield start
+    for policyd in started:
+        policyd.stop()
+
+
+@pytest.fixture
+def start_redis(workdir):
+    """start_redis(*options) -> Redis"""
+    started = []
+
+    def start(*options, **arguments):
+        redis = Redis(workdir / f"redis-{os.urandom(3).hex()}", *options, **arguments)
+        started.append(redis)
+        return redis
+
+    yield start
+    for redis in started:
+        redis.stop()
+
+
+@pytest.fixture
+def redis(start_redis):
+    return start_redis()
+
+
+@pytest.fixture(scope="module")
+def sink():
+    server = Sink()
+    yield server
+    server.stop()

@@ -1,0 +1,102 @@
+"""One child process: started with its output in a file, waited for by condition, ended by its id."""
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+# What a sanitizer writes when it has found something.
+SANITIZER_WORDS = ("Sanitizer:", "runtime error:", "ThreadSanitizer")
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, what, timeout=10.0, interval=0.02):
+    """Returns the first true result of condition(); fails, naming `what`, when there is none in time."""
+    end = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(interval)
+
+
+def accepts(address):
+    """Whether a (host, port) or a unix socket's path takes connections."""
+    family = socket.AF_UNIX if isinstance(address, (str, pathlib.Path)) else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        with contextlib.suppress(OSError):
+            probe.connect(str(address) if family == socket.AF_UNIX else address)
+            return True
+    return False
+
+
+class Process:
+    """A server. `log` is the file that gets its standard output and error."""
+
+    def __init__(self, argv, log, env=None, cwd=None):
+        self.argv = [str(arg) for arg in argv]
+        self.log = pathlib.Path(log)
+        with open(self.log, "ab") as out:
+            # A session of its own: what ends the test run does not end it twice, and its children can be found.
+            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                          cwd=cwd, env={**os.environ, **(env or {})}, start_new_session=True)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    @property
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def is_running(self):
+        return self.child.poll() is None
+
+    def ready(self, condition, what, timeout=20.0):
+        """Waits for the condition, or fails with the output when the process ends before."""
+        def done():
+            if not self.is_running():
+                raise AssertionError(f"{self.argv[0]} ended with {self.child.returncode}:\n{self.output}")
+            return condition()
+        try:
+            return wait_for(done, what, timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output}") from None
+
+    def send_signal(self, number):
+        self.child.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, timeout=15.0):
+        """Ends it and returns its exit status; kills it (and fails) when it does not end in time."""
+        if self.is_running():
+            self.child.send_signal(signal.SIGCONT)
+            self.child.send_signal(number)
+        try:
+            return self.child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            raise AssertionError(f"{self.argv[0]} did not end within {timeout} s:\n{self.output[-4000:]}") from None
+
+    def descriptors(self):
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def memory_kib(self):
+        """Its anonymous memory."""
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1])
+        return 0

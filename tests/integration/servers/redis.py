@@ -1,0 +1,58 @@
+"""redis-server on a free port, nothing on disk."""
+import pathlib
+import signal
+import socket
+import subprocess
+
+from .process import Process, free_port
+
+
+class Redis:
+    """Runs until stop(). `url` is what policyd's `store` takes."""
+
+    def __init__(self, directory, *options, port=None):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self.options = options
+        self.process = None
+        self.start()
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self):
+        self.process = Process(
+            ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.directory, "--save", "",
+             "--appendonly", "no", "--unixsocket", self.directory / "redis.sock", *self.options],
+            self.directory / "redis.log")
+        self.process.ready(self.answers, "redis answers")
+
+    def answers(self):
+        """True as soon as it speaks, whatever it says (NOAUTH too)."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64)[:1] in (b"+", b"-") or False
+        except OSError:
+            return False
+
+    def cli(self, *arguments):
+        """Runs redis-cli as an operator would; returns what it prints."""
+        done = subprocess.run(["redis-cli", "-p", str(self.port), *map(str, arguments)], capture_output=True, text=True,
+                              timeout=10, check=True)
+        return done.stdout.strip()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        self.process.child.kill()
+        self.process.child.wait()
+
+    def stop(self):
+        self.process.stop()

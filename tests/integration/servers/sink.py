@@ -1,0 +1,68 @@
+"""An SMTP server that takes everything and keeps it: where the private Postfix delivers to."""
+import socketserver
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Message:
+    sender: str
+    recipients: list = field(default_factory=list)
+    text: str = ""
+
+    @property
+    def headers(self):
+        """(name, value) in order, folded lines joined."""
+        head = self.text.split("\r\n\r\n", 1)[0].replace("\r\n\t", " ").replace("\r\n ", " ")
+        return [tuple(line.split(": ", 1)) for line in head.split("\r\n") if ": " in line]
+
+
+class Session(socketserver.StreamRequestHandler):
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def take_text(self):
+        lines = []
+        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return b"".join(lines).decode("utf-8", "replace")
+
+    def handle(self):
+        self.say("220 sink.example.org ESMTP")
+        message = None
+        while line := self.rfile.readline():
+            command = line.decode("utf-8", "replace").strip()
+            verb = command[:4].upper()
+            address = command.partition("<")[2].partition(">")[0]
+            if verb == "MAIL":
+                message = Message(address)
+            elif verb == "RCPT":
+                message.recipients.append(address)
+            elif verb == "DATA":
+                self.say("354 go on")
+                message.text = self.take_text()
+                self.server.messages.append(message)
+            self.say("221 bye" if verb == "QUIT" else "250 ok")
+            if verb == "QUIT":
+                return
+
+
+class Sink(socketserver.ThreadingTCPServer):
+    """Listens from the start; `messages` grows."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Session)
+        self.messages = []
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+
+    def find(self, subject):
+        """The messages with this subject."""
+        return [message for message in self.messages if ("Subject", subject) in message.headers]
