@@ -41,7 +41,8 @@ static struct {
     size_t queued; /* bytes, those being written too */
     uint64_t added, written; /* lines */
     uint64_t dropped, dropped_said;
-    bool is_open, is_closing, is_resting, wants_reopen, is_lost /* writer stuck at the end */;
+    bool is_open, is_closing, is_resting, wants_reopen, echo_errors;
+    bool is_lost; /* the writer was stuck when the log was closed */
     enum log_level level;
     enum log_addresses addresses;
     const struct clock *clock;
@@ -402,6 +403,13 @@ void log_adjust(enum log_level level, enum log_addresses addresses)
     pthread_mutex_unlock(&logger.mutex);
 }
 
+void log_echo_errors(bool on)
+{
+    pthread_mutex_lock(&logger.mutex);
+    logger.echo_errors = on;
+    pthread_mutex_unlock(&logger.mutex);
+}
+
 void log_reopen(void)
 {
     pthread_mutex_lock(&logger.mutex);
@@ -467,11 +475,13 @@ static void put(enum log_level level, struct slice text, struct slice fields)
 {
     pthread_mutex_lock(&logger.mutex);
     bool is_open = logger.is_open;
+    bool is_echoed =
+        level == LOG_LEVEL_ERROR && logger.echo_errors && logger.target != LOG_TO_STDERR;
     pthread_mutex_unlock(&logger.mutex);
-    if (!is_open) {
+    if (!is_open || is_echoed)
         fprintf(stderr, "%s: %.*s\n", logger.identity, SLICE_ARG(text));
+    if (!is_open)
         return;
-    }
     struct line *line = new_line(level, text, fields);
     pthread_mutex_lock(&logger.mutex);
     enqueue(line);

@@ -35,6 +35,7 @@ bool log_target_parse(struct slice text, enum log_target *target, struct slice *
  * (may be NULL). */
 int log_open(const struct log_settings *settings, struct buf *error);
 void log_adjust(enum log_level level, enum log_addresses addresses); /* while it is open */
+void log_echo_errors(bool on); /* to standard error as well: while a daemon starts */
 void log_reopen(void); /* a file was moved away: opens its path anew */
 void log_flush(uint64_t timeout_ms); /* waits until all lines so far are written */
 void log_close(void); /* writes what is queued, for at most a second */
