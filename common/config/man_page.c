@@ -81,20 +81,17 @@ static int put_blocks(const struct usage_block *blocks, size_t count, struct buf
 
 static int put_head(const char *name, char section, const char *summary, struct buf *out)
 {
-    struct slice upper = slice_of(name);
+    AUTO_BUF title = BUF_INIT(256);
 
-    if (buf_put(out, ".TH \""))
+    if (buf_put(&title, name))
         return -1;
-    for (size_t i = 0; i < upper.len; i++) {
-        char c =
-            upper.ptr[i] >= 'a' && upper.ptr[i] <= 'z' ? (char)(upper.ptr[i] - 32) : upper.ptr[i];
-        if (put_text((struct slice){ &c, 1 }, out))
-            return -1;
-    }
-    if (buf_printf(out, "\" %c \"\" Gatehouse\n.SH NAME\n", section) ||
-        put_text(slice_of(name), out) || buf_put(out, " \\- ") || put_line(slice_of(summary), out))
+    for (size_t i = 0; i < title.len; i++)
+        title.data[i] = (char)toupper((unsigned char)title.data[i]);
+    if (buf_put(out, ".TH \"") || put_text(buf_slice(&title), out) ||
+        buf_printf(out, "\" %c \"\" Gatehouse\n.SH NAME\n", section) ||
+        put_text(slice_of(name), out) || buf_put(out, " \\- "))
         return -1;
-    return 0;
+    return put_line(slice_of(summary), out);
 }
 
 /* ---- NAME.conf(5) ---- */
@@ -114,10 +111,11 @@ static int put_row(const struct conf_param *row, bool with_live, struct buf *out
         buf_put(&line, "; default: none");
     if (put_text(buf_slice(&line), out) || buf_put(out, ")\n") || put_block(row->doc, "IP", out))
         return -1;
-    if (row->example != NULL && (buf_put(out, "Example: ") || put_text(slice_of(row->name), out) ||
-                                 buf_put(out, " = ") || put_line(slice_of(row->example), out)))
+    if (row->example != NULL &&
+        (buf_put(out, ".br\nExample: ") || put_text(slice_of(row->name), out) ||
+         buf_put(out, " = ") || put_line(slice_of(row->example), out)))
         return -1;
-    return with_live && !row->live ? buf_put(out, "A change needs a restart.\n") : 0;
+    return with_live && !row->live ? buf_put(out, ".br\nA change needs a restart.\n") : 0;
 }
 
 static int put_kind(const struct conf_kind *kind, struct buf *out)
