@@ -90,12 +90,12 @@ static struct slice domain_of(const struct limit *limit, struct slice value)
     return (struct slice){ NULL, 0 };
 }
 
-static bool field_put(struct arena *arena, struct slice *fields, size_t *count, const char *kind,
+static bool field_put(struct arena *arena, struct slice *fields, size_t *count, struct slice kind,
                       struct slice name)
 {
-    if (name.len == 0 || name.len > FIELD_MAX - strlen(kind))
+    if (name.len == 0 || name.len > FIELD_MAX - kind.len)
         return true;
-    fields[*count] = arena_printf(arena, "%s%.*s", kind, SLICE_ARG(name));
+    fields[*count] = limit_concat(arena, kind, name);
     return fields[(*count)++].ptr != NULL;
 }
 
@@ -106,15 +106,15 @@ size_t limit_candidates(const struct limit *limit, struct slice value, struct sl
     struct slice domain = domain_of(limit, value);
     size_t count = 0;
 
-    if (out == NULL || !field_put(arena, out, &count, "user:", value))
+    if (out == NULL || !field_put(arena, out, &count, SLICE("user:"), value))
         return 0;
     for (size_t n = 0; n < LIMIT_DOMAINS_MAX && domain.len > 0; n++) {
-        if (!field_put(arena, out, &count, "domain:", domain))
+        if (!field_put(arena, out, &count, SLICE("domain:"), domain))
             return 0;
         if (!address_parent_domain(&domain))
             break;
     }
-    if (!field_put(arena, out, &count, "class:", class_name))
+    if (!field_put(arena, out, &count, SLICE("class:"), class_name))
         return 0;
     out[count++] = SLICE("default");
     *fields = out;

@@ -7,6 +7,7 @@
 struct limit_rate {
     struct slice field; /* `user:alice@example.com` */
     struct rate rate;
+    size_t text; /* which override of the configuration it was */
 };
 
 struct limit {
@@ -25,5 +26,8 @@ const struct limit_rate *limit_override_find(const struct limit *limit, struct s
 
 /* The n-th part of a key's value; the whole value when the key has one fact (or when it does not have all parts). */
 struct slice limit_key_part(const struct limit *limit, struct slice value, size_t n);
+
+/* Two texts as one, in `arena`; absent when it is full. */
+struct slice limit_concat(struct arena *arena, struct slice a, struct slice b);
 
 #endif

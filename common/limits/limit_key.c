@@ -5,6 +5,17 @@
 
 enum { IPV6_KEY_BITS = 64 };
 
+struct slice limit_concat(struct arena *arena, struct slice a, struct slice b)
+{
+    char *text = arena_alloc(arena, a.len + b.len + 1);
+
+    if (text == NULL)
+        return (struct slice){ NULL, 0 };
+    memcpy(text, a.ptr, a.len);
+    memcpy(text + a.len, b.ptr, b.len);
+    return (struct slice){ text, a.len + b.len };
+}
+
 /* `client_address` alone: who has one IPv6 address usually has the whole /64. */
 static bool counts_as_network(const struct fact_type *type)
 {
@@ -112,8 +123,8 @@ static struct slice typed_part(const struct fact_type *type, struct slice typed,
     enum address_form form = ADDRESS_NORMAL;
 
     if (type->type == VALUE_ADDRESS)
-        return ipnet_parse(typed, &net, NULL) ? net_text(net, counts_as_network(type), arena) :
-                                                typed;
+        return ipnet_parse(typed, &net, NULL) ? net_text(net, counts_as_network(type), arena)
+                                              : typed;
     if (type->type == VALUE_DOMAIN)
         form = address_normalise_domain(typed, arena, &out);
     else if (type->type == VALUE_MAILBOX)
@@ -170,14 +181,25 @@ static bool is_plain(struct slice text)
     return true;
 }
 
+/* Such a value is hashed, however plain, so that nobody can name himself like the hash of somebody else's. */
+static bool looks_hashed(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!ascii_is_digit(text.ptr[i]) && (text.ptr[i] < 'a' || text.ptr[i] > 'f'))
+            return false;
+    return text.len == HASH_HEX_LEN;
+}
+
 struct slice limit_subject(enum limit_letter letter, struct slice value, struct arena *arena)
 {
+    const char prefix[2] = { (char)letter, ':' };
     char hex[HASH_HEX_LEN + 1];
 
     if (letter == LIMIT_ALL)
         return SLICE("*");
-    if (value.len <= LIMIT_SUBJECT_MAX && is_plain(value))
-        return arena_printf(arena, "%c:%.*s", (char)letter, SLICE_ARG(value));
-    hash_hex128(value, hex);
-    return arena_printf(arena, "%c:%s", (char)letter, hex);
+    if (value.len > LIMIT_SUBJECT_MAX || !is_plain(value) || looks_hashed(value)) {
+        hash_hex128(value, hex);
+        value = (struct slice){ hex, HASH_HEX_LEN };
+    }
+    return limit_concat(arena, (struct slice){ prefix, sizeof prefix }, value);
 }

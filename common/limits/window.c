@@ -80,13 +80,23 @@ bool window_add(struct window_cell *cells, size_t *count, size_t room, uint64_t 
     return true;
 }
 
-void window_squeeze(struct window_cell *cells, size_t *count)
+void window_add_late(struct window_cell *cells, size_t *count, uint64_t bucket, uint64_t amount)
 {
-    if (*count < 2)
+    size_t at = 0;
+
+    while (at + 1 < *count && cells[at].bucket < bucket)
+        at++;
+    if (cells[at].bucket >= bucket) { /* in the past: it counts a little longer */
+        cells[at].amount = add_saturated(cells[at].amount, amount);
         return;
-    cells[1].amount = add_saturated(cells[1].amount, cells[0].amount);
-    memmove(cells, cells + 1, (*count - 1) * sizeof *cells);
-    --*count;
+    }
+    if (*count > 1) {
+        cells[1].amount = add_saturated(cells[1].amount, cells[0].amount);
+        memmove(cells, cells + 1, (*count - 1) * sizeof *cells);
+        cells[*count - 1] = (struct window_cell){ bucket, amount };
+    } else {
+        cells[0] = (struct window_cell){ bucket, add_saturated(cells[0].amount, amount) };
+    }
 }
 
 uint64_t window_free_ms(const struct window_cell *cells, size_t count, uint64_t window_ms,

@@ -35,8 +35,9 @@ bool window_admits(uint64_t used, uint64_t amount, uint64_t most);
  * (at most WINDOW_CELLS_MAX are ever needed). */
 bool window_add(struct window_cell *cells, size_t *count, size_t room, uint64_t bucket,
                 uint64_t amount);
-/* Makes room for one cell by counting the oldest one's charges in the next: they are freed later, never earlier. */
-void window_squeeze(struct window_cell *cells, size_t *count);
+/* The same where there is no room (and at least one cell): two cells become one, and what was in the older one is freed
+ * later, never earlier. */
+void window_add_late(struct window_cell *cells, size_t *count, uint64_t bucket, uint64_t amount);
 
 /* How long until `amount` more are admitted, if nothing else happens: 0 now, UINT64_MAX never. */
 uint64_t window_free_ms(const struct window_cell *cells, size_t count, uint64_t window_ms,
