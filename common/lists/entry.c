@@ -3,8 +3,6 @@
 
 #include "common/lists/list.h"
 
-enum { LEVEL_BELOW = 1000, LEVEL_DOMAIN = 2000, LEVEL_BASE = 3000, LEVEL_EXACT = 4000 };
-
 static bool only_has(struct slice text, const char *signs)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -42,6 +40,11 @@ static bool is_like_net(struct slice text)
     if (slice_find(text, ':') != SIZE_MAX)
         return true;
     return ascii_is_digit(text.ptr[0]) && is_digits(text, "./") && !is_digits(text, "");
+}
+
+bool entry_is_word(struct slice text)
+{
+    return text.len > 0 && strchr("!@.", text.ptr[0]) == NULL && !is_like_net(text);
 }
 
 static bool has_control_byte(struct slice text)
@@ -215,8 +218,7 @@ static size_t word_candidates(const struct value *subject, struct candidate *out
         int len = snprintf(number, sizeof number, "%.15g", subject->number);
         text = (struct slice){ number, len < 0 ? 0 : (size_t)len };
     }
-    if (text.len == 0 || text.len > ENTRY_MAX || strchr("!@.", text.ptr[0]) != NULL ||
-        is_like_net(text)) /* no word in a list is spelt so */
+    if (text.len == 0 || text.len > ENTRY_MAX)
         return 0;
     for (size_t i = 0; i < text.len; i++)
         scratch[i] = ascii_lower(text.ptr[i]);

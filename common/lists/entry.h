@@ -31,6 +31,17 @@ bool entry_parse(struct slice text, struct arena *arena, struct entry *out,
 int entry_print(struct buf *out, const struct entry *entry); /* 0, or -1 when the buffer is full */
 char entry_sign(enum entry_kind kind); /* what stands before the name: '@', '.', or 0 */
 
+bool entry_is_word(struct slice text); /* not spelt like a network, a `!`, `@` or `.` entry */
+
+/* How specific a match is. Comparable for one subject only; between LEVEL_BELOW and LEVEL_DOMAIN: + the name's length. */
+enum entry_level {
+    LEVEL_BELOW = 1000, /* .domain */
+    LEVEL_DOMAIN = 2000, /* domain, @domain */
+    LEVEL_USER = 2500, /* user@ (maps) */
+    LEVEL_BASE = 3000, /* a mailbox without its extension */
+    LEVEL_EXACT = 4000,
+};
+
 /* One way in which names can match a subject. Specificities are comparable for one subject. */
 struct candidate {
     struct slice name;

@@ -71,7 +71,8 @@ size_t list_fields(const struct value *subject, struct arena *arena, const struc
     char scratch[ENTRY_MAX];
     size_t count = candidates_of(subject, candidates, scratch);
 
-    if (subject->is_empty)
+    bool is_name = subject->type == VALUE_MAILBOX || subject->type == VALUE_DOMAIN;
+    if (subject->is_empty || (count == 1 && !is_name && !entry_is_word(candidates[0].name)))
         return 0;
     set.fields = arena_alloc_array(arena, FIELDS_MAX, sizeof *set.fields);
     if (set.fields == NULL)
