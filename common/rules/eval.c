@@ -337,10 +337,14 @@ static enum act_result action_keep(struct evaluation *evaluation, const struct a
     return verdict->final != NULL ? ACT_FINAL : ACT_GO_ON;
 }
 
+/* Only a plain address may name where mail goes: one that could be read as several, or as a phrase, may not. */
 static bool is_mailbox(struct evaluation *evaluation, struct slice text)
 {
     struct slice normal;
 
+    for (size_t i = 0; i < text.len; i++)
+        if (!ascii_is_print(text.ptr[i]) || strchr(" \"(),:;<>[]\\", text.ptr[i]) != NULL)
+            return false;
     return address_normalise_mailbox(text, evaluation->arena, &normal) == ADDRESS_NORMAL &&
            address_is_valid_mailbox(normal);
 }

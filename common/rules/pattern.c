@@ -57,8 +57,7 @@ static bool compile(struct pattern *pattern, struct slice regex, uint32_t option
 {
     int code = 0;
 
-    options |= PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C |
-               PCRE2_NO_AUTO_CAPTURE;
+    options |= PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
     pattern->code = pcre2_compile((PCRE2_SPTR)regex.ptr, regex.len, options, &code, offset, NULL);
     return pattern->code != NULL || failed(code, error);
 }

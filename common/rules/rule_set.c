@@ -324,12 +324,12 @@ static void warn_of_dropped(struct builder *builder)
         builder->report.rule = rule->source;
         builder->report.field = RULE_THEN;
         if (first != NULL && (first->info.stages & rule->info.stages) != 0)
-            report_warning(&builder->report, 0,
-                           "where rule \"%.*s\" acts too, its %s %s: a reply carries one action",
-                           SLICE_ARG(slice_part(first->info.name, 0, 60)),
-                           type->kind == ACTION_FINAL ? first->info.action->name
-                                                      : "comes first and this",
-                           type->kind == ACTION_FINAL ? "is dropped" : "one is dropped");
+            report_warning(
+                &builder->report, 0,
+                type->kind == ACTION_FINAL
+                    ? "where rule \"%.*s\" acts too, its %s is dropped: a reply carries one action"
+                    : "where rule \"%.*s\" acts too, only its %s is sent: a reply carries one action",
+                SLICE_ARG(slice_part(first->info.name, 0, 60)), first->info.action->name);
         if (first == NULL && type->kind == ACTION_CONTINUES)
             first = rule;
     }
