@@ -3,8 +3,6 @@
 
 #include <arpa/inet.h>
 
-#include "common/config/param_value.h"
-
 const char *const conf_run_mode_words[] = { "enforce", "shadow", NULL };
 const char *const conf_log_level_words[] = { "error", "warning", "info", "debug", NULL };
 const char *const conf_log_addresses_words[] = { "full", "domain", "hash", NULL };
@@ -23,11 +21,11 @@ static bool check_host_port(struct slice text, size_t offset, struct conf_compla
     struct slice host = slice_part(text, 0, colon);
 
     if (colon == SIZE_MAX || host.len == 0)
-        return param_complain(out, offset, "HOST:PORT is expected here");
+        return conf_complain(out, offset, "HOST:PORT is expected here");
     if (slice_find(host, ':') != SIZE_MAX && host.ptr[0] != '[')
-        return param_complain(out, offset, "an IPv6 address is written in [ ]");
+        return conf_complain(out, offset, "an IPv6 address is written in [ ]");
     if (!is_port(slice_skip(text, colon + 1)))
-        return param_complain(out, offset + colon + 1, "a port is a number from 1 to 65535");
+        return conf_complain(out, offset + colon + 1, "a port is a number from 1 to 65535");
     return true;
 }
 
@@ -38,7 +36,7 @@ static bool check_database(struct slice text, size_t offset, struct conf_complai
 
     if (slice_to_u64(text, &number) && number <= 65535)
         return true;
-    return param_complain(out, offset, "a database is a number from 0 to 65535");
+    return conf_complain(out, offset, "a database is a number from 0 to 65535");
 }
 
 /* [user@]host:port[/db] behind redis:// */
@@ -49,9 +47,9 @@ static bool check_redis(struct slice text, size_t offset, struct conf_complaint 
     if (at != SIZE_MAX) {
         struct slice user = slice_part(text, 0, at);
         if (user.len == 0 || slice_find(user, ':') != SIZE_MAX)
-            return param_complain(out, offset,
-                                  "only a user's name stands before the @; the password belongs "
-                                  "into store_password_file");
+            return conf_complain(out, offset,
+                                 "only a user's name stands before the @; the password belongs "
+                                 "into store_password_file");
         text = slice_skip(text, at + 1);
         offset += at + 1;
     }
@@ -68,8 +66,8 @@ static bool check_sentinel(struct slice text, size_t offset, struct conf_complai
     struct slice rest = slice_part(text, 0, slash), host;
 
     if (slash == SIZE_MAX || slash + 1 == text.len)
-        return param_complain(out, offset + text.len,
-                              "the name of the master must end it: HOST:PORT,HOST:PORT/NAME");
+        return conf_complain(out, offset + text.len,
+                             "the name of the master must end it: HOST:PORT,HOST:PORT/NAME");
     while (slice_next(&rest, ',', &host))
         if (!check_host_port(host, offset + (size_t)(host.ptr - text.ptr), out))
             return false;
@@ -86,17 +84,17 @@ bool conf_check_store(struct slice text, struct conf_complaint *out)
         return true;
     for (size_t i = 0; i < text.len; i++)
         if (ascii_is_space(text.ptr[i]))
-            return param_complain(out, i, "a store has no blanks");
+            return conf_complain(out, i, "a store has no blanks");
     if (slice_starts_with(text, SLICE("redis://")))
         return check_redis(rest, offset, out);
     if (slice_starts_with(text, SLICE("redis+unix://")))
         return (rest.len > 1 && rest.ptr[0] == '/') ||
-               param_complain(out, offset, "the path of the socket must begin with /");
+               conf_complain(out, offset, "the path of the socket must begin with /");
     if (slice_starts_with(text, SLICE("redis+sentinel://")))
         return check_sentinel(rest, offset, out);
-    return param_complain(out, 0,
-                          "it must be memory, redis://HOST:PORT/DB, redis+unix:///PATH or "
-                          "redis+sentinel://HOST:PORT,HOST:PORT/NAME");
+    return conf_complain(out, 0,
+                         "it must be memory, redis://HOST:PORT/DB, redis+unix:///PATH or "
+                         "redis+sentinel://HOST:PORT,HOST:PORT/NAME");
 }
 
 bool conf_check_resolver(struct slice text, struct conf_complaint *out)
@@ -107,13 +105,13 @@ bool conf_check_resolver(struct slice text, struct conf_complaint *out)
     struct in6_addr room;
 
     if (address.len >= sizeof(copy))
-        return param_complain(out, 0, "it must be an IPv4 or IPv6 address");
+        return conf_complain(out, 0, "it must be an IPv4 or IPv6 address");
     memcpy(copy, address.ptr, address.len);
     copy[address.len] = '\0';
     if (inet_pton(AF_INET, copy, &room) != 1 && inet_pton(AF_INET6, copy, &room) != 1)
-        return param_complain(out, 0, "\"%s\" is neither an IPv4 nor an IPv6 address", copy);
+        return conf_complain(out, 0, "\"%s\" is neither an IPv4 nor an IPv6 address", copy);
     if (at != SIZE_MAX && !is_port(slice_skip(text, at + 1)))
-        return param_complain(out, at + 1, "a port is a number from 1 to 65535");
+        return conf_complain(out, at + 1, "a port is a number from 1 to 65535");
     return true;
 }
 
@@ -121,9 +119,9 @@ bool conf_check_log(struct slice text, struct conf_complaint *out)
 {
     if (slice_starts_with(text, SLICE("file:")))
         return (text.len > 5 && text.ptr[5] == '/') ||
-               param_complain(out, 5, "the path of the log file must begin with /");
+               conf_complain(out, 5, "the path of the log file must begin with /");
     if (slice_equal(text, SLICE("syslog")) || slice_equal(text, SLICE("journal")) ||
         slice_equal(text, SLICE("stderr")))
         return true;
-    return param_complain(out, 0, "it must be syslog, journal, stderr or file:PATH");
+    return conf_complain(out, 0, "it must be syslog, journal, stderr or file:PATH");
 }

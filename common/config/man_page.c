@@ -187,11 +187,12 @@ static int put_options(const struct usage_program *program, struct buf *out)
         { "-n", "Print what differs from the defaults, and end." },
         { "-d", "Print all parameters with their documentation and defaults, and end." },
         { "-h", "Print a summary of the options, and end." },
+        { "-V", "Print the version, and end." },
     };
 
     if (buf_put(out, ".SH SYNOPSIS\n.B ") || put_text(slice_of(program->name), out) ||
         buf_put(out, "\n[\\-c \\fIFILE\\fR] [\\-o \\fIname\\fR=\\fIvalue\\fR]... "
-                     "[\\-t | \\-n | \\-d | \\-h]\n.SH DESCRIPTION\n") ||
+                     "[\\-t | \\-n | \\-d | \\-h | \\-V]\n.SH DESCRIPTION\n") ||
         put_block(program->description, "PP", out) || buf_put(out, ".SH OPTIONS\n"))
         return -1;
     for (size_t i = 0; i < COUNT(options); i++)

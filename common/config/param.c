@@ -247,7 +247,7 @@ static void load_kind(const struct loader *loader, const struct conf_kind *kind,
             continue;
         char *item = items + kept * kind->size;
         memset(item, 0, kind->size);
-        memcpy(item, &section, sizeof(struct conf_section *));
+        memcpy(item, &section, sizeof(section));
         check_heading(loader, kind, section);
         load_params(loader, kind->params, kind->param_count, section, item);
         kept += !section->is_repeated;
@@ -336,8 +336,8 @@ static bool text_is_sound(const struct conf_param *row, struct slice text, struc
     } else if (param_value_parse(row, text, arena, &room, &why)) {
         return true;
     }
-    return param_complain(out, 0, "%s: \"%.*s\": %.200s", row->name, SLICE_ARG(shown(text)),
-                          why.text);
+    return conf_complain(out, 0, "%s: \"%.*s\": %.200s", row->name, SLICE_ARG(shown(text)),
+                         why.text);
 }
 
 static bool row_is_sound(const struct conf_param *params, size_t at, struct arena *arena,
@@ -347,19 +347,19 @@ static bool row_is_sound(const struct conf_param *params, size_t at, struct aren
     struct slice doc = slice_of(row->doc);
 
     if (row->size != param_value_size(row->type))
-        return param_complain(out, 0, "%s: the field does not have the type's size", row->name);
+        return conf_complain(out, 0, "%s: the field does not have the type's size", row->name);
     if (!slice_ends_with(doc, SLICE(".")))
-        return param_complain(out, 0, "%s: no documentation that ends with a full stop", row->name);
+        return conf_complain(out, 0, "%s: no documentation that ends with a full stop", row->name);
     if (row->most > 0 && row->least > row->most)
-        return param_complain(out, 0, "%s: least is more than most", row->name);
+        return conf_complain(out, 0, "%s: least is more than most", row->name);
     if ((row->words != NULL) != (row->type == CONF_WORD) ||
         has_star(slice_of(row->name)) != (row->type == CONF_PAIRS))
-        return param_complain(out, 0, "%s: words or * do not go with the type", row->name);
+        return conf_complain(out, 0, "%s: words or * do not go with the type", row->name);
     for (size_t i = 0; i < at; i++)
         if (slice_equal(slice_of(params[i].name), slice_of(row->name)))
-            return param_complain(out, 0, "%s: there twice", row->name);
+            return conf_complain(out, 0, "%s: there twice", row->name);
     if (row->type != CONF_PAIRS && row->initial == NULL && row->example == NULL)
-        return param_complain(out, 0, "%s: neither default nor example", row->name);
+        return conf_complain(out, 0, "%s: neither default nor example", row->name);
     if (row->type != CONF_PAIRS && row->initial != NULL &&
         !text_is_sound(row, slice_of(row->initial), arena, out))
         return false;
@@ -394,7 +394,7 @@ static bool example_is_sound(const struct conf_schema *schema, const struct conf
         conf_errors_print(errors, &lines);
     }
     conf_errors_free(&errors);
-    return ok || param_complain(out, 0, "%s", buf_text(&lines));
+    return ok || conf_complain(out, 0, "%s", buf_text(&lines));
 }
 
 static bool kind_is_sound(const struct conf_schema *schema, size_t at, struct arena *arena,
@@ -403,13 +403,13 @@ static bool kind_is_sound(const struct conf_schema *schema, size_t at, struct ar
     const struct conf_kind *kind = &schema->kinds[at];
 
     if (kind->size < sizeof(struct conf_section *))
-        return param_complain(out, 0, "[%s]: no room for the section", kind->kind);
+        return conf_complain(out, 0, "[%s]: no room for the section", kind->kind);
     if (!slice_ends_with(slice_of(kind->doc), SLICE(".")))
-        return param_complain(out, 0, "[%s]: no documentation that ends with a full stop",
-                              kind->kind);
+        return conf_complain(out, 0, "[%s]: no documentation that ends with a full stop",
+                             kind->kind);
     for (size_t i = 0; i < at; i++)
         if (slice_equal(slice_of(schema->kinds[i].kind), slice_of(kind->kind)))
-            return param_complain(out, 0, "[%s]: there twice", kind->kind);
+            return conf_complain(out, 0, "[%s]: there twice", kind->kind);
     return params_are_sound(kind->params, kind->param_count, arena, out) &&
            (kind->example == NULL || example_is_sound(schema, kind, arena, out));
 }
@@ -422,7 +422,7 @@ bool conf_schema_is_sound(const struct conf_schema *schema, struct conf_complain
     for (size_t i = 0; ok && i < schema->kind_count; i++)
         ok = kind_is_sound(schema, i, arena, out);
     if (arena == NULL)
-        param_complain(out, 0, "memory is out");
+        conf_complain(out, 0, "memory is out");
     arena_free(&arena);
     return ok;
 }

@@ -67,6 +67,10 @@ struct conf_complaint {
     char text[CONF_ERROR_TEXT_MAX];
 };
 
+/* Sets *out. Always false, so that a check can end with it. */
+bool conf_complain(struct conf_complaint *out, size_t offset, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
 struct conf_param {
     const char *name; /* a last `*` stands for anything: `rate.user.*`, or `*` alone */
     size_t offset, size; /* of the field; PARAM() sets the first three */

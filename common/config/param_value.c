@@ -12,14 +12,14 @@
 
 #define PATH_LEN_MAX 4095
 
-bool param_complain(struct conf_complaint *out, size_t offset, const char *format, ...)
+bool conf_complain(struct conf_complaint *out, size_t offset, const char *format, ...)
 {
     va_list args;
 
+    *out = (struct conf_complaint){ .offset = offset };
     va_start(args, format);
     vsnprintf(out->text, sizeof(out->text), format, args);
     va_end(args);
-    out->offset = offset;
     return false;
 }
 
@@ -75,15 +75,15 @@ static bool number_parse(const struct conf_param *row, struct slice text, uint64
                                        : integer_parse(text, number, &error);
 
     if (!ok)
-        return param_complain(
+        return conf_complain(
             out, 0, "\"%.*s\" %s%s", SLICE_ARG(shown(text)), error,
             slice_find(text, '#') == SIZE_MAX ? "" : " (a comment needs a line of its own)");
     if (*number < row->least)
-        return param_complain(out, 0, "%.*s is too little: the least is %s", SLICE_ARG(shown(text)),
-                              number_print(row->type, row->least).text);
+        return conf_complain(out, 0, "%.*s is too little: the least is %s", SLICE_ARG(shown(text)),
+                             number_print(row->type, row->least).text);
     if (row->most > 0 && *number > row->most)
-        return param_complain(out, 0, "%.*s is too much: the most is %s", SLICE_ARG(shown(text)),
-                              number_print(row->type, row->most).text);
+        return conf_complain(out, 0, "%.*s is too much: the most is %s", SLICE_ARG(shown(text)),
+                             number_print(row->type, row->most).text);
     return true;
 }
 
@@ -118,7 +118,7 @@ static bool boolean_set(struct slice text, bool *field, struct conf_complaint *o
     bool is_yes = slice_equal(text, SLICE("yes"));
 
     if (!is_yes && !slice_equal(text, SLICE("no")))
-        return param_complain(out, 0, "\"%.*s\" is neither yes nor no", SLICE_ARG(shown(text)));
+        return conf_complain(out, 0, "\"%.*s\" is neither yes nor no", SLICE_ARG(shown(text)));
     *field = is_yes;
     return true;
 }
@@ -138,11 +138,11 @@ static bool word_set(const struct conf_param *row, struct slice text, unsigned *
         suggest_offer(&best, word);
     }
     if (best.name.ptr != NULL)
-        return param_complain(out, 0, "\"%.*s\" is unknown; did you mean %.*s?",
-                              SLICE_ARG(shown(text)), SLICE_ARG(best.name));
+        return conf_complain(out, 0, "\"%.*s\" is unknown; did you mean %.*s?",
+                             SLICE_ARG(shown(text)), SLICE_ARG(best.name));
     words_usage(row, &all);
-    return param_complain(out, 0, "\"%.*s\" is unknown; it must be %s", SLICE_ARG(shown(text)),
-                          buf_text(&all));
+    return conf_complain(out, 0, "\"%.*s\" is unknown; it must be %s", SLICE_ARG(shown(text)),
+                         buf_text(&all));
 }
 
 /* ---- texts ---- */
@@ -151,7 +151,7 @@ static bool text_set(const struct conf_param *row, struct slice text, struct sli
                      struct conf_complaint *out)
 {
     if (text.len < row->least || (row->most > 0 && text.len > row->most))
-        return param_complain(
+        return conf_complain(
             out, 0, "%zu bytes are too %s: %" PRIu64 " to %" PRIu64 " are possible", text.len,
             text.len < row->least ? "few" : "many", row->least, row->most);
     if (row->check != NULL && !row->check(text, out))
@@ -164,10 +164,10 @@ static bool path_set(const struct conf_param *row, struct slice text, struct sli
                      struct conf_complaint *out)
 {
     if (text.len > 0 && text.ptr[0] != '/')
-        return param_complain(out, 0, "\"%.*s\" is no absolute path: it must begin with /",
-                              SLICE_ARG(shown(text)));
+        return conf_complain(out, 0, "\"%.*s\" is no absolute path: it must begin with /",
+                             SLICE_ARG(shown(text)));
     if (text.len > PATH_LEN_MAX)
-        return param_complain(out, 0, "the path is longer than %d bytes", PATH_LEN_MAX);
+        return conf_complain(out, 0, "the path is longer than %d bytes", PATH_LEN_MAX);
     if (text.len > 0 && row->check != NULL && !row->check(text, out))
         return false;
     *field = text;
@@ -202,10 +202,10 @@ static bool count_items(const struct conf_param *row, struct slice text, size_t 
 
     for (*count = 0; next_item(&rest, &item); (*count)++)
         if (row->most > 0 && *count == row->most)
-            return param_complain(out, (size_t)(item.ptr - text.ptr),
-                                  "only %" PRIu64 " can be given here", row->most);
+            return conf_complain(out, (size_t)(item.ptr - text.ptr),
+                                 "only %" PRIu64 " can be given here", row->most);
     if (*count < row->least)
-        return param_complain(out, 0, "at least %" PRIu64 " must be given", row->least);
+        return conf_complain(out, 0, "at least %" PRIu64 " must be given", row->least);
     return true;
 }
 
@@ -219,7 +219,7 @@ static bool list_set(const struct conf_param *row, struct slice text, struct are
         return false;
     items = arena_alloc_array(arena, count, sizeof(*items));
     if (items == NULL)
-        return param_complain(out, 0, "memory is out");
+        return conf_complain(out, 0, "memory is out");
     for (size_t i = 0; i < count; i++) {
         next_item(&rest, &items[i]);
         if (row->check != NULL && !row->check(items[i], out)) {
@@ -239,10 +239,10 @@ static bool unix_parse(struct conf_listen *listen, struct conf_complaint *out)
     struct slice path = slice_skip(listen->text, 5);
 
     if (path.len == 0 || path.ptr[0] != '/')
-        return param_complain(out, 5, "the path of a unix socket must begin with /");
+        return conf_complain(out, 5, "the path of a unix socket must begin with /");
     if (path.len >= sizeof(address.sun_path))
-        return param_complain(out, 5, "the path of a unix socket has at most %zu bytes",
-                              sizeof(address.sun_path) - 1);
+        return conf_complain(out, 5, "the path of a unix socket has at most %zu bytes",
+                             sizeof(address.sun_path) - 1);
     memcpy(address.sun_path, path.ptr, path.len);
     listen->path = path;
     memcpy(&listen->address, &address, sizeof(address));
@@ -284,16 +284,16 @@ static bool inet_parse(struct conf_listen *listen, struct conf_complaint *out)
 
     host = slice_part(host, 0, colon);
     if (!slice_to_u64(port, &number) || number == 0 || number > UINT16_MAX)
-        return param_complain(out, 5 + (colon == SIZE_MAX ? host.len : colon + 1),
-                              "a port from 1 to 65535 must end it: inet:ADDRESS:PORT");
+        return conf_complain(out, 5 + (colon == SIZE_MAX ? host.len : colon + 1),
+                             "a port from 1 to 65535 must end it: inet:ADDRESS:PORT");
     is_ipv6 = slice_starts_with(host, SLICE("[")) && slice_ends_with(host, SLICE("]"));
     if (is_ipv6)
         host = slice_part(host, 1, host.len - 2);
     if (!inet_fill(listen, host, is_ipv6, (uint16_t)number))
-        return param_complain(out, 5,
-                              "\"%.*s\" is neither an IPv4 address nor an IPv6 address in [ ] "
-                              "(all addresses are 0.0.0.0 or [::])",
-                              SLICE_ARG(shown(host)));
+        return conf_complain(out, 5,
+                             "\"%.*s\" is neither an IPv4 address nor an IPv6 address in [ ] "
+                             "(all addresses are 0.0.0.0 or [::])",
+                             SLICE_ARG(shown(host)));
     return true;
 }
 
@@ -303,8 +303,8 @@ static bool listen_parse(struct conf_listen *listen, struct conf_complaint *out)
         return unix_parse(listen, out);
     if (slice_starts_with(listen->text, SLICE("inet:")))
         return inet_parse(listen, out);
-    return param_complain(out, 0, "\"%.*s\" is neither unix:PATH nor inet:ADDRESS:PORT",
-                          SLICE_ARG(shown(listen->text)));
+    return conf_complain(out, 0, "\"%.*s\" is neither unix:PATH nor inet:ADDRESS:PORT",
+                         SLICE_ARG(shown(listen->text)));
 }
 
 static bool same_address(const struct conf_listen *a, const struct conf_listen *b)
@@ -324,7 +324,7 @@ static bool listens_set(const struct conf_param *row, struct slice text, struct 
         return false;
     items = arena_alloc_array(arena, count, sizeof(*items));
     if (items == NULL)
-        return param_complain(out, 0, "memory is out");
+        return conf_complain(out, 0, "memory is out");
     for (size_t i = 0; i < count; i++) {
         next_item(&rest, &items[i].text);
         size_t at = (size_t)(items[i].text.ptr - text.ptr);
@@ -334,8 +334,8 @@ static bool listens_set(const struct conf_param *row, struct slice text, struct 
         }
         for (size_t j = 0; j < i; j++)
             if (same_address(&items[i], &items[j]))
-                return param_complain(out, at, "%.*s is given twice",
-                                      SLICE_ARG(shown(items[i].text)));
+                return conf_complain(out, at, "%.*s is given twice",
+                                     SLICE_ARG(shown(items[i].text)));
     }
     *field = (struct conf_listens){ items, count };
     return true;
@@ -368,7 +368,7 @@ bool param_value_parse(const struct conf_param *row, struct slice text, struct a
                        void *field, struct conf_complaint *out)
 {
     if (text.len == 0 && !may_be_empty(row))
-        return param_complain(out, 0, "a value is missing");
+        return conf_complain(out, 0, "a value is missing");
     switch (row->type) {
     case CONF_BOOLEAN:
         return boolean_set(text, field, out);
@@ -390,7 +390,7 @@ bool param_value_parse(const struct conf_param *row, struct slice text, struct a
     case CONF_PAIRS:
         break;
     }
-    return param_complain(out, 0, "it has no value of its own");
+    return conf_complain(out, 0, "it has no value of its own");
 }
 
 /* The numbers behind two texts; words and texts are what is written. */

@@ -18,8 +18,4 @@ size_t param_value_size(enum conf_type type);
 /* Adds what the type takes: "time, 100ms to 90s", "enforce or shadow", ... 0, or -1 when the buffer is full. */
 int param_value_usage(const struct conf_param *row, struct buf *out);
 
-/* Sets *out. Always false, so that a check can end with it. */
-bool param_complain(struct conf_complaint *out, size_t offset, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
 #endif

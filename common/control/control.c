@@ -18,6 +18,7 @@ struct slice control_param(const struct control_request *request, const char *na
 }
 
 /* The answer of an error: {"error": text}, NULL when memory is out. */
+PRINTF_LIKE(1, 0)
 static json_t *error_answer(const char *format, va_list args)
 {
     char text[400];

@@ -3,7 +3,6 @@
 #define GATEHOUSE_TESTS_CONFIG_EXAMPLE_H
 
 #include "common/config/common_params.h"
-#include "common/config/param_value.h"
 #include "common/config/usage.h"
 
 enum example_colour { RED, GREEN, BLUE };
@@ -40,7 +39,7 @@ static inline bool example_check(struct slice text, struct conf_complaint *out)
 {
     size_t at = slice_find(text, '!');
 
-    return at == SIZE_MAX || param_complain(out, at, "no ! here");
+    return at == SIZE_MAX || conf_complain(out, at, "no ! here");
 }
 
 static const char *const example_colours[] = { "red", "green", "blue", NULL };
