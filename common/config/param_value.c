@@ -150,10 +150,10 @@ static bool word_set(const struct conf_param *row, struct slice text, unsigned *
 static bool text_set(const struct conf_param *row, struct slice text, struct slice *field,
                      struct conf_complaint *out)
 {
-    if (text.len < row->least || (row->most > 0 && text.len > row->most))
-        return conf_complain(
-            out, 0, "%zu bytes are too %s: %" PRIu64 " to %" PRIu64 " are possible", text.len,
-            text.len < row->least ? "few" : "many", row->least, row->most);
+    if (text.len < row->least)
+        return conf_complain(out, 0, "it must have at least %" PRIu64 " bytes", row->least);
+    if (row->most > 0 && text.len > row->most)
+        return conf_complain(out, 0, "it must have at most %" PRIu64 " bytes", row->most);
     if (row->check != NULL && !row->check(text, out))
         return false;
     *field = text;

@@ -9,7 +9,7 @@ enum example_colour { RED, GREEN, BLUE };
 
 struct example_limit {
     const struct conf_section *conf;
-    struct slice rate;
+    struct slice rate, note;
     struct conf_list key;
     bool strict;
     struct conf_pairs rate_user, rate_class;
@@ -48,6 +48,7 @@ static const char *const example_colours[] = { "red", "green", "blue", NULL };
 static const struct conf_param example_limit_params[] = {
     { PARAM(rate), CONF_TEXT, NULL, 1, 20, .example = "200/1h", .check = example_check,
       .doc = "How many in which time." },
+    { PARAM(note), CONF_TEXT, "none", 2, 0, .doc = "Why." },
     { PARAM(key), CONF_LIST, "", 0, 3, .doc = "What is counted separately." },
     { PARAM(strict), CONF_BOOLEAN, "no", .doc = "Whether it is." },
     { PARAM_AS("rate.user.*", rate_user), CONF_PAIRS, .check = example_check,

@@ -243,8 +243,7 @@ static const struct {
     { GOOD "colour = gren\n", "t.conf:2:10: colour: \"gren\" is unknown; did you mean green?\n" },
     { GOOD "colour = yellow\n",
       "t.conf:2:10: colour: \"yellow\" is unknown; it must be red, green or blue\n" },
-    { GOOD "motto = 123456789\n",
-      "t.conf:2:9: motto: 9 bytes are too many: 0 to 8 are possible\n" },
+    { GOOD "motto = 123456789\n", "t.conf:2:9: motto: it must have at most 8 bytes\n" },
     { GOOD "motto = a\n  b!\n", "t.conf:3:4: motto: no ! here\n" },
     { GOOD "database = x.mmdb\n",
       "t.conf:2:12: database: \"x.mmdb\" is no absolute path: it must begin with /\n" },
@@ -289,6 +288,7 @@ static const struct {
     { GOOD "[limit l]\nrate = 1/1h\nrate.user. = 5\n",
       "t.conf:4:1: unknown parameter rate.user.; did you mean rate.user.*?\n" },
     { GOOD "[limit l]\n", "t.conf:2:2: rate is missing: it has no default\n" },
+    { GOOD "[limit l]\nrate = 1\nnote = a\n", "t.conf:4:8: note: it must have at least 2 bytes\n" },
     { GOOD "[limit l]\nrate = 1!\n", "t.conf:3:9: rate: no ! here\n" },
     { GOOD "[limit l]\nrate = 1\nrate.user.j!e = 5\nrate.user.x =\n  !\n",
       "t.conf:4:12: rate.user.*: no ! here\n"
