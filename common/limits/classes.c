@@ -108,14 +108,11 @@ static int read_member(const struct reader *reader, struct arena *arena, struct 
         member->name = arena_copy(arena, normal);
         return member->name.ptr == NULL ? -1 : 1;
     }
-    switch (address_normalise_domain(slice_skip(name, 1), arena, &normal)) {
-    case ADDRESS_NO_MEMORY:
+    if (address_normalise_domain(slice_skip(name, 1), arena, &normal) == ADDRESS_NO_MEMORY)
         return -1;
-    case ADDRESS_ODD:
+    if (!address_is_valid_domain(normal)) {
         mistake(reader, false, 1, "this is no domain");
         return 0;
-    case ADDRESS_NORMAL:
-        break;
     }
     member->name = limit_concat(arena, SLICE("@"), normal);
     return member->name.ptr == NULL ? -1 : 1;

@@ -10,7 +10,7 @@
 enum {
     SWEEP_SLOTS = 2, /* looked at for expired entries on each visit of a shard */
     SWEEP_SLOTS_NEW = 8, /* and for each new entry, so expired ones cannot pile up */
-    SWEEP_SLOTS_FULL = 64, /* at the bound */
+    SWEEP_SLOTS_FULL = 32, /* at the bound */
     KEY_PART_MAX = 255,
     ENTRY_OVERHEAD = 24, /* of malloc, and the table's slots */
     TOP_ENTRIES = 1024, /* of each shard */
@@ -177,13 +177,13 @@ static void entry_drop(struct counters *counters, struct shard *shard, struct ta
 
 /* ---- memory ---- */
 
-/* Frees what has expired in the next slots, and with `evict` what may be dropped. */
-static void sweep(struct counters *counters, struct shard *shard, size_t slots, bool evict,
-                  uint64_t now_ms)
+/* Frees what has expired in the next slots after *hand, and with `evict` what may be dropped. */
+static void sweep_from(struct counters *counters, struct shard *shard, size_t *hand, size_t slots,
+                       bool evict, uint64_t now_ms)
 {
     for (size_t n = 0; n < slots && n < shard->table.slot_count; n++) {
-        shard->hand = (shard->hand + 1) % shard->table.slot_count;
-        struct table_entry **link = table_slot(&shard->table, shard->hand);
+        *hand = (*hand + 1) % shard->table.slot_count;
+        struct table_entry **link = table_slot(&shard->table, *hand);
         while (*link != NULL) {
             const struct entry *entry = entry_of(*link);
             bool expired = has_expired(entry, now_ms);
@@ -195,6 +195,11 @@ static void sweep(struct counters *counters, struct shard *shard, size_t slots, 
             entry_drop(counters, shard, link);
         }
     }
+}
+
+static void sweep(struct counters *counters, struct shard *shard, size_t slots, uint64_t now_ms)
+{
+    sweep_from(counters, shard, &shard->hand, slots, false, now_ms);
 }
 
 static bool take(struct counters *counters, uint64_t bytes)
@@ -212,10 +217,10 @@ static bool make_room(struct counters *counters, struct shard *shard, uint64_t b
 {
     if (take(counters, bytes))
         return true;
-    sweep(counters, shard, SWEEP_SLOTS_FULL, false, now_ms);
+    sweep(counters, shard, SWEEP_SLOTS_FULL, now_ms);
     if (take(counters, bytes))
         return true;
-    sweep(counters, shard, SWEEP_SLOTS_FULL, true, now_ms);
+    sweep_from(counters, shard, &shard->evict_hand, SWEEP_SLOTS_FULL, true, now_ms);
     return take(counters, bytes);
 }
 
@@ -226,7 +231,7 @@ static struct entry *entry_new(struct counters *counters, struct shard *shard,
     size_t block = sizeof(struct entry) + key_bytes(key) + data;
     struct entry *entry;
 
-    sweep(counters, shard, SWEEP_SLOTS_NEW, false, now_ms);
+    sweep(counters, shard, SWEEP_SLOTS_NEW, now_ms);
     if (!make_room(counters, shard, taken_by(block), now_ms))
         return NULL;
     entry = calloc(1, block);
@@ -292,7 +297,7 @@ static void unlock_shards(struct counters *counters, uint64_t set, uint64_t now_
 {
     for (; set != 0; set &= set - 1) {
         struct shard *shard = &counters->shards[__builtin_ctzll(set)];
-        sweep(counters, shard, SWEEP_SLOTS, false, now_ms);
+        sweep(counters, shard, SWEEP_SLOTS, now_ms);
         pthread_mutex_unlock(&shard->lock);
     }
 }

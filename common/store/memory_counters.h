@@ -14,7 +14,8 @@
 struct shard {
     pthread_mutex_t lock;
     struct table table;
-    size_t hand; /* next slot to look for expired entries in */
+    size_t hand,
+        evict_hand; /* slots last looked at for what has expired, for what may be dropped */
     char pad[64]; /* of two shards no locks share a cache line */
 };
 
