@@ -226,13 +226,15 @@ static void serve_live_read(struct control_job *job)
 {
     struct live_error error;
     struct store_read *read = &job->store.read;
-    enum live_result result = live_check_key(job->request->segments[1], &job->view.names, &error);
+    struct slice key;
+    enum live_result result =
+        live_check_key(job->request->segments[1], &job->view.names, job->arena, &key, &error);
 
     if (result != LIVE_OK && result != LIVE_UNDECLARED) {
         reply_refused(job, result, &error);
         return;
     }
-    *read = (struct store_read){ .key = job->request->segments[1], .arena = job->arena };
+    *read = (struct store_read){ .key = key, .arena = job->arena };
     control_job_wait(job, fields_read);
     control_job_started(job, store_read(job->control->store, read));
 }
@@ -246,48 +248,54 @@ static void field_written(struct control_job *job)
                                 control_text(write->field), "existed", write->existed));
 }
 
-static void write_field(struct control_job *job, struct slice field, struct slice text)
+static void write_field(struct control_job *job, const struct live_place *place, struct slice text)
 {
     struct store_write *write = &job->store.write;
 
-    *write = (struct store_write){ .key = job->request->segments[1], .field = field, .text = text };
+    *write = (struct store_write){ .key = place->key, .field = place->field, .text = text };
     control_job_wait(job, field_written);
     control_job_started(job, store_write(job->control->store, write));
+}
+
+static bool is_forced(const struct control_job *job)
+{
+    return slice_equal(control_param(job->request, "force"), SLICE("1"));
 }
 
 static void serve_live_put(struct control_job *job)
 {
     const struct control_request *request = job->request;
-    bool is_forced = slice_equal(control_param(request, "force"), SLICE("1"));
-    struct slice text = slice_trim(request->body), stored;
+    struct slice text = slice_trim(request->body);
+    struct live_place place;
     struct live_error error;
     enum live_result result;
 
     if (text.ptr == NULL)
         text = SLICE("");
     result = live_check(request->segments[1], request->segments[2], text, &job->view.names,
-                        job->arena, &stored, &error);
-    if (result == LIVE_OK || (result == LIVE_UNDECLARED && is_forced))
-        write_field(job, stored, text);
+                        job->arena, &place, &error);
+    if (result == LIVE_OK || (result == LIVE_UNDECLARED && is_forced(job)))
+        write_field(job, &place, text);
     else
         reply_refused(job, result, &error);
 }
 
+/* With force the field is taken as it is: what was typed by hand in a form that nobody reads must be removable. */
 static void serve_live_delete(struct control_job *job)
 {
     const struct control_request *request = job->request;
-    struct slice stored = request->segments[2];
+    struct live_place place = { .field = request->segments[2] };
     struct live_error error;
-    enum live_result result = live_check_key(request->segments[1], &job->view.names, &error);
+    enum live_result result =
+        live_check_key(request->segments[1], &job->view.names, job->arena, &place.key, &error);
 
-    if (result == LIVE_OK || result == LIVE_UNDECLARED)
+    if (result == LIVE_UNDECLARED)
         result = LIVE_OK;
-    /* What was typed by hand in a form that nobody reads must be removable, too: then it is taken as it is. */
-    if (result == LIVE_OK && !slice_equal(control_param(request, "force"), SLICE("1")))
-        result = live_check_field(request->segments[1], request->segments[2], job->arena, &stored,
-                                  &error);
+    if (result == LIVE_OK && !is_forced(job))
+        result = live_check_field(request->segments[1], request->segments[2], job->arena,
+                                  &place.field, &error);
     if (result == LIVE_OK)
-        write_field(job, stored, (struct slice){ NULL, 0 });
+        write_field(job, &place, (struct slice){ NULL, 0 });
     else
         reply_refused(job, result, &error);
 }

@@ -6,9 +6,12 @@
 #include "common/base/suggest.h"
 #include "common/limits/classes.h"
 #include "common/limits/limit.h"
+#include "common/lists/list.h"
+#include "common/lists/map.h"
 #include "common/live/entry.h"
 #include "common/live/rule_text.h"
 #include "common/live/tail.h"
+#include "common/mail/address.h"
 
 static enum live_result bad(struct live_error *error, const char *where, size_t offset,
                             const char *format, ...) PRINTF_LIKE(4, 5);
@@ -96,17 +99,25 @@ static enum live_result class_field(struct slice field, struct arena *arena, str
 static enum live_result list_field(struct slice field, struct arena *arena, struct slice *stored,
                                    struct live_error *error)
 {
-    struct live_entry_error wrong = { 0 };
+    const char *wrong = NULL;
+    struct slice normal = list_entry_normalise(field, arena, &wrong);
 
-    return live_list_entry(field, arena, stored, &wrong) ? LIVE_OK : entry_error(error, 0, &wrong);
+    if (normal.ptr == NULL)
+        return bad(error, "field", 0, "%s", wrong);
+    *stored = normal;
+    return LIVE_OK;
 }
 
 static enum live_result map_field(struct slice field, struct arena *arena, struct slice *stored,
                                   struct live_error *error)
 {
-    struct live_entry_error wrong = { 0 };
+    const char *wrong = NULL;
+    struct slice normal = map_key_normalise(field, arena, &wrong);
 
-    return live_map_key(field, arena, stored, &wrong) ? LIVE_OK : entry_error(error, 0, &wrong);
+    if (normal.ptr == NULL)
+        return bad(error, "field", 0, "%s", wrong);
+    *stored = normal;
+    return LIVE_OK;
 }
 
 static enum live_result rule_field(struct slice field, UNUSED struct arena *arena,
@@ -178,17 +189,14 @@ static enum live_result map_text(UNUSED struct slice field, struct slice text,
                                  struct live_error *error)
 {
     struct live_tail tail;
-    struct slice rest, item;
 
     if (read_tail(text, &tail, error) != LIVE_OK)
         return LIVE_BAD;
     if (tail.head.len == 0)
         return bad(error, "text", 0, "a value is missing");
-    rest = tail.head;
-    while (slice_next(&rest, ',', &item))
-        if (item.len == 0)
-            return bad(error, "text", (size_t)(tail.head.ptr - text.ptr),
-                       "a value between two commas is empty");
+    if (tail.head.len > MAP_VALUES_MAX)
+        return bad(error, "text", MAP_VALUES_MAX, "a key has at most %d bytes of values",
+                   MAP_VALUES_MAX);
     return LIVE_OK;
 }
 
@@ -265,8 +273,25 @@ static enum live_result undeclared(const struct kind *kind, struct slice name,
     return LIVE_UNDECLARED;
 }
 
+/* A recipient's mailbox or domain, as `list:NAME/{recipient}` asks for it. */
+static enum live_result recipient_key(struct slice key, struct slice recipient, struct arena *arena,
+                                      struct slice *stored, struct live_error *error)
+{
+    size_t before = (size_t)(recipient.ptr - key.ptr);
+    struct slice normal = { NULL, 0 };
+    bool is_mailbox = slice_find(recipient, '@') != SIZE_MAX;
+
+    if (is_mailbox ? address_normalise_mailbox(recipient, arena, &normal) != ADDRESS_NORMAL ||
+                         !address_is_valid_mailbox(normal)
+                   : address_normalise_domain(recipient, arena, &normal) != ADDRESS_NORMAL ||
+                         !address_is_valid_domain(normal))
+        return bad(error, "key", before, "a mailbox or domain is expected after the slash");
+    *stored = arena_printf(arena, "%.*s%.*s", (int)before, key.ptr, SLICE_ARG(normal));
+    return stored->ptr == NULL ? no_memory(error) : LIVE_OK;
+}
+
 enum live_result live_check_key(struct slice key, const struct live_names *names,
-                                struct live_error *error)
+                                struct arena *arena, struct slice *stored, struct live_error *error)
 {
     struct slice name, recipient;
     const struct kind *kind = find_kind(key, &name, &recipient);
@@ -275,14 +300,14 @@ enum live_result live_check_key(struct slice key, const struct live_names *names
         bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME or rule is expected");
         return LIVE_NO_SUCH_KEY;
     }
+    *stored = key;
     if (!kind->is_named)
         return LIVE_OK;
     if (!live_name_is_valid(name))
         return bad(error, "key", strlen(kind->name) + 1,
                    "a name is letters, digits, - _ . and at most %d of them", LIVE_RULE_NAME_MAX);
-    if (recipient.ptr != NULL && (recipient.len == 0 || recipient.len > LIVE_FIELD_MAX / 2))
-        return bad(error, "key", (size_t)(recipient.ptr - key.ptr),
-                   "a mailbox or domain is expected after the slash");
+    if (recipient.ptr != NULL && recipient_key(key, recipient, arena, stored, error) != LIVE_OK)
+        return LIVE_BAD;
     return undeclared(kind, name, names, error);
 }
 
@@ -306,16 +331,16 @@ enum live_result live_check_field(struct slice key, struct slice field, struct a
 
 enum live_result live_check(struct slice key, struct slice field, struct slice text,
                             const struct live_names *names, struct arena *arena,
-                            struct slice *stored, struct live_error *error)
+                            struct live_place *stored, struct live_error *error)
 {
     struct slice name, recipient;
     const struct kind *kind;
     struct live_error later;
-    enum live_result declared = live_check_key(key, names, error), result;
+    enum live_result declared = live_check_key(key, names, arena, &stored->key, error), result;
 
     if (declared != LIVE_OK && declared != LIVE_UNDECLARED)
         return declared;
-    result = live_check_field(key, field, arena, stored, &later);
+    result = live_check_field(key, field, arena, &stored->field, &later);
     if (result == LIVE_OK && text.len > LIVE_TEXT_MAX)
         result = bad(&later, "text", LIVE_TEXT_MAX, "a text has at most %d bytes", LIVE_TEXT_MAX);
     if (result == LIVE_OK) {

@@ -35,18 +35,23 @@ struct live_error {
     char text[200];
 };
 
-/* May this hash be read and written at all? */
+/* May this hash be read and written? *stored is the key as it is stored (a recipient in lower case), in `arena` or
+ * borrowed; it is set with LIVE_UNDECLARED, too. */
 enum live_result live_check_key(struct slice key, const struct live_names *names,
+                                struct arena *arena, struct slice *stored,
                                 struct live_error *error);
 
-/* The field as it is stored (mailboxes and domains in lower case, networks without host bits), for a change or a
- * removal. In `arena`. */
+/* The field as it is stored (mailboxes and domains in lower case, networks in their shortest form), for a change or a
+ * removal. In `arena` or borrowed. */
 enum live_result live_check_field(struct slice key, struct slice field, struct arena *arena,
                                   struct slice *stored, struct live_error *error);
 
-/* The whole change: key, field and text. LIVE_UNDECLARED only when all else is well; *stored is set then too. */
+/* A whole change. LIVE_UNDECLARED only when all else is well; *stored is set then, too. */
+struct live_place {
+    struct slice key, field;
+};
 enum live_result live_check(struct slice key, struct slice field, struct slice text,
                             const struct live_names *names, struct arena *arena,
-                            struct slice *stored, struct live_error *error);
+                            struct live_place *stored, struct live_error *error);
 
 #endif

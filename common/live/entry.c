@@ -60,18 +60,6 @@ bool live_domain(struct slice typed, struct arena *arena, struct slice *stored,
     return true;
 }
 
-static bool mailbox(struct slice typed, struct arena *arena, struct slice *stored,
-                    struct live_entry_error *error)
-{
-    struct slice normal;
-
-    if (address_normalise_mailbox(typed, arena, &normal) != ADDRESS_NORMAL ||
-        !address_is_valid_mailbox(normal))
-        return refuse(error, 0, "this is no mailbox");
-    *stored = normal;
-    return true;
-}
-
 /* What is no address: a login, a host name, any word. */
 static bool word(struct slice typed, struct arena *arena, struct slice *stored,
                  struct live_entry_error *error)
@@ -142,48 +130,6 @@ bool live_key_value(struct slice typed, struct arena *arena, struct slice *store
 bool live_class_member(struct slice typed, struct arena *arena, struct slice *stored,
                        struct live_entry_error *error)
 {
-    if (slice_starts_with(typed, SLICE("@")))
-        return prefixed_domain("@", typed, arena, stored, error);
-    return is_network_like(typed) ? network(typed, arena, stored, error)
-                                  : word(typed, arena, stored, error);
-}
-
-static bool plain_entry(struct slice typed, struct arena *arena, struct slice *stored,
-                        struct live_entry_error *error)
-{
-    if (is_network_like(typed))
-        return network(typed, arena, stored, error);
-    if (slice_starts_with(typed, SLICE("@")))
-        return prefixed_domain("@", typed, arena, stored, error);
-    if (slice_starts_with(typed, SLICE(".")))
-        return prefixed_domain(".", typed, arena, stored, error);
-    if (slice_find(typed, '@') != SIZE_MAX)
-        return mailbox(typed, arena, stored, error);
-    if (!live_domain(typed, arena, stored, error))
-        return refuse(error, 0, "an address, a network, a domain or a mailbox is expected");
-    return true;
-}
-
-bool live_list_entry(struct slice typed, struct arena *arena, struct slice *stored,
-                     struct live_entry_error *error)
-{
-    struct slice plain = { NULL, 0 };
-
-    if (!slice_starts_with(typed, SLICE("!")))
-        return plain_entry(typed, arena, stored, error);
-    if (!plain_entry(slice_skip(typed, 1), arena, &plain, error)) {
-        error->offset += 1;
-        return false;
-    }
-    *stored = arena_printf(arena, "!%.*s", SLICE_ARG(plain));
-    return stored->ptr != NULL || refuse(error, 0, "out of memory");
-}
-
-bool live_map_key(struct slice typed, struct arena *arena, struct slice *stored,
-                  struct live_entry_error *error)
-{
-    if (slice_starts_with(typed, SLICE("@.")))
-        return prefixed_domain("@.", typed, arena, stored, error);
     if (slice_starts_with(typed, SLICE("@")))
         return prefixed_domain("@", typed, arena, stored, error);
     return is_network_like(typed) ? network(typed, arena, stored, error)

@@ -1,5 +1,6 @@
-/* common/live/entry.h - names in live hashes as a person types them, in the spelling in which they are looked up:
- * mailboxes and domains in lower case with A-labels, addresses and networks in their shortest form. Pure. */
+/* common/live/entry.h - subjects of limits and classes as a person types them, in the spelling in which they are looked
+ * up: mailboxes and domains in lower case with A-labels, addresses and networks in their shortest form. Pure. (Entries of
+ * lists and keys of maps: list_entry_normalise(), map_key_normalise().) */
 #ifndef GATEHOUSE_LIVE_ENTRY_H
 #define GATEHOUSE_LIVE_ENTRY_H
 
@@ -22,11 +23,5 @@ bool live_key_value(struct slice typed, struct arena *arena, struct slice *store
 /* user@example.com, a login, @example.com, an address or network */
 bool live_class_member(struct slice typed, struct arena *arena, struct slice *stored,
                        struct live_entry_error *error);
-/* An address or network, example.com, .example.com, user@example.com, @example.com; each may follow a `!` */
-bool live_list_entry(struct slice typed, struct arena *arena, struct slice *stored,
-                     struct live_entry_error *error);
-/* user@example.com, user@, @example.com, @.example.com, or any other word */
-bool live_map_key(struct slice typed, struct arena *arena, struct slice *stored,
-                  struct live_entry_error *error);
 
 #endif

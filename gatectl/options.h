@@ -1,0 +1,42 @@
+/* gatectl/options.h - options of the command line; they may stand anywhere, `--` ends them. */
+#ifndef GATEHOUSE_GATECTL_OPTIONS_H
+#define GATEHOUSE_GATECTL_OPTIONS_H
+
+#include "common/base/slice.h"
+
+#define GATECTL_CONFIG "/etc/gatehouse/policyd.conf"
+
+/* Bits of a set: which options a command takes beside those that all take. */
+enum option_bit {
+    OPTION_UNTIL = 1 << 0,
+    OPTION_NOTE = 1 << 1,
+    OPTION_FORCE = 1 << 2,
+    OPTION_COUNT = 1 << 3,
+    OPTION_FIND = 1 << 4,
+    OPTION_MAN = 1 << 5,
+};
+#define OPTIONS_SET ((unsigned)(OPTION_UNTIL | OPTION_NOTE | OPTION_FORCE))
+
+struct options {
+    const char *config; /* -c, or GATECTL_CONFIG */
+    const char *socket; /* -s; NULL: as the configuration says */
+    const char *until, *note, *find; /* NULL: not given */
+    unsigned count; /* 0: not given */
+    bool is_config_given, json, force, man, help, version;
+    unsigned given; /* set of enum option_bit */
+    char **args; /* what is no option; of argv */
+    size_t arg_count;
+};
+
+struct option_doc {
+    unsigned bit; /* 0: every command takes it */
+    char letter; /* 0: none */
+    const char *name, *argument; /* argument NULL: none */
+    const char *doc;
+};
+extern const struct option_doc option_docs[]; /* name NULL ends it */
+
+/* Reorders argv. False after a message on `err`. Not reentrant (getopt). */
+bool options_parse(int argc, char **argv, struct options *out, FILE *err);
+
+#endif
