@@ -26,6 +26,8 @@ struct gatectl {
     struct arena *arena; /* of the whole run */
     struct settings *settings; /* read on first use */
     struct backend *backend; /* opened on first use */
+    json_t
+        *changes; /* --json: an array of what was changed, printed at the end; NULL: nothing was */
 };
 
 /* Runs one command line; returns the exit code. */

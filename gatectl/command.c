@@ -1,0 +1,146 @@
+/* gatectl/command.c - the table of commands and the way into it. See command.h. */
+#include "gatectl/command.h"
+
+#include "common/base/suggest.h"
+
+const struct command commands[] = {
+    { "status", NULL, "", 0, 0, 0, status_show,
+      "Shows how the daemon and its store are, and what is loaded.", NULL },
+    { "limit", "list", "", 0, 0, 0, limit_list, "Shows the limits of the configuration.", NULL },
+    { "limit", "get", "LIMIT [FIELD]", 1, 2, 0, limit_get,
+      "Shows the rates of a limit: those of the file, then the live ones, which win. FIELD is "
+      "default, user:VALUE, domain:DOMAIN or class:CLASS.",
+      "gatectl limit get user-hourly user:alice@example.com" },
+    { "limit", "set", "LIMIT FIELD RATE", 3, 3, OPTIONS_SET, limit_set,
+      "Gives a user, a domain, a class or everybody (default) another rate, on every host within a "
+      "second. RATE is N/WINDOW, such as 500/1h or 10M/1d, or unlimited; 0/1h refuses all.",
+      "gatectl limit set user-hourly user:alice@example.com 500/1h --until 2d --note \"newsletter\"" },
+    { "limit", "unset", "LIMIT FIELD", 2, 2, OPTION_FORCE, limit_unset,
+      "Removes a live rate; the file's is in force again.", NULL },
+    { "limit", "reset", "LIMIT [VALUE]", 1, 2, 0, limit_reset,
+      "Sets what VALUE has used of a limit back to nothing. A limit without a key has no VALUE.",
+      "gatectl limit reset user-hourly alice@example.com" },
+    { "class", "list", "", 0, 0, 0, class_list, "Shows the live members of classes.", NULL },
+    { "class", "set", "MEMBER CLASS", 2, 2, OPTIONS_SET, class_set,
+      "Puts a mailbox, a login, @domain or a network into a class.",
+      "gatectl class set @shop.example silver" },
+    { "class", "unset", "MEMBER", 1, 1, OPTION_FORCE, class_unset,
+      "Removes a live member; the file's class is in force again.", NULL },
+    { "list", "show", "LIST", 1, 1, 0, list_show,
+      "Shows the live entries of a list. LIST/RECIPIENT is one recipient's (or domain's) own.",
+      NULL },
+    { "list", "add", "LIST ENTRY...", 2, ARGS_ANY, OPTIONS_SET, list_add,
+      "Adds entries: addresses, networks, example.com, .example.com (it and all below), "
+      "user@example.com, @example.com or words; with ! before it an entry excludes.",
+      "gatectl list add block 192.0.2.0/24 --until 1d --note \"dictionary attack\"" },
+    { "list", "rm", "LIST ENTRY...", 2, ARGS_ANY, OPTION_FORCE, list_remove,
+      "Removes live entries. What stands in a file stays: !ENTRY overrules it.", NULL },
+    { "map", "show", "MAP", 1, 1, 0, map_show, "Shows the live keys of a map.", NULL },
+    { "map", "set", "MAP KEY VALUE...", 3, ARGS_ANY, OPTIONS_SET, map_set,
+      "Gives a key (user@example.com, user@, @example.com, @.example.com) these values.",
+      "gatectl map set owners sales@example.com alice bob" },
+    { "map", "rm", "MAP KEY", 2, 2, OPTION_FORCE, map_remove,
+      "Removes a live key; the file's values are in force again.", NULL },
+    { "rule", "list", "", 0, 0, 0, rule_list, "Shows the rules in force, in their order.", NULL },
+    { "rule", "set",
+      "RULE order=N [when=CONDITION] then=ACTION [mode=shadow] [stage=...] "
+      "[trouble=...]",
+      3, 7, OPTIONS_SET, rule_set, "Adds a live rule or replaces it.",
+      "gatectl rule set storm order=50 'when=helo_name = \"evil.example\"' "
+      "'then=reject 5.7.1 Not now' mode=shadow --until 2h" },
+    { "rule", "unset", "RULE", 1, 1, OPTION_FORCE, rule_unset, "Removes a live rule.", NULL },
+    { "show", "user", "VALUE", 1, 1, 0, show_user,
+      "Shows every limit whose key VALUE can be (a mailbox, a login, a domain, an address): how "
+      "much is used of how much, where the rate comes from, and when there is room again.",
+      "gatectl show user alice@example.com" },
+    { "top", NULL, "[LIMIT]", 0, 1, OPTION_COUNT, top_show,
+      "Shows who has used most of a limit, or of all.", NULL },
+    { "explain", NULL, "ATTRIBUTE=VALUE... | -", 1, ARGS_ANY, 0, explain,
+      "Shows what a request with these attributes would be answered, which rules it meets, and the "
+      "facts they see. With - it is read from standard input, as Postfix sends it. Nothing is "
+      "charged or remembered.",
+      "gatectl explain protocol_state=RCPT client_address=192.0.2.7 sender=a@example.net "
+      "recipient=b@example.org" },
+    { "tail", NULL, "", 0, 0, (unsigned)OPTION_COUNT | OPTION_FIND, tail,
+      "Shows the newest decisions, then each as it is made.", "gatectl tail --find alice@" },
+    { "why", NULL, "REFERENCE", 1, 1, 0, why,
+      "Shows the decision behind a reference (the ref= of a reply) or a queue id.",
+      "gatectl why 7f3k2q" },
+    { "check", NULL, "[FILE]", 0, 1, 0, check,
+      "Checks a configuration: runs gatehouse-policyd -t -c FILE, whose exit status (0, or 78 for a "
+      "bad file) is then that of gatectl.",
+      NULL },
+    { "help", NULL, "[COMMAND]", 0, 2, OPTION_MAN, help, "Shows what the commands do.", NULL },
+};
+const size_t command_count = COUNT(commands);
+
+static bool has_noun(const char *noun)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].noun, noun) == 0)
+            return true;
+    return false;
+}
+
+/* A word that is no noun, or no verb of `noun`. */
+static void tell_unknown(struct gatectl *ctl, const char *noun, const char *word)
+{
+    struct suggest best = suggest_for(slice_of(word));
+
+    for (size_t i = 0; i < command_count; i++) {
+        if (noun == NULL)
+            suggest_offer(&best, slice_of(commands[i].noun));
+        else if (strcmp(commands[i].noun, noun) == 0)
+            suggest_offer(&best, slice_of(commands[i].verb));
+    }
+    if (best.name.ptr != NULL)
+        gatectl_error(ctl, "\"%s\" is no command; did you mean \"%.*s\"?", word,
+                      SLICE_ARG(best.name));
+    else
+        gatectl_error(ctl, "\"%s\" is no command; \"gatectl help\" names them", word);
+}
+
+const struct command *command_find(struct gatectl *ctl, char **args, size_t count, size_t *used)
+{
+    if (count == 0) {
+        command_print_help(ctl->err, NULL);
+        return NULL;
+    }
+    if (!has_noun(args[0])) {
+        tell_unknown(ctl, NULL, args[0]);
+        return NULL;
+    }
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i].noun, args[0]) != 0)
+            continue;
+        if (commands[i].verb == NULL) {
+            *used = 1;
+            return &commands[i];
+        }
+        if (count > 1 && strcmp(commands[i].verb, args[1]) == 0) {
+            *used = 2;
+            return &commands[i];
+        }
+    }
+    if (count > 1)
+        tell_unknown(ctl, args[0], args[1]);
+    else
+        command_print_help(ctl->err, args[0]);
+    return NULL;
+}
+
+bool command_accepts(struct gatectl *ctl, const struct command *command, size_t count)
+{
+    unsigned strange = ctl->options.given & ~command->options;
+
+    for (size_t i = 0; option_docs[i].name != NULL; i++)
+        if ((strange & option_docs[i].bit) != 0) {
+            gatectl_error(ctl, "--%s means nothing here", option_docs[i].name);
+            return false;
+        }
+    if (count >= command->least && count <= command->most)
+        return true;
+    fputs("usage: ", ctl->err);
+    command_print_usage(ctl->err, command);
+    return false;
+}

@@ -1,0 +1,61 @@
+/* gatectl/command.h - the table of commands: dispatch, help, the manual page and completion come from it. */
+#ifndef GATEHOUSE_GATECTL_COMMAND_H
+#define GATEHOUSE_GATECTL_COMMAND_H
+
+#include "gatectl/gatectl.h"
+
+enum { ARGS_ANY = 1000 };
+
+struct command {
+    const char *noun;
+    const char *verb; /* NULL: the noun is the command */
+    const char *arguments; /* as in the synopsis; "" without */
+    size_t least, most; /* number of arguments */
+    unsigned options; /* set of enum option_bit beside those that all take */
+    int (*run)(struct gatectl *ctl, char **args, size_t count); /* enum exit_code */
+    const char *doc; /* sentences */
+    const char *example; /* may be NULL */
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+/* The command that args begin with; *used is how many of them name it. NULL after a message. */
+const struct command *command_find(struct gatectl *ctl, char **args, size_t count, size_t *used);
+
+/* Are the arguments and options such as it takes? False after a message. */
+bool command_accepts(struct gatectl *ctl, const struct command *command, size_t count);
+
+int command_print_usage(FILE *out,
+                        const struct command *command); /* "gatectl limit set NAME ..." */
+void command_print_help(FILE *out, const char *noun); /* NULL: all */
+int command_print_man(struct buf *out); /* gatectl(8) in roff, man(7); 0, or -1: buffer full */
+
+/* ---- one file per noun ---- */
+int status_show(struct gatectl *ctl, char **args, size_t count);
+int limit_list(struct gatectl *ctl, char **args, size_t count);
+int limit_get(struct gatectl *ctl, char **args, size_t count);
+int limit_set(struct gatectl *ctl, char **args, size_t count);
+int limit_unset(struct gatectl *ctl, char **args, size_t count);
+int limit_reset(struct gatectl *ctl, char **args, size_t count);
+int class_list(struct gatectl *ctl, char **args, size_t count);
+int class_set(struct gatectl *ctl, char **args, size_t count);
+int class_unset(struct gatectl *ctl, char **args, size_t count);
+int list_show(struct gatectl *ctl, char **args, size_t count);
+int list_add(struct gatectl *ctl, char **args, size_t count);
+int list_remove(struct gatectl *ctl, char **args, size_t count);
+int map_show(struct gatectl *ctl, char **args, size_t count);
+int map_set(struct gatectl *ctl, char **args, size_t count);
+int map_remove(struct gatectl *ctl, char **args, size_t count);
+int rule_list(struct gatectl *ctl, char **args, size_t count);
+int rule_set(struct gatectl *ctl, char **args, size_t count);
+int rule_unset(struct gatectl *ctl, char **args, size_t count);
+int show_user(struct gatectl *ctl, char **args, size_t count);
+int top_show(struct gatectl *ctl, char **args, size_t count);
+int explain(struct gatectl *ctl, char **args, size_t count);
+int tail(struct gatectl *ctl, char **args, size_t count);
+int why(struct gatectl *ctl, char **args, size_t count);
+int check(struct gatectl *ctl, char **args, size_t count);
+int help(struct gatectl *ctl, char **args, size_t count);
+
+#endif

@@ -1,0 +1,62 @@
+/* gatectl/status.c - gatectl status: what the daemon says of itself and its store. */
+#include "gatectl/command.h"
+#include "gatectl/output.h"
+
+static void print_value(FILE *out, const json_t *value)
+{
+    if (json_is_string(value))
+        output_text(out, (struct slice){ json_string_value(value), json_string_length(value) });
+    else if (json_is_boolean(value))
+        fputs(json_is_true(value) ? "yes" : "no", out);
+    else if (json_is_null(value))
+        putc('-', out);
+    else
+        json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+}
+
+/* A member of the answer on one line; an object's members beside each other. */
+static void print_member(FILE *out, const char *name, json_t *value)
+{
+    const char *inner_name, *gap = "";
+    json_t *inner;
+
+    output_text(out, slice_of(name));
+    fprintf(out, "%*s", (int)(strlen(name) < 14 ? 14 - strlen(name) : 1), "");
+    if (!json_is_object(value)) {
+        print_value(out, value);
+    } else {
+        json_object_foreach(value, inner_name, inner)
+        {
+            if (json_is_string(inner) && json_string_length(inner) == 0)
+                continue;
+            fprintf(out, "%s", gap);
+            output_text(out, slice_of(inner_name));
+            putc('=', out);
+            print_value(out, inner);
+            gap = "  ";
+        }
+    }
+    putc('\n', out);
+}
+
+int status_show(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
+{
+    const struct ask ask = { .method = CONTROL_GET, .segments = { "status" } };
+    json_t *answer = NULL, *value, *store;
+    const char *name;
+    int code = gatectl_ask(ctl, &ask, &answer);
+
+    if (code != EXIT_DONE)
+        return code;
+    if (ctl->options.json) {
+        output_json(ctl->out, answer);
+    } else {
+        json_object_foreach(answer, name, value) print_member(ctl->out, name, value);
+        store = json_object_get(answer, "store");
+        if (slice_equal(json_member(store, "kind"), SLICE("memory")))
+            fputs("Live changes and counters are in the daemon's memory: they end with it.\n",
+                  ctl->out);
+    }
+    json_decref(answer);
+    return code;
+}
