@@ -1,0 +1,230 @@
+/* common/store/redis_answers.c - see redis_answers.h. */
+#include "common/store/redis_answers.h"
+
+#include <inttypes.h>
+
+static const struct slice absent = { NULL, 0 };
+
+/* The next blank-separated number of *rest. */
+static bool next_number(struct slice *rest, uint64_t *out)
+{
+    struct slice word;
+
+    return slice_next(rest, ' ', &word) && slice_to_u64(word, out);
+}
+
+static bool next_free(struct slice *rest, uint64_t *free_ms)
+{
+    struct slice word;
+
+    if (!slice_next(rest, ' ', &word))
+        return false;
+    if (!slice_equal(word, SLICE("-1")))
+        return slice_to_u64(word, free_ms);
+    *free_ms = UINT64_MAX;
+    return true;
+}
+
+static bool parse_uses(struct slice rest, struct store_charge *charge)
+{
+    for (size_t i = 0; i < charge->use_count; i++) {
+        struct limit_use *use = &charge->uses[i];
+        if (!next_number(&rest, &use->used) || !next_free(&rest, &use->free_ms) ||
+            !next_number(&rest, &use->bucket))
+            return false;
+    }
+    return rest.len == 0;
+}
+
+static enum answer parse_charge(struct slice text, struct store_charge *charge, uint64_t *redis_ms)
+{
+    struct slice word;
+    uint64_t over = 0, now;
+    bool repeated = slice_starts_with(text, SLICE("R"));
+
+    if (repeated)
+        text = slice_skip(text, 1);
+    if (!slice_next(&text, ' ', &word))
+        return ANSWER_BAD;
+    bool admitted = slice_equal(word, SLICE("A"));
+    if (!admitted && (!slice_equal(word, SLICE("O")) || !next_number(&text, &over)))
+        return ANSWER_BAD;
+    if (!next_number(&text, &now) || (!admitted && over >= charge->use_count) ||
+        !parse_uses(text, charge))
+        return ANSWER_BAD;
+    charge->admitted = admitted;
+    charge->over = (size_t)over;
+    charge->repeated = repeated;
+    if (!repeated)
+        *redis_ms = now;
+    return ANSWER_OK;
+}
+
+enum answer answer_charge(const struct redisReply *reply, struct store_charge *charge,
+                          uint64_t *redis_ms)
+{
+    struct slice text;
+    uint64_t now;
+    size_t count;
+
+    if (redis_text(reply, &text))
+        return parse_charge(text, charge, redis_ms);
+    if (!redis_list(reply, &count) || count != charge->use_count + 1 ||
+        !redis_text(redis_item(reply, 0), &text) || !slice_to_u64(text, &now))
+        return ANSWER_BAD;
+    for (size_t i = 0; i < charge->use_count; i++) {
+        if (!redis_list(redis_item(reply, i + 1), &count) || count != charge->uses[i].field_count)
+            return ANSWER_BAD;
+    }
+    *redis_ms = now;
+    return ANSWER_DIFFERS;
+}
+
+struct slice answer_override(const struct redisReply *reply, size_t use, size_t field)
+{
+    struct slice text;
+
+    return redis_text(redis_item(redis_item(reply, use + 1), field), &text) ? text : absent;
+}
+
+enum answer answer_texts(const struct redisReply *reply, struct slice *texts, size_t count,
+                         struct arena *arena)
+{
+    size_t found;
+
+    if (!redis_list(reply, &found) || found != count)
+        return ANSWER_BAD;
+    for (size_t i = 0; i < count; i++) {
+        const struct redisReply *item = redis_item(reply, i);
+        struct slice text;
+        texts[i] = absent;
+        if (redis_is_nil(item))
+            continue;
+        if (!redis_text(item, &text))
+            return ANSWER_BAD;
+        texts[i] = arena_copy(arena, text);
+        if (texts[i].ptr == NULL)
+            return ANSWER_BAD;
+    }
+    return ANSWER_OK;
+}
+
+enum answer answer_poll(const struct redisReply *reply, struct store_poll *poll)
+{
+    size_t count;
+    struct slice text;
+
+    if (!redis_list(reply, &count) || count != poll->count)
+        return ANSWER_BAD;
+    for (size_t i = 0; i < count; i++) {
+        if (!redis_text(redis_item(reply, i), &text) || text.len >= sizeof(poll->versions[i]) ||
+            memchr(text.ptr, '\0', text.len) != NULL)
+            return ANSWER_BAD;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!redis_text(redis_item(reply, i), &text))
+            return ANSWER_BAD;
+        poll->changed[i] = !slice_equal(text, slice_of(poll->versions[i]));
+        memcpy(poll->versions[i], text.ptr, text.len);
+        poll->versions[i][text.len] = '\0';
+    }
+    return ANSWER_OK;
+}
+
+enum answer answer_scan(const struct redisReply *reply, char cursor[24],
+                        const struct redisReply **items, size_t *count)
+{
+    struct slice text;
+    uint64_t number;
+    size_t parts;
+
+    if (!redis_list(reply, &parts) || parts != 2 || !redis_text(redis_item(reply, 0), &text) ||
+        !slice_to_u64(text, &number) || !redis_list(redis_item(reply, 1), count))
+        return ANSWER_BAD;
+    snprintf(cursor, 24, "%" PRIu64, number);
+    *items = redis_item(reply, 1);
+    return ANSWER_OK;
+}
+
+enum answer answer_log_line(const struct redisReply *entry, struct store_field *line)
+{
+    const struct redisReply *pairs = redis_item(entry, 1);
+    struct slice id, name, text;
+    size_t count;
+
+    if (!redis_text(redis_item(entry, 0), &id) || !redis_list(pairs, &count))
+        return ANSWER_BAD;
+    for (size_t i = 0; i + 1 < count; i += 2) {
+        if (!redis_text(redis_item(pairs, i), &name) ||
+            !redis_text(redis_item(pairs, i + 1), &text))
+            return ANSWER_BAD;
+        if (slice_equal(name, SLICE("line"))) {
+            *line = (struct store_field){ id, text };
+            return ANSWER_OK;
+        }
+    }
+    return ANSWER_BAD;
+}
+
+static bool log_id_parse(struct slice id, uint64_t *ms, uint64_t *sequence)
+{
+    struct slice head;
+
+    return slice_cut(&id, '-', &head) && slice_to_u64(head, ms) && slice_to_u64(id, sequence);
+}
+
+static void log_id_print(char id[48], uint64_t ms, uint64_t sequence)
+{
+    snprintf(id, 48, "%" PRIu64 "-%" PRIu64, ms, sequence);
+}
+
+bool log_id_next(struct slice id, char next[48])
+{
+    uint64_t ms, sequence;
+
+    if (!log_id_parse(id, &ms, &sequence) || (ms == UINT64_MAX && sequence == UINT64_MAX))
+        return false;
+    if (sequence == UINT64_MAX)
+        log_id_print(next, ms + 1, 0);
+    else
+        log_id_print(next, ms, sequence + 1);
+    return true;
+}
+
+bool log_id_before(struct slice id, char before[48])
+{
+    uint64_t ms, sequence;
+
+    if (!log_id_parse(id, &ms, &sequence) || (ms == 0 && sequence == 0))
+        return false;
+    if (sequence == 0)
+        log_id_print(before, ms - 1, UINT64_MAX);
+    else
+        log_id_print(before, ms, sequence - 1);
+    return true;
+}
+
+bool usage_key_parse(struct slice key, struct slice *subject, struct slice *limit,
+                     uint64_t *window_ms)
+{
+    struct slice head, tail, name;
+    size_t at;
+
+    if (!slice_starts_with(key, SLICE("gh:q:{")))
+        return false;
+    key = slice_skip(key, 6);
+    if (!slice_cut(&key, '}', &head) || !slice_starts_with(key, SLICE(":")) ||
+        !slice_ends_with(key, SLICE(".24")))
+        return false;
+    key = slice_part(key, 1, key.len - 4);
+    at = slice_rfind(key, '.');
+    if (at == SIZE_MAX)
+        return false;
+    name = slice_part(key, 0, at);
+    tail = slice_skip(key, at + 1);
+    if (name.len == 0 || !slice_to_u64(tail, window_ms) || *window_ms == 0)
+        return false;
+    *subject = head;
+    *limit = name;
+    return true;
+}

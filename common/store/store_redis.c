@@ -1,0 +1,560 @@
+/* common/store/store_redis.c - see store_redis.h and store_redis_impl.h: calls under way, the breaker, what is said about
+ * the state. */
+#include "common/store/store_redis_impl.h"
+
+enum {
+    TICK_MS = 100,
+    TICKS_UNTIL_DOWN = 5, /* at the start: this long until the missing connection is worth a line */
+    OVERRIDES_MOST = 16384,
+    SCRATCH_MOST = 64 * 1024,
+};
+
+#pragma GCC diagnostic ignored "-Woverlength-strings" /* C promises 4095 bytes, compilers do more */
+static const char charge_lua[] =
+#include "charge.lua.h"
+    ;
+static const char writeback_lua[] =
+#include "writeback.lua.h"
+    ;
+static const char poll_lua[] =
+#include "poll.lua.h"
+    ;
+static const char usage_lua[] =
+#include "usage.lua.h"
+    ;
+static const char *const scripts[] = {
+    [SCRIPT_CHARGE] = charge_lua,
+    [SCRIPT_WRITEBACK] = writeback_lua,
+    [SCRIPT_POLL] = poll_lua,
+    [SCRIPT_USAGE] = usage_lua,
+};
+
+static struct metric metrics[STORE_METRICS] = {
+    [STORE_CALLS] = { .name = "gatehouse_store_calls_total",
+                      .type = METRIC_COUNTER,
+                      .help = "Calls of the store in Redis." },
+    [STORE_DEGRADED_CALLS] = { .name = "gatehouse_store_degraded_total",
+                               .type = METRIC_COUNTER,
+                               .help = "Charges decided by the local copy." },
+    [STORE_FAILED_CALLS] = { .name = "gatehouse_store_failed_total",
+                             .type = METRIC_COUNTER,
+                             .help = "Calls that failed: no answer and no local copy." },
+    [STORE_TIMEOUTS] = { .name = "gatehouse_store_timeouts_total",
+                         .type = METRIC_COUNTER,
+                         .help = "Calls that Redis did not answer in time." },
+    [STORE_RETRIES] = { .name = "gatehouse_store_retries_total",
+                        .type = METRIC_COUNTER,
+                        .help = "Charges asked again because a live value had changed." },
+    [STORE_WRITTEN_BACK] = { .name = "gatehouse_store_written_back_total",
+                             .type = METRIC_COUNTER,
+                             .help = "Charges of the local copy written to Redis afterwards." },
+    [STORE_CONNECTS] = { .name = "gatehouse_store_connects_total",
+                         .type = METRIC_COUNTER,
+                         .help = "Connections to Redis that became ready." },
+    [STORE_MISTAKES] = { .name = "gatehouse_store_errors_total",
+                         .type = METRIC_COUNTER,
+                         .help = "Error replies and replies of an unexpected form." },
+    [STORE_LOG_DROPPED] = { .name = "gatehouse_store_log_dropped_total",
+                            .type = METRIC_COUNTER,
+                            .help = "Decision lines not written to gh:log." },
+};
+
+void store_count(enum store_metric metric)
+{
+    metric_add(metric_of(&metrics[metric]), 1);
+}
+
+/* ---- state ---- */
+
+static struct worker_store *of(struct store *store)
+{
+    return (struct worker_store *)(void *)store;
+}
+
+bool is_serving(const struct worker_store *store)
+{
+    return store->breaker == BREAKER_CLOSED && redis_is_ready(store->redis);
+}
+
+/* Says what changed, once for the process: it is up when all its workers are. */
+static void report(struct worker_store *store, const char *why)
+{
+    struct store_redis *shared = store->shared;
+    bool is_up = is_serving(store);
+    unsigned down;
+
+    if (!is_up) {
+        pthread_mutex_lock(&shared->lock);
+        snprintf(shared->problem, sizeof(shared->problem), "%s", why);
+        pthread_mutex_unlock(&shared->lock);
+    }
+    if (store->reported == (is_up ? REPORTED_UP : REPORTED_DOWN))
+        return;
+    if (is_up)
+        down = atomic_fetch_sub(&shared->workers_down, store->reported != REPORTED_NOTHING) -
+               (store->reported != REPORTED_NOTHING);
+    else
+        down = atomic_fetch_add(&shared->workers_down, 1) + 1;
+    store->reported = is_up ? REPORTED_UP : REPORTED_DOWN;
+    if (down == 0)
+        log_once_per_change(&shared->state, 0, LOG_LEVEL_INFO, "store: redis is in use again");
+    else
+        log_once_per_change(&shared->state, 1, LOG_LEVEL_WARNING,
+                            "store: redis is not in use, deciding locally: %s", why);
+}
+
+void breaker_open(struct worker_store *store, enum breaker how, const char *why)
+{
+    if (store->breaker != BREAKER_SILENT)
+        store->breaker = how;
+    report(store, why);
+}
+
+static void breaker_close(struct worker_store *store)
+{
+    store->breaker = BREAKER_CLOSED;
+    report(store, "");
+    write_back(store);
+}
+
+static void on_probe(void *arg, const struct redisReply *reply)
+{
+    struct worker_store *store = arg;
+    const struct clock *clock = store->shared->options.clock;
+    struct slice text;
+
+    store->is_probing = false;
+    if (reply == NULL)
+        return;
+    enum redis_error error = redis_error(reply, &text);
+    bool is_timely = clock->now_ms(clock) - store->probe_sent_ms <= STORE_REDIS_ANSWER_MS;
+    if (error == REDIS_UNUSABLE)
+        redis_renew(store->redis, text.ptr);
+    else if (error == REDIS_NO_ERROR && is_timely)
+        breaker_close(store);
+    else if (error != REDIS_NO_ERROR)
+        store->breaker = BREAKER_UNWILLING; /* it answers, at least */
+}
+
+/* A write that changes nothing: a server that is full or read-only refuses it all the same. */
+static void probe(struct worker_store *store)
+{
+    const struct clock *clock = store->shared->options.clock;
+
+    if (store->is_probing)
+        return;
+    args_begin(store, "SET");
+    redis_args_add(&store->args, SLICE("gh:schema"));
+    redis_args_add(&store->args, SLICE(STORE_REDIS_SCHEMA));
+    redis_args_add(&store->args, SLICE("NX"));
+    store->probe_sent_ms = clock->now_ms(clock);
+    store->is_probing = redis_send(store->redis, &store->args, on_probe, store);
+}
+
+void note_error(struct worker_store *store, const struct redisReply *reply)
+{
+    struct slice text;
+    char why[96];
+
+    switch (redis_error(reply, &text)) {
+    case REDIS_UNUSABLE:
+        redis_renew(store->redis, text.ptr);
+        break;
+    case REDIS_UNWILLING:
+        snprintf(why, sizeof(why), "%s", text.ptr);
+        breaker_open(store, BREAKER_UNWILLING, why);
+        break;
+    case REDIS_MISTAKE:
+        store_count(STORE_MISTAKES);
+        log_once_per_change(&store->shared->mistake, 1, LOG_LEVEL_ERROR,
+                            "store: redis answers: %.*s", SLICE_ARG(text));
+        break;
+    case REDIS_NO_ERROR:
+        store_count(STORE_MISTAKES);
+        break;
+    case REDIS_NOSCRIPT:
+        break;
+    }
+}
+
+/* ---- calls under way ---- */
+
+void args_begin(struct worker_store *store, const char *word)
+{
+    redis_args_clear(&store->args);
+    redis_args_add(&store->args, slice_of(word));
+}
+
+void args_key(struct worker_store *store, struct slice key)
+{
+    redis_args_printf(&store->args, "gh:%.*s", SLICE_ARG(key));
+}
+
+void args_time(struct worker_store *store)
+{
+    const struct store_redis_options *options = &store->shared->options;
+
+    if (options->own_time)
+        redis_args_u64(&store->args, options->clock->wall_ms(options->clock));
+    else
+        redis_args_add(&store->args, SLICE(""));
+}
+
+bool send_command(struct pending *pending)
+{
+    pending->is_sent = redis_send(pending->store->redis, &pending->store->args, on_pending_reply,
+                                  pending);
+    return pending->is_sent;
+}
+
+bool send_script(struct pending *pending, enum redis_script script)
+{
+    pending->is_sent = redis_send_script(pending->store->redis, script, pending->with_text,
+                                         &pending->store->args, on_pending_reply, pending);
+    return pending->is_sent;
+}
+
+static void ignore_reply(UNUSED void *arg, UNUSED const struct redisReply *reply)
+{
+}
+
+void send_and_forget(struct worker_store *store)
+{
+    (void)redis_send(store->redis, &store->args, ignore_reply, NULL);
+}
+
+static void pending_free(struct pending *pending)
+{
+    TAILQ_REMOVE(&pending->store->pending, pending, link);
+    event_del(&pending->timer);
+    if (pending->kind->release != NULL)
+        pending->kind->release(pending);
+    free(pending);
+}
+
+static void fall_back(struct worker_store *store, const struct pending_kind *kind,
+                      struct store_call *call, struct pending *pending)
+{
+    if (kind->fallback != NULL)
+        kind->fallback(store, call, pending);
+    else
+        call->result = STORE_FAILED;
+    store_count(call->result == STORE_OK ? STORE_DEGRADED_CALLS : STORE_FAILED_CALLS);
+}
+
+/* Tells the caller; `pending` is gone afterwards unless its answer is still to come. */
+static void pending_finish(struct pending *pending, bool is_answered)
+{
+    struct store_call *call = pending->call;
+
+    pending->call = NULL;
+    call->pending = NULL;
+    event_del(&pending->timer);
+    if (is_answered)
+        call->result = STORE_OK;
+    else
+        fall_back(pending->store, pending->kind, call, pending);
+    if (!pending->is_sent)
+        pending_free(pending);
+    call->done(call);
+}
+
+static bool may_send(const struct worker_store *store, const struct pending_kind *kind)
+{
+    if (!redis_is_ready(store->redis))
+        return false;
+    return !kind->is_request || store->breaker == BREAKER_CLOSED ||
+           (store->breaker == BREAKER_UNWILLING && !kind->writes);
+}
+
+static void pending_restart(struct pending *pending)
+{
+    pending->cursor[0] = '\0';
+    pending->is_second = pending->with_text = false;
+    pending->examined = pending->room = pending->row_count = 0;
+    if (pending->kind->restart != NULL)
+        pending->kind->restart(pending);
+}
+
+/* The connection went away, or the server cannot serve: what is on a request's path is decided otherwise, the rest waits
+ * for the next connection. */
+static void pending_lost(struct pending *pending)
+{
+    if (pending->call == NULL)
+        pending_free(pending);
+    else if (pending->kind->is_request)
+        pending_finish(pending, false);
+    else
+        pending_restart(pending);
+}
+
+static void pending_progress(struct pending *pending, const struct redisReply *reply)
+{
+    switch (pending->kind->reply(pending, reply)) {
+    case PROGRESS_DONE:
+        pending_finish(pending, true);
+        break;
+    case PROGRESS_AGAIN:
+        if (!pending->kind->send(pending))
+            pending_finish(pending, false);
+        break;
+    case PROGRESS_FAILED:
+        note_error(pending->store, reply);
+        pending_finish(pending, false);
+        break;
+    }
+}
+
+void on_pending_reply(void *arg, const struct redisReply *reply)
+{
+    struct pending *pending = arg;
+    struct slice text;
+
+    pending->is_sent = false;
+    if (reply == NULL) {
+        pending_lost(pending);
+        return;
+    }
+    enum redis_error error = redis_error(reply, &text);
+    if (pending->call == NULL) {
+        if (pending->kind->late != NULL && error == REDIS_NO_ERROR)
+            pending->kind->late(pending, reply);
+        pending_free(pending);
+    } else if (error == REDIS_NO_ERROR) {
+        pending_progress(pending, reply);
+    } else if (error == REDIS_NOSCRIPT && !pending->with_text) {
+        pending->with_text = true; /* flushed: the same again with its text, which loads it */
+        if (!pending->kind->send(pending))
+            pending_finish(pending, false);
+    } else {
+        note_error(pending->store, reply);
+        if (error == REDIS_UNUSABLE)
+            pending_lost(pending);
+        else
+            pending_finish(pending, false);
+    }
+}
+
+static void on_deadline(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    struct pending *pending = arg;
+    struct worker_store *store = pending->store;
+
+    store_count(STORE_TIMEOUTS);
+    if (pending->kind->is_request && redis_is_ready(store->redis))
+        breaker_open(store, BREAKER_SILENT, "no answer within 100 ms");
+    pending_finish(pending, false);
+}
+
+bool pending_start(struct worker_store *store, const struct pending_kind *kind,
+                   struct store_call *call)
+{
+    const struct timeval deadline = { kind->deadline_ms / 1000, (kind->deadline_ms % 1000) * 1000 };
+    bool may = may_send(store, kind);
+    struct pending *pending = NULL;
+
+    store_count(STORE_CALLS);
+    if (may || !kind->is_request)
+        pending = calloc(1, sizeof(*pending));
+    if (pending == NULL) {
+        fall_back(store, kind, call, NULL);
+        return true;
+    }
+    pending->store = store;
+    pending->kind = kind;
+    pending->call = call;
+    call->pending = pending;
+    evtimer_assign(&pending->timer, store->base, on_deadline, pending);
+    TAILQ_INSERT_TAIL(&store->pending, pending, link);
+    if (may && !kind->send(pending)) {
+        call->pending = NULL;
+        fall_back(store, kind, call, pending);
+        pending_free(pending);
+        return true;
+    }
+    evtimer_add(&pending->timer,
+                kind->deadline_ms == STORE_REDIS_ANSWER_MS ? store->answer_timeout : &deadline);
+    return false;
+}
+
+static void redis_store_abandon(UNUSED struct store *store, struct store_call *call)
+{
+    struct pending *pending = call->pending;
+
+    pending->call = NULL;
+    event_del(&pending->timer);
+    if (!pending->is_sent)
+        pending_free(pending);
+}
+
+/* What waited for a connection. */
+static void send_waiting(struct worker_store *store)
+{
+    struct pending *pending, *next;
+
+    /* A call that ends here may start or abandon others: begin anew after each. */
+    for (pending = TAILQ_FIRST(&store->pending); pending != NULL; pending = next) {
+        next = TAILQ_NEXT(pending, link);
+        if (pending->call == NULL || pending->is_sent)
+            continue;
+        if (!pending->kind->send(pending)) {
+            pending_finish(pending, false);
+            next = TAILQ_FIRST(&store->pending);
+        }
+    }
+}
+
+/* ---- the store ---- */
+
+static void on_redis_changed(void *arg)
+{
+    struct worker_store *store = arg;
+
+    store->is_probing = false;
+    store->breaker = BREAKER_CLOSED;
+    if (!redis_is_ready(store->redis)) {
+        report(store, redis_problem(store->redis));
+        return;
+    }
+    store_count(STORE_CONNECTS);
+    report(store, "");
+    send_waiting(store);
+    write_back(store);
+}
+
+static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    struct worker_store *store = arg;
+
+    if (!redis_is_ready(store->redis)) {
+        if (store->reported != REPORTED_NOTHING || ++store->ticks_down >= TICKS_UNTIL_DOWN)
+            report(store, redis_problem(store->redis));
+        return;
+    }
+    if (store->breaker != BREAKER_CLOSED)
+        probe(store);
+    else
+        write_back(store);
+    log_send(store);
+}
+
+static void redis_store_status(const struct store *base, struct store_status *out)
+{
+    const struct worker_store *store = (const struct worker_store *)(const void *)base;
+    struct store_redis *shared = store->shared;
+    unsigned down = atomic_load(&shared->workers_down);
+
+    out->kind = "redis";
+    out->state = down == 0 ? STORE_UP : shared->options.shadow == NULL ? STORE_DOWN : STORE_DEGRADED;
+    pthread_mutex_lock(&shared->lock);
+    if (down == 0)
+        snprintf(out->detail, sizeof(out->detail), "connected");
+    else
+        snprintf(out->detail, sizeof(out->detail), "%s", shared->problem);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+static void redis_store_free(struct store *base)
+{
+    struct worker_store *store = of(base);
+
+    if (store->tick != NULL)
+        event_free(store->tick);
+    redis_free(&store->redis); /* ends what is sent */
+    while (!TAILQ_EMPTY(&store->pending))
+        pending_free(TAILQ_FIRST(&store->pending));
+    if (store->reported == REPORTED_DOWN)
+        atomic_fetch_sub(&store->shared->workers_down, 1);
+    atomic_fetch_sub(&store->shared->workers, 1);
+    log_free(store);
+    override_cache_free(&store->overrides);
+    arena_free(&store->scratch);
+    store_free(&store->local);
+    free(store);
+}
+
+static const struct store_ops redis_ops = {
+    .charge = redis_store_charge,
+    .fetch = redis_store_fetch,
+    .read = redis_store_read,
+    .write = redis_store_write,
+    .poll = redis_store_poll,
+    .reset = redis_store_reset,
+    .top = redis_store_top,
+    .log_read = redis_store_log_read,
+    .log = redis_store_log,
+    .status = redis_store_status,
+    .abandon = redis_store_abandon,
+    .free = redis_store_free,
+};
+
+static bool prepare(struct worker_store *store)
+{
+    const struct timeval answer = { 0, STORE_REDIS_ANSWER_MS * 1000 };
+    const struct timeval tick = { 0, TICK_MS * 1000 };
+    const struct store_redis_options *options = &store->shared->options;
+    const struct redis_options redis_options = {
+        .url = &options->url,
+        .secrets = &options->secrets,
+        .scripts = scripts,
+        .script_count = SCRIPT_COUNT,
+        .schema = STORE_REDIS_SCHEMA,
+        .changed = on_redis_changed,
+        .arg = store,
+    };
+
+    store->answer_timeout = event_base_init_common_timeout(store->base, &answer);
+    store->overrides = override_cache_new(OVERRIDES_MOST);
+    store->scratch = arena_new(SCRATCH_MOST);
+    store->tick = event_new(store->base, -1, EV_PERSIST, on_tick, store);
+    if (options->shadow != NULL)
+        store->local = store_memory_open(options->shadow);
+    store->redis = redis_new(store->base, &redis_options);
+    return store->answer_timeout != NULL && store->overrides != NULL && store->scratch != NULL &&
+           store->tick != NULL && (options->shadow == NULL || store->local != NULL) &&
+           store->redis != NULL && event_add(store->tick, &tick) == 0;
+}
+
+struct store *store_redis_open(struct store_redis *redis, struct event_base *base)
+{
+    struct worker_store *store = calloc(1, sizeof(*store));
+    struct store *result;
+
+    if (store == NULL)
+        return NULL;
+    store->store.ops = &redis_ops;
+    store->shared = redis;
+    store->base = base;
+    TAILQ_INIT(&store->pending);
+    STAILQ_INIT(&store->log);
+    atomic_fetch_add(&redis->workers, 1);
+    result = &store->store;
+    if (!prepare(store))
+        store_free(&result);
+    return result;
+}
+
+struct store_redis *store_redis_new(const struct store_redis_options *options)
+{
+    struct store_redis *redis = calloc(1, sizeof(*redis));
+
+    if (redis == NULL)
+        return NULL;
+    metrics_register(metrics, COUNT(metrics));
+    redis->options = *options;
+    if (pthread_mutex_init(&redis->lock, NULL) != 0) {
+        free(redis);
+        return NULL;
+    }
+    return redis;
+}
+
+void store_redis_free(struct store_redis **redis)
+{
+    if (*redis == NULL)
+        return;
+    pthread_mutex_destroy(&(*redis)->lock);
+    explicit_bzero(&(*redis)->options.secrets, sizeof((*redis)->options.secrets));
+    free(*redis);
+    *redis = NULL;
+}
