@@ -20,8 +20,8 @@ static struct store_charge *charge_of(struct store_call *call)
 static void add_usage_key(struct redis_args *args, struct slice subject, struct slice limit,
                           uint64_t window_ms)
 {
-    redis_args_printf(args, "gh:q:{%.*s}:%.*s.%" PRIu64 ".%d", SLICE_ARG(subject),
-                      SLICE_ARG(limit), window_ms, WINDOW_BUCKETS);
+    redis_args_printf(args, "gh:q:{%.*s}:%.*s.%" PRIu64 ".%d", SLICE_ARG(subject), SLICE_ARG(limit),
+                      window_ms, WINDOW_BUCKETS);
 }
 
 static void add_once_key(struct redis_args *args, struct slice once)

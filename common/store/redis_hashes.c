@@ -63,7 +63,8 @@ static bool read_send(struct pending *pending)
 
     args_begin(store, "HSCAN");
     args_key(store, read->key);
-    redis_args_add(&store->args, pending->cursor[0] == '\0' ? SLICE("0") : slice_of(pending->cursor));
+    redis_args_add(&store->args,
+                   pending->cursor[0] == '\0' ? SLICE("0") : slice_of(pending->cursor));
     redis_args_add(&store->args, SLICE("COUNT"));
     redis_args_u64(&store->args, SCAN_COUNT);
     return send_command(pending);

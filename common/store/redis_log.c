@@ -147,8 +147,8 @@ static bool log_read_send(struct pending *pending)
 
 static bool contains(struct slice text, struct slice find)
 {
-    return find.len == 0 || (text.len >= find.len &&
-                             memmem(text.ptr, text.len, find.ptr, find.len) != NULL);
+    return find.len == 0 ||
+           (text.len >= find.len && memmem(text.ptr, text.len, find.ptr, find.len) != NULL);
 }
 
 /* Takes the lines of one step, as many as are wanted. */

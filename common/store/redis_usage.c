@@ -2,6 +2,8 @@
  * through the keys of Redis in small steps, and give up at a bound. */
 #include "common/store/store_redis_impl.h"
 
+#include <inttypes.h>
+
 enum {
     SCAN_COUNT = 1000,
     RESET_EXAMINED_MOST = 20 * 1000 * 1000, /* keys of the database */
@@ -152,25 +154,31 @@ bool redis_store_reset(struct store *base, struct store_reset *reset)
 static bool top_send(struct pending *pending)
 {
     const struct store_top *top = (const void *)pending->call;
+    struct redis_args *args = &pending->store->args;
 
-    if (pending->is_second)
-        return send_script(pending, SCRIPT_USAGE); /* made by ask_usage() */
-    return scan_send(pending, top->limit, (struct slice){ NULL, 0 });
+    if (!pending->is_second)
+        return scan_send(pending, top->limit, (struct slice){ NULL, 0 });
+    redis_args_script(args);
+    for (size_t i = 0; i < pending->room; i++) {
+        const struct top_row *row = &pending->rows[pending->row_count + i];
+        redis_args_printf(args, "gh:q:{%s}:%s.%" PRIu64 ".%d", row->subject, row->limit,
+                          row->window_ms, WINDOW_BUCKETS);
+    }
+    redis_args_end_keys(args);
+    args_time(pending->store);
+    return send_script(pending, SCRIPT_USAGE);
 }
 
-/* Puts the found keys into `rows` behind the ones kept, and asks for their usage. */
-static bool ask_usage(struct pending *pending, const struct store_top *top,
-                      const struct redisReply *items, size_t count)
+/* Puts the keys found into `rows` behind the ones kept; `room` is their number. */
+static bool take_found(struct pending *pending, const struct store_top *top,
+                       const struct redisReply *items, size_t count)
 {
-    struct worker_store *store = pending->store;
-    struct top_row *rows =
-        reallocarray(pending->rows, pending->row_count + count, sizeof(*rows));
+    struct top_row *rows = reallocarray(pending->rows, pending->row_count + count, sizeof(*rows));
     size_t found = 0;
 
     if (rows == NULL)
         return false;
     pending->rows = rows;
-    redis_args_script(&store->args);
     for (size_t i = 0; i < count; i++) {
         struct top_row *row = &rows[pending->row_count + found];
         struct slice key, subject, limit;
@@ -180,11 +188,8 @@ static bool ask_usage(struct pending *pending, const struct store_top *top,
             continue;
         snprintf(row->subject, sizeof(row->subject), "%.*s", SLICE_ARG(subject));
         snprintf(row->limit, sizeof(row->limit), "%.*s", SLICE_ARG(limit));
-        redis_args_printf(&store->args, "%.*s", SLICE_ARG(key));
         found++;
     }
-    redis_args_end_keys(&store->args);
-    args_time(store);
     pending->room = found;
     return true;
 }
@@ -195,7 +200,12 @@ static int by_used(const void *a, const void *b)
 
     if (left->used != right->used)
         return left->used > right->used ? -1 : 1;
-    return strcmp(left->subject, right->subject);
+    int order = strcmp(left->subject, right->subject);
+    if (order == 0)
+        order = strcmp(left->limit, right->limit);
+    if (order == 0 && left->window_ms != right->window_ms)
+        order = left->window_ms < right->window_ms ? -1 : 1;
+    return order;
 }
 
 /* A key may be found twice by SCAN. */
@@ -266,7 +276,7 @@ static enum progress top_reply(struct pending *pending, const struct redisReply 
         if (answer_scan(reply, pending->cursor, &items, &count) != ANSWER_OK)
             return PROGRESS_FAILED;
         if (count > 0) {
-            pending->is_second = ask_usage(pending, top, items, count);
+            pending->is_second = take_found(pending, top, items, count);
             return pending->is_second ? PROGRESS_AGAIN : PROGRESS_FAILED;
         }
     }

@@ -202,8 +202,8 @@ void args_time(struct worker_store *store)
 
 bool send_command(struct pending *pending)
 {
-    pending->is_sent = redis_send(pending->store->redis, &pending->store->args, on_pending_reply,
-                                  pending);
+    pending->is_sent =
+        redis_send(pending->store->redis, &pending->store->args, on_pending_reply, pending);
     return pending->is_sent;
 }
 
@@ -445,7 +445,9 @@ static void redis_store_status(const struct store *base, struct store_status *ou
     unsigned down = atomic_load(&shared->workers_down);
 
     out->kind = "redis";
-    out->state = down == 0 ? STORE_UP : shared->options.shadow == NULL ? STORE_DOWN : STORE_DEGRADED;
+    out->state = down == 0                        ? STORE_UP
+                 : shared->options.shadow == NULL ? STORE_DOWN
+                                                  : STORE_DEGRADED;
     pthread_mutex_lock(&shared->lock);
     if (down == 0)
         snprintf(out->detail, sizeof(out->detail), "connected");

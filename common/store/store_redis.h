@@ -32,7 +32,8 @@ struct store_redis_options {
     const struct clock *clock; /* must outlive it */
     struct store_memory *shadow; /* must outlive it; NULL: charges fail without Redis */
     bool own_time; /* scripts are given the clock's time instead of asking Redis: for tests */
-    uint64_t log_age_ms; /* older decision lines are removed (Redis 6.2 and later); 0: only their number counts */
+    uint64_t
+        log_age_ms; /* older decision lines are removed (Redis 6.2 and later); 0: only their number counts */
 };
 
 struct store_redis *
