@@ -79,7 +79,7 @@ static void trim(struct worker_store *store)
     send_and_forget(store);
 }
 
-void log_send(struct worker_store *store)
+void redis_log_send(struct worker_store *store)
 {
     if (!is_serving(store))
         return;
@@ -109,10 +109,10 @@ void redis_store_log(struct store *base, struct slice text)
     store->log_count++;
     store->log_bytes += text.len;
     if (store->log_count % BATCH == 0)
-        log_send(store);
+        redis_log_send(store);
 }
 
-void log_free(struct worker_store *store)
+void redis_log_free(struct worker_store *store)
 {
     while (!STAILQ_EMPTY(&store->log))
         line_drop(store);

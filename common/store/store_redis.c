@@ -435,7 +435,7 @@ static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
         probe(store);
     else
         write_back(store);
-    log_send(store);
+    redis_log_send(store);
 }
 
 static void redis_store_status(const struct store *base, struct store_status *out)
@@ -468,7 +468,7 @@ static void redis_store_free(struct store *base)
     if (store->reported == REPORTED_DOWN)
         atomic_fetch_sub(&store->shared->workers_down, 1);
     atomic_fetch_sub(&store->shared->workers, 1);
-    log_free(store);
+    redis_log_free(store);
     override_cache_free(&store->overrides);
     arena_free(&store->scratch);
     store_free(&store->local);

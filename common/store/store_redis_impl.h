@@ -147,7 +147,7 @@ bool redis_store_top(struct store *store, struct store_top *top);
 /* redis_log.c */
 void redis_store_log(struct store *store, struct slice line);
 bool redis_store_log_read(struct store *store, struct store_log_read *read);
-void log_send(struct worker_store *store); /* the lines that wait */
-void log_free(struct worker_store *store);
+void redis_log_send(struct worker_store *store); /* the lines that wait */
+void redis_log_free(struct worker_store *store);
 
 #endif

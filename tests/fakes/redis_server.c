@@ -1,0 +1,209 @@
+/* tests/fakes/redis_server.c - see redis_server.h. */
+#include "tests/fakes/redis_server.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_MOST = 64, WAIT_STEPS = 500, WAIT_STEP_MS = 10 };
+
+static void give_up(const char *what)
+{
+    fprintf(stderr, "redis_server: %s: %s\n", what, strerror(errno));
+    abort();
+}
+
+static void pause_ms(unsigned ms)
+{
+    const struct timespec time = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+    nanosleep(&time, NULL);
+}
+
+uint16_t free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)(void *)&address, &size) != 0)
+        give_up("port");
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+void redis_server_init(struct redis_server *server)
+{
+    *server = (struct redis_server){ .port = free_port() };
+    snprintf(server->directory, sizeof(server->directory), "/tmp/gatehouse-redis-XXXXXX");
+    if (mkdtemp(server->directory) == NULL)
+        give_up("mkdtemp");
+    snprintf(server->socket, sizeof(server->socket), "%s/socket", server->directory);
+}
+
+static void run(struct redis_server *server, const char **arguments)
+{
+    pid_t parent = getpid();
+
+    server->pid = fork();
+    if (server->pid < 0)
+        give_up("fork");
+    if (server->pid > 0)
+        return;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
+        getppid() != parent)
+        _exit(127);
+    execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+    _exit(127);
+}
+
+static void wait_until_it_answers(struct redis_server *server)
+{
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        const char *answer = redis_server_ask(server, "PING");
+        if (strcmp(answer, "PONG") == 0 || answer[0] == '-')
+            return;
+        pause_ms(WAIT_STEP_MS);
+    }
+    give_up("redis-server does not answer");
+}
+
+void redis_server_start(struct redis_server *server, const char *const *options)
+{
+    const char *arguments[ARGUMENTS_MOST] = { "redis-server",
+                                              "--port",
+                                              NULL,
+                                              "--bind",
+                                              "127.0.0.1",
+                                              "--unixsocket",
+                                              server->socket,
+                                              "--dir",
+                                              server->directory,
+                                              "--save",
+                                              "",
+                                              "--appendonly",
+                                              "no",
+                                              "--repl-diskless-sync-delay",
+                                              "0" };
+    char port[8];
+    size_t count = 15;
+
+    snprintf(port, sizeof(port), "%u", server->port);
+    arguments[2] = port;
+    for (; options != NULL && *options != NULL && count + 1 < ARGUMENTS_MOST; options++)
+        arguments[count++] = *options;
+    run(server, arguments);
+    wait_until_it_answers(server);
+}
+
+void redis_server_start_sentinel(struct redis_server *server, const char *config)
+{
+    char path[128], port[8];
+    const char *arguments[] = { "redis-server", path, "--sentinel", NULL };
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/sentinel.conf", server->directory);
+    snprintf(port, sizeof(port), "%u", server->port);
+    file = fopen(path, "we");
+    if (file == NULL)
+        give_up(path);
+    fprintf(file, "port %s\nbind 127.0.0.1\nunixsocket %s\ndir %s\n%s\n", port, server->socket,
+            server->directory, config);
+    fclose(file);
+    run(server, arguments);
+    wait_until_it_answers(server);
+}
+
+void redis_server_stop(struct redis_server *server)
+{
+    kill(server->pid, SIGSTOP);
+}
+
+void redis_server_continue(struct redis_server *server)
+{
+    kill(server->pid, SIGCONT);
+}
+
+void redis_server_kill(struct redis_server *server)
+{
+    if (server->pid <= 0)
+        return;
+    kill(server->pid, SIGKILL);
+    while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    server->pid = 0;
+}
+
+void redis_server_end(struct redis_server *server)
+{
+    DIR *directory = opendir(server->directory);
+    struct dirent *entry;
+
+    redis_server_kill(server);
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    rmdir(server->directory);
+}
+
+static void print_reply(const redisReply *reply, char *out, size_t size)
+{
+    size_t used;
+
+    out[0] = '\0';
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        snprintf(out, size, "%lld", reply->integer);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        snprintf(out, size, "-%s", reply->str);
+    } else if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS) {
+        snprintf(out, size, "%s", reply->str);
+    } else if (reply->type == REDIS_REPLY_ARRAY) {
+        for (size_t i = 0; i < reply->elements; i++) {
+            used = strlen(out);
+            if (i > 0 && used + 1 < size)
+                out[used++] = ' ';
+            print_reply(reply->element[i], out + used, size - used);
+        }
+    }
+}
+
+const char *redis_server_ask(struct redis_server *server, const char *format, ...)
+{
+    const struct timeval timeout = { 2, 0 };
+    redisContext *context = redisConnectUnixWithTimeout(server->socket, timeout);
+    redisReply *reply = NULL;
+    va_list list;
+
+    snprintf(server->answer, sizeof(server->answer), "?");
+    if (context != NULL && context->err == 0) {
+        redisSetTimeout(context, timeout);
+        if (server->password[0] != '\0')
+            freeReplyObject(redisCommand(context, "AUTH %s", server->password));
+        va_start(list, format);
+        reply = redisvCommand(context, format, list);
+        va_end(list);
+    }
+    if (reply != NULL)
+        print_reply(reply, server->answer, sizeof(server->answer));
+    freeReplyObject(reply);
+    if (context != NULL)
+        redisFree(context);
+    return server->answer;
+}

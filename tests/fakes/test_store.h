@@ -1,0 +1,46 @@
+/* tests/fakes/test_store.h - a store in Redis on a loop of its own, with calls that wait for their end, for tests. */
+#ifndef GATEHOUSE_TESTS_TEST_STORE_H
+#define GATEHOUSE_TESTS_TEST_STORE_H
+
+#include "common/limits/limit_config.h"
+#include "common/store/store_redis.h"
+
+struct test_store {
+    struct event_base *base;
+    struct arena *arena; /* reset with each charge */
+    struct store_memory *memory;
+    struct store_redis *redis;
+    struct store *store;
+    const struct clock *clock; /* of the store */
+};
+
+/* Ends the process on a bad URL. `password` may be NULL. */
+void test_store_open(struct test_store *test, const char *url, const char *password,
+                     const struct clock *clock, bool own_time);
+void test_store_close(struct test_store *test);
+
+/* Runs the loop until the state is `state` (false: not within `ms`), or for `ms`. */
+bool test_store_wait(struct test_store *test, enum store_state state, unsigned ms);
+void test_store_run(struct test_store *test, unsigned ms);
+
+/* Runs the loop until a started call has ended; `started` is what starting it returned. Sets its `done`. Ends the process after 15 s. */
+void test_store_finish(struct test_store *test, bool started, struct store_call *call);
+
+struct charged {
+    bool admitted, repeated, is_degraded;
+    enum store_result result;
+    struct limit_use use;
+    uint64_t took_ms; /* of real time */
+};
+enum charge_how { CHARGE_ONCE, CHARGE_PEEK, CHARGE_FORCE };
+/* One use of one limit by `login`. `once` is filled up to 32 digits; NULL: no name. */
+struct charged test_store_charge(struct test_store *test, const struct limit *limit,
+                                 const char *login, uint64_t amount, const char *once,
+                                 enum charge_how how);
+
+/* The use of a limit by `login`, in `arena`. */
+struct limit_use test_store_use(struct arena *arena, const struct limit *limit, const char *login,
+                                uint64_t amount);
+uint64_t real_ms(void);
+
+#endif
