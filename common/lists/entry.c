@@ -47,7 +47,7 @@ bool entry_is_word(struct slice text)
     return text.len > 0 && strchr("!@.", text.ptr[0]) == NULL && !is_like_net(text);
 }
 
-static bool has_control_byte(struct slice text)
+bool entry_has_control_byte(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
@@ -118,7 +118,7 @@ bool entry_parse(struct slice text, struct arena *arena, struct entry *out,
         wrong = "an entry is missing";
     else if (text.len > ENTRY_MAX)
         wrong = "longer than 320 bytes";
-    else if (has_control_byte(text) || text.ptr[0] == ' ' || text.ptr[0] == '!')
+    else if (entry_has_control_byte(text) || text.ptr[0] == ' ' || text.ptr[0] == '!')
         wrong = "not an address, network, domain, mailbox or word";
     else if (is_like_net(text))
         entry.kind = ENTRY_NET;

@@ -31,6 +31,7 @@ bool entry_parse(struct slice text, struct arena *arena, struct entry *out,
 int entry_print(struct buf *out, const struct entry *entry); /* 0, or -1 when the buffer is full */
 char entry_sign(enum entry_kind kind); /* what stands before the name: '@', '.', or 0 */
 
+bool entry_has_control_byte(struct slice text);
 bool entry_is_word(struct slice text); /* not spelt like a network, a `!`, `@` or `.` entry */
 
 /* How specific a match is. Comparable for one subject only; between LEVEL_BELOW and LEVEL_DOMAIN: + the name's length. */

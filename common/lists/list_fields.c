@@ -30,20 +30,29 @@ static void field_add(struct field_set *set, struct slice field)
         set->fields[set->count++] = field;
 }
 
-static const char *sign_text(enum entry_kind kind)
+/* "!@example.com". Copied byte by byte: a hostile name may hold a NUL, which must not end it. */
+static struct slice field_spell(struct arena *arena, bool excluded, enum entry_kind kind,
+                                struct slice name)
 {
-    return kind == ENTRY_AT ? "@" : kind == ENTRY_BELOW ? "." : "";
+    char *text = arena_alloc(arena, name.len + 2);
+    size_t len = 0;
+
+    if (text == NULL)
+        return (struct slice){ NULL, 0 };
+    if (excluded)
+        text[len++] = '!';
+    if (entry_sign(kind) != 0)
+        text[len++] = entry_sign(kind);
+    memcpy(text + len, name.ptr, name.len);
+    return (struct slice){ text, len + name.len };
 }
 
 static void name_fields(struct field_set *set, const struct candidate *candidate)
 {
-    static const char *const marks[] = { "!", "" };
-
-    for (size_t mark = 0; mark < COUNT(marks); mark++)
+    for (int excluded = 1; excluded >= 0; excluded--)
         for (size_t i = 0; i < COUNT(kinds); i++)
             if ((candidate->kinds & kinds[i]) != 0)
-                field_add(set, arena_printf(set->arena, "%s%s%.*s", marks[mark],
-                                            sign_text(kinds[i]), SLICE_ARG(candidate->name)));
+                field_add(set, field_spell(set->arena, excluded == 1, kinds[i], candidate->name));
 }
 
 static void net_fields(struct field_set *set, const struct ipnet *net)
@@ -94,9 +103,10 @@ static unsigned name_specificity(const struct value *subject, struct slice field
 
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < COUNT(kinds); k++) {
-            struct slice sign = slice_of(sign_text(kinds[k]));
-            if ((candidates[i].kinds & kinds[k]) != 0 && slice_starts_with(field, sign) &&
-                slice_equal(slice_skip(field, sign.len), candidates[i].name))
+            char sign = entry_sign(kinds[k]);
+            bool has_sign = sign == 0 || (field.len > 0 && field.ptr[0] == sign);
+            if ((candidates[i].kinds & kinds[k]) != 0 && has_sign &&
+                slice_equal(slice_skip(field, sign != 0), candidates[i].name))
                 return candidates[i].specificity;
         }
     return 0;

@@ -129,6 +129,8 @@ static const char *key_parse(struct slice text, struct arena *arena, struct map_
         *out = (struct map_key){ KEY_WHOLE, arena_copy(arena, slice_of(spelling)) };
         return out->name.ptr == NULL ? "out of memory" : NULL;
     }
+    if (entry_has_control_byte(text))
+        return "control bytes are not allowed";
     enum address_form form = is_domain ? address_normalise_domain(key.name, arena, &key.name)
                                        : address_normalise_mailbox(key.name, arena, &key.name);
     if (form == ADDRESS_NO_MEMORY)

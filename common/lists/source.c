@@ -242,6 +242,14 @@ static bool read_all(int fd, char *data, size_t size, size_t *len)
     return true;
 }
 
+/* What follows an entry or a key may be separated by tabs as well; live values have blanks only. */
+static void tabs_to_blanks(char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (data[i] == '\t')
+            data[i] = ' ';
+}
+
 static enum source_state load_failed(const struct load *load, const char *text)
 {
     report(load, 0, 0, text);
@@ -255,12 +263,15 @@ static enum source_state load_open_file(struct load *load, int fd, const struct 
     char *data = malloc(size + 1);
     enum source_state state = SOURCE_FAILED;
 
-    if (data == NULL)
+    if (data == NULL) {
         out_of_memory(load);
-    else if (!read_all(fd, data, size, &len))
+    } else if (!read_all(fd, data, size, &len)) {
         load_failed(load, strerror(errno));
-    else if (parse(load, (struct slice){ data, len }))
-        state = SOURCE_LOADED;
+    } else {
+        tabs_to_blanks(data, len);
+        if (parse(load, (struct slice){ data, len }))
+            state = SOURCE_LOADED;
+    }
     free(data);
     return state;
 }

@@ -266,6 +266,16 @@ static void asks_for_all_fields_that_could_decide(UNUSED void **state)
     }
 }
 
+static void a_nul_does_not_cut_a_field(UNUSED void **state)
+{
+    struct value subject = { .type = VALUE_MAILBOX, .text = SLICE_INIT("bob@a.example\0x") };
+    const struct slice *fields;
+
+    assert_true(list_fields(&subject, arena, &fields) > 2);
+    assert_true(slice_equal(SLICE("!bob@a.example\0x"), fields[0]));
+    assert_true(slice_equal(SLICE("bob@a.example\0x"), fields[1]));
+}
+
 static void passes_over_a_fetched_text_that_does_not_parse(UNUSED void **state)
 {
     struct value subject = subject_of(VALUE_DOMAIN, "example");
@@ -409,6 +419,7 @@ int main(void)
         cmocka_unit_test(the_most_specific_entry_decides),
         cmocka_unit_test(fetched_fields_decide_as_a_list_does),
         cmocka_unit_test(asks_for_all_fields_that_could_decide),
+        cmocka_unit_test(a_nul_does_not_cut_a_field),
         cmocka_unit_test(passes_over_a_fetched_text_that_does_not_parse),
         cmocka_unit_test(says_when_memory_for_fields_is_out),
         cmocka_unit_test(reads_a_line_of_a_file),

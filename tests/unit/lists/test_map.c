@@ -26,6 +26,7 @@ static const struct {
     { "@.", NULL, "not a key" },
     { "user@a..b", NULL, "not a key" },
     { "j\xffrg@example.com", NULL, "not a key" },
+    { "a\x01", NULL, "control bytes" },
 };
 
 static void has_one_spelling_for_a_key(UNUSED void **state)

@@ -78,7 +78,7 @@ static void reports_every_mistake_and_keeps_the_rest(UNUSED void **state)
                                            "  b..example\n"
                                            "192.0.2.1/24\n"
                                            "c.example until=soon\n"
-                                           "d.example",
+                                           "d.example\tby=root\tnote=a\tb",
                                            SOURCE_BOUNDS_DEFAULT);
 
     assert_slice("4:3: not a domain name\n"
@@ -135,7 +135,7 @@ static void reads_maps_as_postfix_does(UNUSED void **state)
                                            "    bob,\n"
                                            "\n"
                                            "  # a comment does not end a line\n"
-                                           "\tcarol\n"
+                                           "\tcarol,\tcarl\n"
                                            "@a.example dave # not a comment\n"
                                            "novalue\n"
                                            "@b..c x\n",
@@ -151,7 +151,7 @@ static void reads_maps_as_postfix_does(UNUSED void **state)
     assert_null(list_source_list(source));
     assert_int_equal(2, map_count(list_source_map(source)));
     assert_true(map_lookup(list_source_map(source), &bob, NOW_MS, &match));
-    assert_slice("alice,bob,carol", match.values);
+    assert_slice("alice,bob,carol,carl", match.values);
     bob.text = SLICE("eve@a.example");
     assert_true(map_lookup(list_source_map(source), &bob, NOW_MS, &match));
     assert_slice("dave,#,not,a,comment", match.values);
