@@ -1,6 +1,8 @@
-/* common/net/http.c - see http.h. evhttp has no hook for the end of a connection and its time-outs start anew with every
- * byte, so each connection's bufferevent is wrapped in an empty filter whose release tells us that it is gone, and has a
- * deadline of our own for each phase. At a deadline the socket is shut down; evhttp sees its end and cleans up. */
+/* common/net/http.c - see http.h. evhttp has no hook for the end of a connection, and its time-outs start anew with every
+ * byte. So each connection's bufferevent is wrapped in a filter, whose release tells us that it is gone, and has a
+ * deadline of our own for each phase; at a deadline the socket is shut down, which evhttp notices and cleans up after.
+ * The filter passes what is read; what is written it hands to the socket itself, because evhttp closes the connection
+ * as soon as the filter's output is empty. */
 #include "common/net/http.h"
 
 #include <event2/buffer.h>
@@ -37,6 +39,7 @@ struct connection {
     struct bufferevent *outer; /* evhttp's; the filter around `socket` */
     struct bufferevent *socket;
     struct event deadline;
+    struct event writable; /* the socket takes more of the answer; assigned when there is one */
     struct http_call *call; /* under way, or NULL */
     enum phase phase;
     bool is_ending;
@@ -119,6 +122,8 @@ static void forget_connection(struct connection *connection)
     if (connection->call != NULL)
         connection->call->connection = NULL;
     event_del(&connection->deadline);
+    if (event_initialized(&connection->writable))
+        event_del(&connection->writable);
 }
 
 /* The filter has been released. */
@@ -145,6 +150,63 @@ static void make_room(struct http_server *server)
         end_connection(oldest[WRITING]);
 }
 
+/* evhttp may free the bufferevent in a callback just before ours; its memory goes a little later, its callbacks at
+ * once. */
+static bool is_freed(struct bufferevent *bufferevent)
+{
+    bufferevent_event_cb event_callback = NULL;
+
+    bufferevent_getcb(bufferevent, NULL, NULL, &event_callback, NULL);
+    return event_callback == NULL;
+}
+
+static void write_more(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    struct connection *connection = arg;
+
+    if (!is_freed(connection->outer))
+        bufferevent_flush(connection->outer, EV_WRITE, BEV_FLUSH); /* comes to write_out() */
+}
+
+static void wait_until_writable(struct connection *connection)
+{
+    struct bufferevent *socket = connection->socket;
+
+    if (!event_initialized(&connection->writable))
+        event_assign(&connection->writable, bufferevent_get_base(socket), bufferevent_getfd(socket),
+                     EV_WRITE, write_more, connection);
+    event_add(&connection->writable, NULL);
+}
+
+/* The filter's output. */
+static enum bufferevent_filter_result write_out(struct evbuffer *from, UNUSED struct evbuffer *to,
+                                                UNUSED ev_ssize_t most,
+                                                UNUSED enum bufferevent_flush_mode mode, void *arg)
+{
+    struct connection *connection = arg;
+
+    if (connection->server == NULL || connection->is_ending)
+        return BEV_ERROR;
+    if (evbuffer_write(from, bufferevent_getfd(connection->socket)) < 0 &&
+        EVUTIL_SOCKET_ERROR() != EAGAIN && EVUTIL_SOCKET_ERROR() != EINTR) {
+        end_connection(connection);
+        return BEV_ERROR;
+    }
+    if (evbuffer_get_length(from) == 0)
+        return BEV_OK;
+    wait_until_writable(connection);
+    return BEV_NEED_MORE;
+}
+
+static void output_added(UNUSED struct evbuffer *out, const struct evbuffer_cb_info *info,
+                         void *arg)
+{
+    struct connection *connection = arg;
+
+    if (info->n_added > 0 && connection->server != NULL)
+        wait_until_writable(connection);
+}
+
 static struct connection *connection_new(struct http_server *server, struct event_base *base)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -155,10 +217,13 @@ static struct connection *connection_new(struct http_server *server, struct even
     event_assign(&connection->deadline, base, -1, 0, deadline_passed, connection);
     connection->socket = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     if (connection->socket != NULL)
-        connection->outer = bufferevent_filter_new(
-            connection->socket, NULL, NULL, BEV_OPT_CLOSE_ON_FREE, connection_gone, connection);
-    if (connection->outer != NULL)
+        connection->outer =
+            bufferevent_filter_new(connection->socket, NULL, write_out, BEV_OPT_CLOSE_ON_FREE,
+                                   connection_gone, connection);
+    if (connection->outer != NULL) {
+        evbuffer_add_cb(bufferevent_get_output(connection->outer), output_added, connection);
         return connection;
+    }
     if (connection->socket != NULL)
         bufferevent_free(connection->socket);
     free(connection);

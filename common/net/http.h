@@ -1,7 +1,7 @@
 /* common/net/http.h - a small HTTP server for metrics and control (libevent's evhttp), on one worker's loop: bounded
  * headers and bodies, one request per connection, a cap on connections and on the life of each, so that a slow or
  * hostile client costs nobody else anything. Only http.c includes evhttp's headers. All functions on that worker's
- * thread. */
+ * thread. The process ignores SIGPIPE. */
 #ifndef GATEHOUSE_NET_HTTP_H
 #define GATEHOUSE_NET_HTTP_H
 

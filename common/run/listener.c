@@ -93,14 +93,15 @@ static int bind_unix(struct listener *listener, const struct listener_options *o
     umask(before);
     if (rc < 0)
         return fail(listener, "bind", bind_error, error);
-    if (lstat(path, &info) == 0) {
-        listener->device = info.st_dev;
-        listener->inode = info.st_ino;
-    }
     if (options->group != LISTENER_NO_GROUP && chown(path, (uid_t)-1, options->group) < 0)
         return fail(listener, "setting its group", errno, error);
     if (chmod(path, options->mode) < 0)
         return fail(listener, "setting its mode", errno, error);
+    if (lstat(path, &info) < 0)
+        return fail(listener, "stat", errno, error);
+    listener->device = info.st_dev;
+    listener->inode = info.st_ino;
+    listener->changed = info.st_ctim;
     return 0;
 }
 
@@ -198,6 +199,7 @@ void listener_close(struct listener *listener)
         return;
     const char *path = unix_path(&listener->address);
     if (lstat(path, &info) == 0 && info.st_dev == listener->device &&
-        info.st_ino == listener->inode)
+        info.st_ino == listener->inode && info.st_ctim.tv_sec == listener->changed.tv_sec &&
+        info.st_ctim.tv_nsec == listener->changed.tv_nsec) /* inodes are used again */
         unlink(path);
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "common/base/buf.h"
 
@@ -20,8 +21,9 @@ struct listener {
     struct sockaddr_storage address; /* as bound: a port 0 is filled in */
     socklen_t address_len;
     bool is_inherited; /* made by systemd: its path is not ours to remove */
-    dev_t device; /* of the unix socket's file, to remove no other */
+    dev_t device; /* these three: the unix socket's file, to remove no other */
     ino_t inode;
+    struct timespec changed;
 };
 
 /* A unix socket that nobody serves any more is replaced; one that answers, or a file that is no socket, is an error.

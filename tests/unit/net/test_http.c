@@ -1,0 +1,425 @@
+/* tests/unit/net/test_http.c - the HTTP server before good, slow and hostile clients: raw bytes on unix sockets. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/net/http.h"
+#include "common/run/listener.h"
+
+enum { ANSWER_MAX = 1 << 20, CAP = 4, SLOW_MS = 150, BODY_CAP = 1000, WAIT_MS = 3000 };
+
+static char directory[] = "/tmp/gatehouse-http-XXXXXX";
+
+struct bench {
+    struct worker *worker;
+    struct http_server *server;
+    struct listener listener;
+};
+
+/* ---- what it serves ---- */
+
+static struct http_call *held; /* a call whose answer comes later */
+
+static void get_plain(struct http_call *call, void *arg)
+{
+    assert_string_equal("arg", arg);
+    http_reply(call, 200, "text/plain", SLICE("hello\n"));
+}
+
+static void get_below(struct http_call *call, UNUSED void *arg)
+{
+    json_t *json = json_pack("{s:s%, s:i}", "rest", http_call_rest(call).ptr,
+                             http_call_rest(call).len, "method", http_call_method(call));
+    struct slice name = http_call_query(call, "name");
+
+    for (size_t i = 0; http_call_segment(call, i).ptr != NULL; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "s%zu", i);
+        struct slice segment = http_call_segment(call, i);
+        json_object_set_new(json, key, json_stringn(segment.ptr, segment.len));
+    }
+    if (name.ptr != NULL)
+        json_object_set_new(json, "name", json_stringn(name.ptr, name.len));
+    http_reply_json(call, 200, json);
+}
+
+static void put_json(struct http_call *call, UNUSED void *arg)
+{
+    json_t *body = http_call_json(call);
+
+    if (body == NULL)
+        return;
+    http_reply_json(call, 201, body);
+}
+
+static void get_later(struct http_call *call, UNUSED void *arg)
+{
+    held = call;
+}
+
+static void get_large(struct http_call *call, UNUSED void *arg)
+{
+    static char body[300000];
+
+    memset(body, 'x', sizeof body);
+    http_reply(call, 200, "text/plain", (struct slice){ body, sizeof body });
+}
+
+static void get_bad_text(struct http_call *call, UNUSED void *arg)
+{
+    http_error(call, 422, "not UTF-8: %s", "\xff\"");
+}
+
+static const struct http_route routes[] = {
+    { HTTP_GET, "/plain", get_plain },
+    { HTTP_GET | HTTP_DELETE, "/v1/list/", get_below },
+    { HTTP_PUT | HTTP_POST, "/v1/json", put_json },
+    { HTTP_GET, "/later", get_later },
+    { HTTP_GET, "/large", get_large },
+    { HTTP_GET, "/bad-text", get_bad_text },
+};
+
+/* ---- the bench ---- */
+
+static int setup(void **state)
+{
+    static struct bench bench;
+    struct http_options options = {
+        .max_body = BODY_CAP, .max_connections = CAP, .request_ms = SLOW_MS, .reply_ms = SLOW_MS
+    };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct listener_options listening = { .mode = 0600, .group = LISTENER_NO_GROUP };
+    AUTO_BUF error = BUF_INIT(512);
+    static char arg[] = "arg";
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/http", directory);
+    bench.worker = worker_new(0, "main", &clock_system, NULL);
+    bench.server = http_server_new(bench.worker, &options);
+    held = NULL;
+    if (bench.server == NULL ||
+        listener_open((struct sockaddr *)&address, sizeof address, &listening, &bench.listener,
+                      &error) ||
+        http_server_add_routes(bench.server, routes, COUNT(routes), arg) ||
+        http_server_listen(bench.server, bench.listener.fd))
+        return -1;
+    *state = &bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+
+    http_server_free(&bench->server);
+    if (held != NULL)
+        http_reply(held, 200, "text/plain", SLICE("too late")); /* no server any more: dropped */
+    listener_close(&bench->listener);
+    worker_free(&bench->worker);
+    return 0;
+}
+
+static int connect_to(const struct bench *bench)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(0, connect(fd, (const struct sockaddr *)&bench->listener.address,
+                                bench->listener.address_len));
+    return fd;
+}
+
+static void turn(struct bench *bench)
+{
+    event_base_loop(worker_base(bench->worker), EVLOOP_NONBLOCK);
+    usleep(500);
+}
+
+static void run_for(struct bench *bench, uint64_t ms)
+{
+    uint64_t end = clock_system.now_ms(&clock_system) + ms;
+
+    while (clock_system.now_ms(&clock_system) < end)
+        turn(bench);
+}
+
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal((ssize_t)strlen(text), send(fd, text, strlen(text), MSG_NOSIGNAL));
+}
+
+/* Everything up to the end of the connection; fails when that does not come. */
+static const char *read_answer(struct bench *bench, int fd, struct buf *out)
+{
+    uint64_t end = clock_system.now_ms(&clock_system) + WAIT_MS;
+    ssize_t n;
+
+    do {
+        turn(bench);
+        assert_true(clock_system.now_ms(&clock_system) < end);
+        assert_int_equal(0, buf_reserve(out, 4096));
+        n = recv(fd, out->data + out->len, 4096, 0);
+        out->len += n > 0 ? (size_t)n : 0;
+    } while (n > 0 || (n < 0 && errno == EAGAIN));
+    close(fd);
+    return buf_text(out);
+}
+
+static const char *ask(struct bench *bench, const char *request, struct buf *out)
+{
+    int fd = connect_to(bench);
+
+    buf_clear(out);
+    send_text(fd, request);
+    return read_answer(bench, fd, out);
+}
+
+/* ---- requests as they should be ---- */
+
+static const struct {
+    const char *what, *request, *status, *has;
+} exchanges[] = {
+    { "a page", "GET /plain HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK", "\r\n\r\nhello\n" },
+    { "HTTP/1.0", "GET /plain HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK", "hello\n" },
+    { "nothing there", "GET /nothing HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ",
+      "{\"error\":\"there is nothing at this path\"}" },
+    { "exact, not prefix", "GET /plain/x HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ", "error" },
+    { "wrong method", "DELETE /plain HTTP/1.1\r\n\r\n", "HTTP/1.1 405 ", "error" },
+    { "unknown method", "PATCH /plain HTTP/1.1\r\n\r\n", "HTTP/1.1 ", "" },
+    { "segments", "GET /v1/list/a%2Fb/c%20d?name=x%26y HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK",
+      "\"s0\":\"a/b\",\"s1\":\"c d\",\"name\":\"x&y\"}" },
+    { "delete", "DELETE /v1/list/x HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK",
+      "{\"rest\":\"x\",\"method\":8,\"s0\":\"x\"}" },
+    { "JSON",
+      "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
+      "HTTP/1.1 201 Created", "{\"a\":1}" },
+    { "bad JSON",
+      "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{]",
+      "HTTP/1.1 400 ", "{\"error\":\"the body is not JSON: line 1: " },
+    { "no body", "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n\r\n", "HTTP/1.1 400 ",
+      "is not JSON" },
+    { "a form from a browser",
+      "POST /v1/json HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
+      "HTTP/1.1 415 ", "error" },
+    { "a text that is not UTF-8", "GET /bad-text HTTP/1.1\r\n\r\n", "HTTP/1.1 422 ",
+      "not UTF-8: \\\\xff" },
+};
+
+static void answers_requests_as_they_deserve(void **state)
+{
+    for (size_t i = 0; i < COUNT(exchanges); i++) {
+        AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+        const char *answer = ask(*state, exchanges[i].request, &out);
+        if (strncmp(answer, exchanges[i].status, strlen(exchanges[i].status)) != 0 ||
+            strstr(answer, exchanges[i].has) == NULL)
+            fail_msg("%s: %s", exchanges[i].what, answer);
+    }
+}
+
+static void head_has_no_body(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    const char *answer = ask(*state, "HEAD /plain HTTP/1.1\r\n\r\n", &out);
+
+    assert_non_null(strstr(answer, "Content-Length: 6\r\n"));
+    assert_null(strstr(answer, "hello"));
+}
+
+static void sends_large_answers_whole(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+
+    ask(*state, "GET /large HTTP/1.1\r\n\r\n", &out);
+    assert_true(out.len > 300000);
+    assert_int_equal('x', out.data[out.len - 1]);
+}
+
+/* ---- answers that come later ---- */
+
+static void answers_later(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    int fd = connect_to(*state);
+
+    send_text(fd, "GET /later HTTP/1.1\r\n\r\n");
+    run_for(*state, 20);
+    assert_non_null(held);
+    http_reply(held, 200, "text/plain", SLICE("at last\n"));
+    held = NULL;
+    assert_non_null(strstr(read_answer(*state, fd, &out), "\r\n\r\nat last\n"));
+}
+
+static void answers_504_when_the_handler_is_slow(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    const char *answer = ask(*state, "GET /later HTTP/1.1\r\n\r\n", &out);
+
+    assert_non_null(strstr(answer, "HTTP/1.1 504 "));
+    assert_non_null(held);
+    assert_slice("/later", http_call_path(held)); /* still its own */
+    http_reply(held, 200, "text/plain", SLICE("nobody hears it"));
+    held = NULL;
+}
+
+static void forgets_a_client_that_left(void **state)
+{
+    int fd = connect_to(*state);
+
+    send_text(fd, "GET /later HTTP/1.1\r\n\r\n");
+    run_for(*state, 20);
+    assert_non_null(held);
+    close(fd);
+    run_for(*state, 20);
+    http_reply(held, 200, "text/plain", SLICE("nobody hears it"));
+    held = NULL;
+    run_for(*state, 20);
+}
+
+static void ends_with_calls_under_way(void **state)
+{
+    int fd = connect_to(*state);
+    int gone = connect_to(*state);
+
+    send_text(gone, "GET /plain HTT"); /* half a request too */
+    send_text(fd, "GET /later HTTP/1.1\r\n\r\n");
+    run_for(*state, 20);
+    assert_non_null(held); /* teardown() frees the server, then answers */
+    close(gone);
+    close(fd);
+}
+
+/* ---- slow and hostile clients ---- */
+
+static void a_request_must_be_whole_in_time(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    uint64_t start = clock_system.now_ms(&clock_system);
+    int fd = connect_to(*state);
+
+    send_text(fd, "GET /plain HTTP/1.1\r\nX: ");
+    while (clock_system.now_ms(&clock_system) < start + 2 * SLOW_MS) { /* drop by drop */
+        run_for(*state, 10);
+        if (send(fd, "x", 1, MSG_NOSIGNAL) < 0)
+            break;
+    }
+    read_answer(*state, fd, &out);
+    assert_true(clock_system.now_ms(&clock_system) < start + 2 * SLOW_MS);
+}
+
+static void an_answer_must_be_taken_in_time(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    int small = 2048, fd = connect_to(*state);
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    send_text(fd, "GET /large HTTP/1.1\r\n\r\n");
+    run_for(*state, 3 * SLOW_MS); /* never reads */
+    read_answer(*state, fd, &out);
+    assert_true(out.len < 300000);
+}
+
+static void refuses_what_is_too_large(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    AUTO_BUF request = BUF_INIT(100000);
+
+    assert_null(strstr(ask(*state,
+                           "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n"
+                           "Content-Length: 1001\r\n\r\n",
+                           &out),
+                       " 201 "));
+    buf_put(&request, "GET /plain HTTP/1.1\r\nX: ");
+    for (size_t i = 0; i < 30000; i++)
+        buf_put_char(&request, 'x');
+    buf_put(&request, "\r\n\r\n");
+    assert_null(strstr(ask(*state, buf_text(&request), &out), " 200 "));
+}
+
+static const char *const garbage[] = {
+    "\r\n\r\n",
+    "GET\r\n\r\n",
+    "GET /plain HTTP/9.9\r\n\r\n",
+    "GET http://[::1 HTTP/1.1\r\n\r\n",
+    "GET /v1/list/%zz%00%ff?a=%&=&&& HTTP/1.1\r\n\r\n",
+    "GET /plain HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+    "GET /plain HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    "PUT /v1/json HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "GET //// HTTP/1.1\r\n: \r\n\r\n",
+};
+
+static void survives_garbage(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+
+    for (size_t i = 0; i < COUNT(garbage); i++)
+        ask(*state, garbage[i], &out); /* answered or closed, in time */
+    assert_non_null(strstr(ask(*state, "GET /plain HTTP/1.1\r\n\r\n", &out), "hello"));
+}
+
+static void idle_clients_give_way_at_the_cap(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    int idle[3 * CAP];
+
+    for (size_t i = 0; i < COUNT(idle); i++) {
+        idle[i] = connect_to(*state);
+        turn(*state);
+    }
+    assert_non_null(strstr(ask(*state, "GET /plain HTTP/1.1\r\n\r\n", &out), "hello"));
+    buf_clear(&out);
+    read_answer(*state, idle[0], &out); /* the oldest was closed */
+    for (size_t i = 1; i < COUNT(idle); i++)
+        close(idle[i]);
+    run_for(*state, 20);
+}
+
+static void stops_listening_when_told(void **state)
+{
+    struct bench *bench = *state;
+
+    http_server_stop_listening(bench->server);
+    int fd = connect_to(bench);
+    send_text(fd, "GET /plain HTTP/1.1\r\n\r\n");
+    run_for(bench, 30);
+    char byte;
+    assert_int_equal(-1, recv(fd, &byte, 1, 0));
+    assert_int_equal(EAGAIN, errno);
+    close(fd);
+}
+
+static int make_directory(UNUSED void **state)
+{
+    signal(SIGPIPE, SIG_IGN);
+    return mkdtemp(directory) == NULL ? -1 : 0;
+}
+
+static int remove_directory(UNUSED void **state)
+{
+    return rmdir(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(answers_requests_as_they_deserve, setup, teardown),
+        cmocka_unit_test_setup_teardown(head_has_no_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(sends_large_answers_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_504_when_the_handler_is_slow, setup, teardown),
+        cmocka_unit_test_setup_teardown(forgets_a_client_that_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(ends_with_calls_under_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_request_must_be_whole_in_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_must_be_taken_in_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(refuses_what_is_too_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(survives_garbage, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_clients_give_way_at_the_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(stops_listening_when_told, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
