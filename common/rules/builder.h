@@ -32,6 +32,8 @@ const struct fact_type *fact_find(const struct rules_schema *schema, struct slic
                                   struct slice *arg);
 /* The slot of the fact named so; SLOT_NONE: no such fact, reported at its offset. */
 uint32_t fact_slot(struct builder *builder, struct slice name, size_t offset);
+/* Gives the schema's extra facts the first slots. False: reported. */
+bool extra_facts_add(struct builder *builder);
 /* The slot of `subject in list:NAME` and the like. `key` SLOT_NONE: without. */
 uint32_t set_slot(struct builder *builder, enum fact_kind kind, const struct operand *name,
                   uint32_t subject, uint32_t key);

@@ -1,6 +1,8 @@
 /* common/rules/facts.c - names of facts, lists and maps to slots of the set; see builder.h and set.h. */
 #include "common/rules/builder.h"
 
+#include <assert.h>
+
 static const struct fact_type score_type = {
     .name = "score",
     .type = VALUE_NUMBER,
@@ -187,6 +189,23 @@ uint32_t fact_slot(struct builder *builder, struct slice name, size_t offset)
     if (slot != SLOT_NONE && slice_equal(name, SLICE("score")))
         builder->set->score_slot = slot;
     return slot_used(builder, slot, offset);
+}
+
+bool extra_facts_add(struct builder *builder)
+{
+    const struct rules_schema *schema = builder->set->schema;
+
+    for (size_t i = 0; i < schema->extra_fact_count; i++) {
+        struct fact_ref ref = { .kind = FACT_PLAIN,
+                                .name = slice_of(schema->extra_facts[i]),
+                                .subject = FACT_NONE,
+                                .key = FACT_NONE };
+        ref.type = fact_find(schema, ref.name, &ref.arg);
+        assert(ref.type != NULL); /* the daemon's own table */
+        if (slot_of(builder, ref, 0) == SLOT_NONE)
+            return false;
+    }
+    return true;
 }
 
 uint32_t set_slot(struct builder *builder, enum fact_kind kind, const struct operand *name,

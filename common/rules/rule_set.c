@@ -359,6 +359,8 @@ static bool set_compile(struct builder *builder, const struct rule_source *sourc
     struct rule_set *set = builder->set;
     long order = 0;
 
+    if (!extra_facts_add(builder))
+        return false;
     for (size_t i = 0; i < count; i++) {
         struct rule *rule = &set->rules[set->count];
         builder->report.rule = i;
@@ -428,6 +430,14 @@ void rule_set_free(struct rule_set **set)
 size_t rule_set_count(const struct rule_set *set)
 {
     return set->count;
+}
+
+size_t rule_set_slot(const struct rule_set *set, struct slice name)
+{
+    for (size_t i = 0; i < set->ref_count; i++)
+        if (set->refs[i].kind == FACT_PLAIN && slice_equal(set->refs[i].name, name))
+            return i;
+    return FACT_NONE;
 }
 
 size_t rule_set_slots(const struct rule_set *set)

@@ -56,6 +56,9 @@ struct rules_schema {
     size_t fact_count;
     const struct action_type *actions;
     size_t action_count;
+    /* Facts that the daemon asks for itself, whatever the rules name (the keys of limits): they get slots too. */
+    const char *const *extra_facts;
+    size_t extra_fact_count;
     /* Names the configuration declares; used for checking and suggestions. `context` is passed through. Each function may
      * be NULL: any name exists then, limits are charged at any stage, nothing is suggested. */
     bool (*list_exists)(const void *context, struct slice name);
@@ -123,6 +126,9 @@ enum {
 size_t rule_set_count(const struct rule_set *set);
 size_t rule_set_slots(const struct rule_set *set); /* how many facts it names */
 const struct fact_ref *rule_set_ref(const struct rule_set *set, size_t slot);
+/* The slot of a plain fact that a rule or the schema's extra_facts name; FACT_NONE: neither does. The extra facts have
+ * the same slots in every set of the same schema. */
+size_t rule_set_slot(const struct rule_set *set, struct slice name);
 
 /* A rule as compiled, for messages, metrics and listings. Borrowed from the set. */
 struct rule_info {

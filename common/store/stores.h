@@ -1,0 +1,29 @@
+/* common/store/stores.h - the store of a process, as its configuration names it: one back end for each worker, and what
+ * they share behind it. */
+#ifndef GATEHOUSE_STORE_STORES_H
+#define GATEHOUSE_STORE_STORES_H
+
+#include "common/base/buf.h"
+#include "common/store/store_memory.h"
+
+struct event_base;
+struct stores; /* opaque */
+
+struct stores_options {
+    struct slice url; /* `memory`, or as redis_url.h has it */
+    struct slice password_file; /* absent or empty: none */
+    uint64_t memory_limit; /* bytes */
+    const struct clock *clock; /* must outlive it */
+};
+
+/* NULL, with one line in *error: a bad URL, an unreadable or bad password file, out of memory. Connects to nothing. */
+struct stores *stores_new(const struct stores_options *options, struct buf *error);
+void stores_free(struct stores **stores); /* after all its stores; NULL-safe; clears *stores */
+
+/* One worker's, ended by store_free(). NULL: out of memory. */
+struct store *stores_open(struct stores *stores, struct event_base *base);
+
+/* The store in this process, or the local copy of Redis. Any thread. */
+struct store_memory *stores_memory(struct stores *stores);
+
+#endif

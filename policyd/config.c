@@ -1,0 +1,130 @@
+/* policyd/config.c - see config.h. */
+#include "policyd/config.h"
+
+#define CONF_STRUCT struct rule_section
+/* clang-format off */
+static const struct conf_param rule_params[] = {
+    { PARAM(when), CONF_TEXT, "", 0, 0, .live = true, .example = "country in (KP, RU) and sasl_username is empty",
+      .doc = "The condition. Without one the rule always applies." },
+    { PARAM(then), CONF_TEXT, NULL, 1, 0, .live = true,
+      .example = "reject 5.7.1 Mail from this country is not accepted here",
+      .doc = "The action. Final ones end the evaluation: accept, reject, defer, hold, discard, redirect, filter, "
+             "restrict. The others go on: limit, score, prepend, bcc, warn. Texts may contain {fact}." },
+    { PARAM(order), CONF_TEXT, "", 0, 0, .live = true, .example = "300",
+      .doc = "Rules run in ascending order. Without one: that of the rule before it plus 100; the first gets 100." },
+    { PARAM(mode), CONF_TEXT, "", 0, 0, .live = true, .example = "shadow",
+      .doc = "enforce (default), or shadow: the rule only logs and counts what it would have done." },
+    { PARAM(trouble), CONF_TEXT, "", 0, 0, .live = true, .example = "defer",
+      .doc = "What happens when the condition cannot be decided because a lookup failed: skip (default), match (the "
+             "action runs) or defer (451 4.3.0 Temporary lookup problem)." },
+    { PARAM(stage), CONF_TEXT, "", 0, 0, .live = true, .example = "rcpt",
+      .doc = "At which stages of the SMTP session the rule runs: any, or some of connect helo mail rcpt data "
+             "end-of-message. Never where a fact that it names does not exist." },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
+#define CONF_STRUCT struct limit_section
+/* clang-format off */
+static const struct conf_param limit_params[] = {
+    { PARAM(key), CONF_TEXT, "", 0, 0, .live = true, .example = "sasl_username",
+      .doc = "What is counted for itself: a fact, or several together. Without one all mail is counted together. A "
+             "request in which all of them are empty is not counted." },
+    { PARAM(count), CONF_TEXT, "messages", 0, 0, .live = true, .example = "recipients",
+      .doc = "messages, recipients, bytes, connections, or refused (requests that were refused)." },
+    { PARAM(rate), CONF_TEXT, NULL, 1, 0, .live = true, .example = "200/1h",
+      .doc = "How many in which time: in no window of this length are more admitted, on all hosts together. 0/1h "
+             "refuses all, unlimited none." },
+    { PARAM(charge), CONF_TEXT, "", 0, 0, .live = true, .example = "data",
+      .doc = "The stage at which it is counted. Default: messages and recipients at data, bytes at end-of-message, "
+             "connections and refused at any." },
+    { PARAM(over), CONF_TEXT, "", 0, 0, .live = true, .example = "defer 4.7.1 Sending limit reached, try again later",
+      .doc = "What happens to mail over the limit: a final action as in a rule. Default: defer 4.7.1 Limit reached." },
+    { PARAM_AS("rate.user.*", rate_user), CONF_PAIRS, .live = true, .example = "500/1h",
+      .doc = "Another rate for one value of the key; comes before rate.domain, rate.class and rate." },
+    { PARAM_AS("rate.domain.*", rate_domain), CONF_PAIRS, .live = true, .example = "1000/1h",
+      .doc = "Another rate for each value of the key in this domain or below it." },
+    { PARAM_AS("rate.class.*", rate_class), CONF_PAIRS, .live = true, .example = "unlimited",
+      .doc = "Another rate for each member of a class; see [classes]." },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
+#define CONF_STRUCT struct list_section
+/* clang-format off */
+static const struct conf_param list_params[] = {
+    { PARAM(entries), CONF_LIST, "", 0, 0, .live = true, .example = "192.0.2.0/24, .example.com, !good.example.com",
+      .doc = "Addresses and networks, domains (.example.com: it and all below), mailboxes, or words. The most "
+             "specific entry counts; one that begins with ! is an exception." },
+    { PARAM(file), CONF_PATH, "", 0, 0, .live = true, .example = "/etc/gatehouse/lists/blocked",
+      .doc = "More entries, one a line; read again when the file changes." },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
+#define CONF_STRUCT struct map_section
+/* clang-format off */
+static const struct conf_param map_params[] = {
+    { PARAM_AS("entry.*", entry), CONF_PAIRS, .live = true, .example = "alice@example.com, sales@example.com",
+      .doc = "The values of one key." },
+    { PARAM(file), CONF_PATH, "", 0, 0, .live = true, .example = "/etc/postfix/sender_login_maps",
+      .doc = "More entries in Postfix's form, `key value, value`; read again when the file changes." },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
+#define CONF_STRUCT struct classes_section
+/* clang-format off */
+static const struct conf_param classes_params[] = {
+    { PARAM_AS("*", members), CONF_PAIRS, .live = true, .example = "silver",
+      .doc = "The class of a mailbox, a domain (@shop.example) or a network; used by rate.class of the limits." },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
+#define CONF_STRUCT struct policyd_config
+/* clang-format off */
+static const struct conf_param params[] = {
+    COMMON_PARAMS("policyd", "unix:/var/spool/postfix/gatehouse/policyd"),
+    { PARAM(listen_group), CONF_TEXT, "", 0, 32, .example = "postfix",
+      .doc = "The group of the unix sockets in listen. Empty: the one that policyd runs with." },
+    { PARAM(geoip_database), CONF_PATH, "", 0, 0, .live = true, .example = "/var/lib/GeoIP/GeoLite2-Country.mmdb",
+      .doc = "A country database in MaxMind's format, for the facts country, continent and asn; read again when it "
+             "changes. Without one they are unknown." },
+    { PARAM(strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true,
+      .doc = "Whether user+extension@example.com counts as user@example.com in facts and limits." },
+    { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,
+      .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." },
+    { PARAM(idle_timeout), CONF_TIME, "20m", 400 * SECOND, DAY, .live = true,
+      .doc = "A connection without a request is kept so long; Postfix keeps one for 300 s and uses it up to 1000 s." },
+    { PARAM(request_timeout), CONF_TIME, "10s", 100, MINUTE, .live = true,
+      .doc = "A request that has begun must be whole, and an answer taken, within this time." },
+};
+/* clang-format on */
+
+/* clang-format off */
+static const struct conf_kind kinds[] = {
+    { "rule", true, PARAMS(rule_params), SECTIONS(struct rule_section, rules, rule_count),
+      "A rule: when its condition holds, its action is taken. Rules run in order, the first final action ends.",
+      "[rule blocked]\nwhen = client_address in list:blocked\nthen = reject 5.7.1 Access denied\n" },
+    { "limit", true, PARAMS(limit_params), SECTIONS(struct limit_section, limits, limit_count),
+      "A limit; rules name it in their action (then = limit NAME).",
+      "[limit user-hourly]\nkey = sasl_username\ncount = recipients\nrate = 200/1h\n" },
+    { "list", true, PARAMS(list_params), SECTIONS(struct list_section, lists, list_count),
+      "A list; conditions ask it (client_address in list:NAME). Entries in the store's live list of the same name, "
+      "gh:list:NAME, come on top.",
+      "[list blocked]\nentries = 192.0.2.0/24\n" },
+    { "map", true, PARAMS(map_params), SECTIONS(struct map_section, maps, map_count),
+      "A map from one mailbox or domain to several values (sasl_username in map:NAME/{sender}). Entries in gh:map:NAME "
+      "come on top.",
+      "[map owners]\nfile = /etc/postfix/sender_login_maps\n" },
+    { "classes", false, PARAMS(classes_params), SECTIONS(struct classes_section, classes, classes_count),
+      "Who belongs to which class of limits. Entries in gh:class come on top.", "[classes]\n@shop.example = silver\n" },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
+const struct conf_schema policyd_schema = {
+    params, COUNT(params), kinds, COUNT(kinds), sizeof(struct policyd_config),
+};
+/* clang-format on */

@@ -1,0 +1,57 @@
+/* policyd/config.h - policyd's parameters and sections, as read from policyd.conf. The tables in config.c are the whole
+ * truth: checks, -d, -n, the sample file and the manual page come from them. */
+#ifndef GATEHOUSE_POLICYD_CONFIG_H
+#define GATEHOUSE_POLICYD_CONFIG_H
+
+#include "common/config/common_params.h"
+
+struct rule_section {
+    const struct conf_section *conf;
+    struct slice when, then, order, mode, trouble, stage; /* absent: not given */
+};
+
+struct limit_section {
+    const struct conf_section *conf;
+    struct slice key, count, rate, charge, over;
+    struct conf_pairs rate_user, rate_domain, rate_class;
+};
+
+struct list_section {
+    const struct conf_section *conf;
+    struct conf_list entries;
+    struct slice file;
+};
+
+struct map_section {
+    const struct conf_section *conf;
+    struct conf_pairs entry;
+    struct slice file;
+};
+
+struct classes_section {
+    const struct conf_section *conf;
+    struct conf_pairs members;
+};
+
+struct policyd_config {
+    struct common_config common;
+    struct slice geoip_database; /* absent: none */
+    bool strip_extension;
+    struct slice recipient_delimiter;
+    uint64_t idle_timeout, request_timeout; /* ms */
+    struct slice listen_group;
+    const struct rule_section *rules;
+    size_t rule_count;
+    const struct limit_section *limits;
+    size_t limit_count;
+    const struct list_section *lists;
+    size_t list_count;
+    const struct map_section *maps;
+    size_t map_count;
+    const struct classes_section *classes; /* none or one */
+    size_t classes_count;
+};
+
+extern const struct conf_schema policyd_schema;
+
+#endif

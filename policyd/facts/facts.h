@@ -1,0 +1,43 @@
+/* policyd/facts/facts.h - the facts policyd's rules can name: what Postfix sent, what follows from it, and what has to be
+ * looked up. One provider file for each kind; this table is the whole truth about names, types and stages. */
+#ifndef GATEHOUSE_POLICYD_FACTS_H
+#define GATEHOUSE_POLICYD_FACTS_H
+
+#include "common/base/arena.h"
+#include "common/rules/fact.h"
+#include "policyd/policy_proto.h"
+
+/* Facts that are attributes have the attribute's number; the others follow. */
+enum policyd_fact {
+    FACT_SENDER_DOMAIN = POLICY_ATTRIBUTES,
+    FACT_RECIPIENT_DOMAIN,
+    FACT_SASL_DOMAIN,
+    FACT_CLIENT_NET,
+    FACT_HELO_IS_ADDRESS,
+    FACT_AUTHENTICATED,
+    FACT_ENCRYPTED,
+    FACT_HOUR,
+    FACT_WEEKDAY,
+    FACT_SCORE,
+    FACT_COUNTRY,
+    FACT_CONTINENT,
+    FACT_ASN,
+    FACT_LIMIT_USED,
+    FACT_LIMIT_LEFT,
+};
+
+extern const struct fact_type policyd_facts[];
+extern const size_t policyd_fact_count;
+
+/* What the configuration says about reading attributes. */
+struct attribute_settings {
+    bool strip_extension; /* of sender, recipient and login */
+    struct slice delimiters;
+};
+
+/* The value of a fact that follows from the request (and the time) alone: ids up to FACT_WEEKDAY. False: out of memory,
+ * or not such a fact. Texts borrow from the request or live in `arena`. Pure. */
+bool attribute_fact(const struct policy_request *req, const struct attribute_settings *settings,
+                    uint64_t wall_ms, int id, struct arena *arena, struct value *out);
+
+#endif

@@ -1,0 +1,59 @@
+/* policyd/manual.c - see manual.h. */
+#include "policyd/manual.h"
+
+#include "policyd/config.h"
+
+static const struct usage_block daemon_blocks[] = {
+    { "POSTFIX",
+      "Name the service in main.cf, behind reject_unauth_destination, and once more at the DATA stage, where limits are "
+      "charged:\n\n"
+      "    smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination,\n"
+      "        check_policy_service unix:gatehouse/policyd\n"
+      "    smtpd_data_restrictions = check_policy_service unix:gatehouse/policyd\n\n"
+      "Limits that count bytes are charged when the message has been received, and need\n\n"
+      "    smtpd_end_of_data_restrictions = check_policy_service unix:gatehouse/policyd\n\n"
+      "An answer never is OK: accept means that Postfix goes on with its own restrictions." },
+    { "SIGNALS",
+      "SIGHUP and SIGUSR1 read the configuration again; a file with a mistake changes nothing, and the log says what is "
+      "wrong with it. SIGTERM and SIGINT let the requests under way be answered, for at most 5 seconds, and end the "
+      "daemon." },
+    { "EXIT STATUS",
+      "0 after SIGTERM or SIGINT; 64 when the command line is wrong; 71 when the system refuses something; 78 when the "
+      "configuration has mistakes." },
+};
+
+static const struct usage_block conf_blocks[] = {
+    { "RULES",
+      "Rules run in ascending order; the first final action ends the evaluation. A condition compares facts (`gatectl "
+      "explain` shows them all):\n\n"
+      "    =  !=  <  <=  >  >=          compare a fact with a value or with another fact\n"
+      "    in (A, B)   not in (A, B)    is one of\n"
+      "    in list:NAME                 is in a list; list:NAME/{recipient} is one list per recipient\n"
+      "    in map:NAME/{sender}         is among the values of a map's key\n"
+      "    matches \"*.example.com\"      a pattern with * and ?, or /a regular expression/\n"
+      "    is set   is empty            has a value, has none\n"
+      "    and   or   not   ( )\n\n"
+      "A fact that cannot be had is unknown, and so is every comparison with it; a rule whose whole condition comes out "
+      "unknown follows its trouble setting. A failed lookup alone never refuses mail." },
+    { "LIMITS",
+      "A limit counts in a sliding window: in no stretch of time of the window's length are more admitted, on all hosts "
+      "together, and what was charged is free again at most 1/24 of the window late. All limits of a request are "
+      "charged together when nothing refuses it; if one is exceeded none is charged." },
+};
+
+const struct usage_program policyd_program = {
+    .name = "gatehouse-policyd",
+    .conf_name = "policyd.conf",
+    .summary = "policy server for Postfix",
+    .description =
+        "gatehouse-policyd answers Postfix's check_policy_service: rules over what Postfix says about a "
+        "client and its mail decide whether it is accepted, deferred or refused, and limits say how much of "
+        "it there may be. Counters and live changes are kept in this process or, for many hosts together, in "
+        "Redis.",
+    .daemon_blocks = daemon_blocks,
+    .daemon_block_count = COUNT(daemon_blocks),
+    .conf_blocks = conf_blocks,
+    .conf_block_count = COUNT(conf_blocks),
+    .see_also = "gatectl(8), postconf(5), access(5)",
+    .schema = &policyd_schema,
+};

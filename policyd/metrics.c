@@ -1,0 +1,114 @@
+/* policyd/metrics.c - see metrics.h. */
+#include "policyd/metrics.h"
+
+enum {
+    REQUESTS,
+    ANSWERS,
+    REPEATED,
+    BAD_REQUESTS,
+    SLOW_CLIENTS,
+    LATE,
+    TROUBLE,
+    DROPPED_ACTIONS,
+    CHARGES,
+    OVER,
+    CHARGES_DEGRADED,
+    CHARGES_FAILED,
+    BAD_LIVE,
+    DURATION,
+    VERDICTS,
+    RULES,
+    RULES_SHADOW,
+    LIMITS_OVER,
+};
+
+static struct metric metrics[] = {
+    [REQUESTS] = { "gatehouse_policy_requests_total", METRIC_COUNTER, "Requests from Postfix." },
+    [ANSWERS] = { "gatehouse_policy_answers_total", METRIC_COUNTER, "Answers sent to Postfix." },
+    [REPEATED] = { "gatehouse_policy_repeated_total", METRIC_COUNTER,
+                   "Requests that had been asked before and were answered alike." },
+    [BAD_REQUESTS] = { "gatehouse_policy_bad_requests_total", METRIC_COUNTER,
+                       "Connections closed because what came was no policy request." },
+    [SLOW_CLIENTS] = { "gatehouse_policy_slow_clients_total", METRIC_COUNTER,
+                       "Connections closed because a request was not finished or an answer not taken in time." },
+    [LATE] = { "gatehouse_policy_late_total", METRIC_COUNTER,
+               "Requests decided with what was known when the budget was used up." },
+    [TROUBLE] = { "gatehouse_policy_trouble_total", METRIC_COUNTER,
+                  "Rules that could not be decided because a fact was unknown." },
+    [DROPPED_ACTIONS] = { "gatehouse_policy_dropped_actions_total", METRIC_COUNTER,
+                          "Actions left out because an answer to Postfix carries only one." },
+    [CHARGES] = { "gatehouse_limit_charges_total", METRIC_COUNTER,
+                  "Requests whose limits were charged." },
+    [OVER] = { "gatehouse_limit_over_total", METRIC_COUNTER, "Requests that exceeded a limit." },
+    [CHARGES_DEGRADED] = { "gatehouse_limit_charges_degraded_total", METRIC_COUNTER,
+                           "Charges decided by the local copy because the store did not answer." },
+    [CHARGES_FAILED] = { "gatehouse_limit_charges_failed_total", METRIC_COUNTER,
+                         "Charges that could not be decided at all." },
+    [BAD_LIVE] = { "gatehouse_live_bad_values_total", METRIC_COUNTER,
+                   "Live values that do not parse and were ignored." },
+    [DURATION] = { "gatehouse_policy_duration_seconds", METRIC_HISTOGRAM,
+                   "From request to answer." },
+    [VERDICTS] = { "gatehouse_policy_verdicts_total",
+                   METRIC_COUNTER,
+                   "Decisions by verdict.",
+                   { "verdict" } },
+    [RULES] = { "gatehouse_rule_matches_total",
+                METRIC_COUNTER,
+                "How often a rule acted.",
+                { "rule" } },
+    [RULES_SHADOW] = { "gatehouse_rule_shadow_matches_total",
+                       METRIC_COUNTER,
+                       "How often a rule in shadow mode would have acted.",
+                       { "rule" } },
+    [LIMITS_OVER] = { "gatehouse_limit_exceeded_total",
+                      METRIC_COUNTER,
+                      "How often a limit was exceeded.",
+                      { "limit" } },
+};
+
+void policy_metrics_register(struct policy_metrics *out)
+{
+    metrics_register(metrics, COUNT(metrics));
+    *out = (struct policy_metrics){
+        .requests = metric_of(&metrics[REQUESTS]),
+        .answers = metric_of(&metrics[ANSWERS]),
+        .repeated = metric_of(&metrics[REPEATED]),
+        .bad_requests = metric_of(&metrics[BAD_REQUESTS]),
+        .slow_clients = metric_of(&metrics[SLOW_CLIENTS]),
+        .late = metric_of(&metrics[LATE]),
+        .trouble = metric_of(&metrics[TROUBLE]),
+        .dropped_actions = metric_of(&metrics[DROPPED_ACTIONS]),
+        .charges = metric_of(&metrics[CHARGES]),
+        .over = metric_of(&metrics[OVER]),
+        .charges_degraded = metric_of(&metrics[CHARGES_DEGRADED]),
+        .charges_failed = metric_of(&metrics[CHARGES_FAILED]),
+        .bad_live = metric_of(&metrics[BAD_LIVE]),
+        .duration = metric_of(&metrics[DURATION]),
+    };
+    for (size_t i = 0; i < POLICYD_ACTIONS; i++) {
+        struct slice word = slice_of(i == ACTION_ACCEPT ? "dunno" : policyd_actions[i].name);
+        out->verdicts[i] = metric_series(&metrics[VERDICTS], &word);
+    }
+}
+
+/* The configuration is loaded, and its rules get their series, before the daemon starts (and for -t it never does). */
+static metric_id series(int metric, struct slice label)
+{
+    metrics_register(metrics, COUNT(metrics)); /* again changes nothing */
+    return metric_series(&metrics[metric], &label);
+}
+
+metric_id policy_metric_rule(struct slice rule)
+{
+    return series(RULES, rule);
+}
+
+metric_id policy_metric_rule_shadow(struct slice rule)
+{
+    return series(RULES_SHADOW, rule);
+}
+
+metric_id policy_metric_limit_over(struct slice limit)
+{
+    return series(LIMITS_OVER, limit);
+}

@@ -1,0 +1,55 @@
+/* policyd/server.h - what one worker of policyd has, and what all of them share. */
+#ifndef GATEHOUSE_POLICYD_SERVER_H
+#define GATEHOUSE_POLICYD_SERVER_H
+
+#include "common/run/worker.h"
+#include "common/store/stores.h"
+#include "policyd/answers.h"
+#include "policyd/metrics.h"
+#include "policyd/policy.h"
+#include "policyd/policy_proto.h"
+#include "policyd/seen.h"
+
+struct live;
+struct control;
+
+/* Shared by the workers. */
+struct policyd {
+    struct answers *answers;
+    struct seen *seen;
+    struct stores *stores;
+    struct policy_metrics metrics;
+    uint64_t connections; /* atomic: numbers connections for `answers` */
+    /* the main worker's: */
+    struct live *live;
+    struct control *control;
+};
+
+/* One worker's own; also of the main worker, which explains decisions. */
+struct server {
+    struct worker *worker;
+    struct policyd *policyd;
+    struct store *store;
+    struct session *sessions;
+    struct inquiry *active; /* inquiries under way */
+    struct inquiry *spare; /* inquiries to use again */
+    size_t spare_count;
+    bool is_draining;
+    char input
+        [POLICY_REQUEST_MAX]; /* what a session has just read; never across a return to the loop */
+};
+
+static inline uint64_t server_now(const struct server *server)
+{
+    const struct clock *clock = worker_clock(server->worker);
+
+    return clock->now_ms(clock);
+}
+
+/* The configuration in force on this worker. */
+static inline const struct policy *server_policy(const struct server *server)
+{
+    return snapshot_data(worker_snapshot(server->worker));
+}
+
+#endif

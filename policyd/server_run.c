@@ -1,0 +1,168 @@
+/* policyd/server_run.c - see server_run.h. */
+#include "policyd/server_run.h"
+
+#include "common/observe/log.h"
+#include "policyd/control.h"
+#include "policyd/inquiry.h"
+#include "policyd/live.h"
+#include "policyd/manual.h"
+#include "policyd/policy_load.h"
+#include "policyd/session.h"
+
+/* Answers remembered for 60 s, connections and messages for 10 minutes: about 100 bytes each when in use. */
+enum { ANSWERS_MAX = 1 << 17, SEEN_MAX = 1 << 18 };
+
+static struct server *server_of(const struct worker *worker)
+{
+    return worker_state(worker);
+}
+
+static struct policyd *policyd_of(const struct daemon *daemon)
+{
+    return daemon_state(daemon);
+}
+
+/* ---- what is shared ---- */
+
+static void policyd_stop(struct daemon *daemon)
+{
+    struct policyd *policyd = policyd_of(daemon);
+
+    if (policyd == NULL)
+        return;
+    answers_free(&policyd->answers);
+    seen_free(&policyd->seen);
+    stores_free(&policyd->stores);
+    free(policyd);
+    daemon_set_state(daemon, NULL);
+}
+
+static int policyd_start(struct daemon *daemon)
+{
+    const struct common_config *common = daemon_common(daemon);
+    struct policyd *policyd = calloc(1, sizeof *policyd);
+    AUTO_BUF error = BUF_INIT(1024);
+
+    if (policyd == NULL)
+        return -1;
+    daemon_set_state(daemon, policyd);
+    policy_metrics_register(&policyd->metrics);
+    policyd->answers = answers_new(ANSWERS_MAX);
+    policyd->seen = seen_new(SEEN_MAX);
+    struct stores_options options = { common->store, common->store_password_file,
+                                      common->memory_limit, daemon_clock(daemon) };
+    policyd->stores = stores_new(&options, &error);
+    if (policyd->answers != NULL && policyd->seen != NULL && policyd->stores != NULL) {
+        if (slice_equal(common->store, SLICE("memory")))
+            log_info(
+                "the store is this process's memory: counters and live changes are lost at a restart, and no other "
+                "host sees them");
+        return 0;
+    }
+    log_error("%s", error.len > 0 ? buf_text(&error) : "out of memory");
+    policyd_stop(daemon);
+    return -1;
+}
+
+/* ---- what each worker has ---- */
+
+static void server_stop(struct worker *worker)
+{
+    struct server *server = server_of(worker);
+
+    if (server == NULL)
+        return;
+    if (worker_id(worker) == 0) {
+        live_stop(&server->policyd->live);
+        policy_control_stop(server->policyd);
+    }
+    sessions_close(server);
+    inquiries_free(server);
+    store_free(&server->store);
+    worker_set_state(worker, NULL);
+    free(server);
+}
+
+static int server_start(struct worker *worker)
+{
+    struct daemon *daemon = worker_daemon(worker);
+    struct policyd *policyd = policyd_of(daemon);
+    struct server *server = calloc(1, sizeof *server);
+    const struct policy *policy = snapshot_data(worker_snapshot(worker));
+
+    if (server == NULL)
+        return -1;
+    server->worker = worker;
+    server->policyd = policyd;
+    worker_set_state(worker, server);
+    worker_common_timeout(worker, policy->parts.config->idle_timeout);
+    worker_common_timeout(worker, policy->parts.config->request_timeout);
+    worker_common_timeout(worker, policy->parts.config->common.budget);
+    server->store = stores_open(policyd->stores, worker_base(worker));
+    bool ok = server->store != NULL;
+    if (ok && worker_id(worker) == 0) {
+        policyd->live = live_start(daemon, server);
+        ok = policyd->live != NULL && policy_control_start(daemon, server) == 0;
+    }
+    if (ok)
+        return 0;
+    log_error("out of memory");
+    server_stop(worker);
+    return -1;
+}
+
+static void server_apply(struct worker *worker)
+{
+    if (worker_id(worker) == 0)
+        live_reloaded(server_of(worker)->policyd->live);
+}
+
+static void server_accept(struct worker *worker, int fd, UNUSED unsigned listener)
+{
+    session_start(server_of(worker), fd);
+}
+
+static void server_drain(struct worker *worker)
+{
+    sessions_drain(server_of(worker));
+}
+
+/* ---- the daemon ---- */
+
+static void policyd_tick(struct daemon *daemon)
+{
+    live_check_files(policyd_of(daemon)->live);
+}
+
+static enum readiness policyd_ready(struct daemon *daemon, struct buf *reason)
+{
+    struct store_status status;
+
+    store_status(server_of(daemon_main_worker(daemon))->store, &status);
+    if (status.state != STORE_UP)
+        buf_printf(reason, "store %s: %s", status.kind, status.detail);
+    return status.state == STORE_UP ? READY_OK : READY_DEGRADED;
+}
+
+static const struct http_route routes[] = {
+    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", policy_control_serve },
+};
+
+const struct daemon_spec policyd_spec = {
+    .program = &policyd_program,
+    .config_path = "/etc/gatehouse/policyd.conf",
+    .common_offset = offsetof(struct policyd_config, common),
+    .load = policy_load,
+    .unload = policy_free,
+    .start = policyd_start,
+    .stop = policyd_stop,
+    .worker_start = server_start,
+    .worker_stop = server_stop,
+    .apply = server_apply,
+    .accept = server_accept,
+    .drain = server_drain,
+    .tick = policyd_tick,
+    .ready = policyd_ready,
+    .routes = routes,
+    .route_count = COUNT(routes),
+};
