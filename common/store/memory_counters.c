@@ -8,7 +8,8 @@
 #include "common/limits/window.h"
 
 enum {
-    SWEEP_SLOTS = 2, /* looked at for expired entries on each visit of a shard */
+    SWEEP_VISITS = 8, /* every so many visits of a shard .. */
+    SWEEP_SLOTS = 4, /* .. so many slots are looked at for what expired: a cache miss each */
     SWEEP_SLOTS_NEW = 8, /* and for each new entry, so expired ones cannot pile up */
     SWEEP_SLOTS_FULL = 32, /* at the bound */
     KEY_PART_MAX = 255,
@@ -297,7 +298,8 @@ static void unlock_shards(struct counters *counters, uint64_t set, uint64_t now_
 {
     for (; set != 0; set &= set - 1) {
         struct shard *shard = &counters->shards[__builtin_ctzll(set)];
-        sweep(counters, shard, SWEEP_SLOTS, now_ms);
+        if (++shard->visits % SWEEP_VISITS == 0)
+            sweep(counters, shard, SWEEP_SLOTS, now_ms);
         pthread_mutex_unlock(&shard->lock);
     }
 }

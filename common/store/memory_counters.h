@@ -16,6 +16,7 @@ struct shard {
     struct table table;
     size_t hand,
         evict_hand; /* slots last looked at for what has expired, for what may be dropped */
+    unsigned visits;
     char pad[64]; /* of two shards no locks share a cache line */
 };
 

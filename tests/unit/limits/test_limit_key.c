@@ -95,7 +95,7 @@ static void makes_value_and_subject(UNUSED void **state)
             continue;
         }
         assert_slice(keys[i].value, value);
-        if (keys[i].subject[2] == '?') {
+        if (strcmp(keys[i].subject, "t:?") == 0) {
             assert_int_equal(2 + 32, subject.len);
             assert_false(slice_equal(slice_skip(subject, 2), value));
         } else {

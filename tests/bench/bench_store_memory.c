@@ -1,0 +1,116 @@
+/* tests/bench/bench_store_memory.c - what a charge costs in the memory store, and what a subject costs in memory. */
+#include "common/limits/limit_config.h"
+#include "common/store/store_memory.h"
+
+#include <pthread.h>
+#include <time.h>
+
+enum { CHARGES = 1000000, SUBJECTS = 100000, LIMITS = 3 };
+
+static const struct fact_type facts[] = {
+    { .name = "sasl_username", .type = VALUE_TEXT, .stages = STAGE_ALL },
+};
+
+struct bench {
+    struct store_memory *memory;
+    const struct limit *limits[LIMITS];
+    size_t uses;
+    pthread_t thread;
+    uint64_t random, ns;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void *charge_many(void *arg)
+{
+    struct bench *bench = arg;
+    struct store *store = store_memory_open(bench->memory);
+    struct limit_use uses[LIMITS];
+    struct store_charge charge = { .uses = uses, .use_count = bench->uses };
+    const struct slice fields[] = { SLICE("user:x"), SLICE("domain:example.com"),
+                                    SLICE("domain:com"), SLICE("default") };
+    char subject[64];
+    uint64_t begin = now_ns();
+
+    for (size_t n = 0; store != NULL && n < CHARGES; n++) {
+        bench->random = bench->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
+        int len = snprintf(subject, sizeof subject, "m:user%llu@example.com",
+                           (unsigned long long)(bench->random >> 33) % SUBJECTS);
+        for (size_t i = 0; i < bench->uses; i++)
+            uses[i] = (struct limit_use){ .limit = bench->limits[i],
+                                          .subject = { subject, (size_t)len },
+                                          .fields = fields,
+                                          .field_count = COUNT(fields),
+                                          .amount = 1 };
+        store_charge(store, &charge);
+    }
+    bench->ns = (now_ns() - begin) / CHARGES;
+    store_free(&store);
+    return NULL;
+}
+
+static void measure(struct store_memory *memory, const struct limit_set *set, size_t uses,
+                    size_t threads)
+{
+    struct bench benches[2];
+    uint64_t begin = now_ns(), total;
+
+    for (size_t i = 0; i < threads; i++) {
+        benches[i] = (struct bench){ .memory = memory, .uses = uses, .random = i + 1 };
+        for (size_t n = 0; n < LIMITS; n++)
+            benches[i].limits[n] = limit_set_at(set, n);
+        if (pthread_create(&benches[i].thread, NULL, charge_many, &benches[i]) != 0)
+            abort();
+    }
+    for (size_t i = 0; i < threads; i++)
+        pthread_join(benches[i].thread, NULL);
+    total = now_ns() - begin;
+    printf("%zu limit(s), %zu thread(s): %5llu ns a charge, %8.0f charges/s\n", uses, threads,
+           (unsigned long long)benches[0].ns, (double)threads * CHARGES * 1e9 / (double)total);
+}
+
+static void measure_memory(struct store_memory *memory)
+{
+    struct store_memory_stats stats;
+
+    store_memory_stats(memory, &stats);
+    printf("%llu subjects, %.0f bytes each\n", (unsigned long long)stats.counters,
+           (double)stats.memory_used / (double)(stats.counters == 0 ? 1 : stats.counters));
+}
+
+int main(void)
+{
+    static const struct limit_text texts[LIMITS] = {
+        { .name = SLICE_INIT("user-minutely"),
+          .key = SLICE_INIT("sasl_username"),
+          .count = SLICE_INIT("messages"),
+          .rate = SLICE_INIT("100/1m") },
+        { .name = SLICE_INIT("user-hourly"),
+          .key = SLICE_INIT("sasl_username"),
+          .count = SLICE_INIT("recipients"),
+          .rate = SLICE_INIT("1000/1h") },
+        { .name = SLICE_INIT("user-daily"),
+          .key = SLICE_INIT("sasl_username"),
+          .count = SLICE_INIT("messages"),
+          .rate = SLICE_INIT("5000/1d") },
+    };
+    struct limit_set *set = limit_set_new(facts, COUNT(facts), texts, LIMITS, NULL);
+    struct store_memory *memory = store_memory_new(&clock_system, UINT64_C(256) << 20);
+
+    if (set == NULL || memory == NULL)
+        return 1;
+    for (size_t threads = 1; threads <= 2; threads++) {
+        measure(memory, set, 1, threads);
+        measure(memory, set, LIMITS, threads);
+    }
+    measure_memory(memory);
+    store_memory_free(&memory);
+    limit_set_free(&set);
+    return 0;
+}
