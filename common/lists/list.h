@@ -11,8 +11,8 @@
  * common/live/tail.h). Case of ASCII letters never matters; domains are A-labels (common/mail/address.h).
  *
  * The most specific entry decides: longest prefix; mailbox, mailbox without +extension, its domain, then `.domain`, the
- * nearest parent first. One that has expired is passed over, so the next less specific decides. Between two of equal
- * specificity `!` wins. */
+ * nearest parent first (of a domain with more than 32 labels the last 32). One that has expired is passed over, so the next
+ * less specific one decides. Between two of equal specificity `!` wins. */
 #ifndef GATEHOUSE_LISTS_LIST_H
 #define GATEHOUSE_LISTS_LIST_H
 

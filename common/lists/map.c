@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-enum { KEYS_MOST = INT32_MAX, SCRATCH_MAX = 1 << 16 };
+enum { KEYS_MOST = INT32_MAX, SCRATCH_MAX = 1 << 18 };
 
 enum key_kind {
     KEY_WHOLE, /* a mailbox, a login, a word: compared as a whole */

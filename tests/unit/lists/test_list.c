@@ -154,6 +154,9 @@ static const struct {
     { ".a.example", VALUE_MAILBOX, "eve@a.example", ".a.example" },
     { ".a.example", VALUE_MAILBOX, "eve@xa.example", "" },
     { ".com; !.example.com", VALUE_MAILBOX, "eve@" LONG_DOMAIN, "!.example.com" },
+    { ".com; !.a.a.a.a.example.com", VALUE_MAILBOX, "eve@" LONG_DOMAIN, "!.a.a.a.a.example.com" },
+    { "." LONG_DOMAIN, VALUE_MAILBOX, "eve@" LONG_DOMAIN, "" }, /* only the last 32 labels count */
+    { LONG_DOMAIN, VALUE_MAILBOX, "eve@" LONG_DOMAIN, LONG_DOMAIN },
     { "alice", VALUE_MAILBOX, "alice", "alice" },
     { "alice", VALUE_MAILBOX, "alice+x", "alice" },
     { "alice", VALUE_MAILBOX, "alice@a.example", "" },
@@ -348,6 +351,15 @@ static void reads_a_line_of_a_file(UNUSED void **state)
     }
 }
 
+static void an_entry_given_twice_is_one(UNUSED void **state)
+{
+    struct list *list = list_of("a.example; A.example.; !a.example; @a.example; .a.example; "
+                                "192.0.2.1; !192.0.2.1; 192.0.2.1/32 until=5");
+
+    assert_int_equal(4 + 2, list_count(list));
+    list_free(&list);
+}
+
 static void empty_lines_and_comments_are_no_entries(UNUSED void **state)
 {
     static const char *const nothing[] = { "", "  ", "# comment", "  # comment", "\r" };
@@ -423,6 +435,7 @@ int main(void)
         cmocka_unit_test(passes_over_a_fetched_text_that_does_not_parse),
         cmocka_unit_test(says_when_memory_for_fields_is_out),
         cmocka_unit_test(reads_a_line_of_a_file),
+        cmocka_unit_test(an_entry_given_twice_is_one),
         cmocka_unit_test(empty_lines_and_comments_are_no_entries),
         cmocka_unit_test(says_where_a_live_entry_is_wrong),
         cmocka_unit_test(of_file_and_live_the_more_specific_decides),

@@ -190,6 +190,10 @@ static void bounds_the_values_of_a_key(UNUSED void **state)
     assert_null(map_builder_add(builder, SLICE("a"), buf_slice(&values), NULL));
     assert_int_equal(0, buf_put(&values, "x"));
     assert_non_null(map_builder_add(builder, SLICE("b"), buf_slice(&values), NULL));
+    buf_clear(&values);
+    for (size_t i = 0; i < MAP_VALUES_MAX / 2; i++) /* as many as can be, each in need of a copy */
+        assert_int_equal(0, buf_put(&values, "A,"));
+    assert_null(map_builder_add(builder, SLICE("c"), buf_slice(&values), NULL));
     map_builder_free(&builder);
     assert_null(builder);
 }
