@@ -24,7 +24,7 @@ enum entry_kind { ENTRY_ONCE, ENTRY_COUNTER };
 #define FIRST_KIND_KEPT ENTRY_COUNTER
 
 struct entry {
-    struct table_entry link;
+    struct hashtable_entry link;
     union {
         uint64_t window_ms; /* of a counter */
         uint64_t expires_ms;
@@ -66,7 +66,7 @@ struct plan {
 
 /* ---- entries ---- */
 
-static struct entry *entry_of(struct table_entry *link)
+static struct entry *entry_of(struct hashtable_entry *link)
 {
     return (struct entry *)(void *)link;
 }
@@ -102,7 +102,7 @@ static struct slice entry_subject(const struct entry *entry)
     return (struct slice){ entry_key(entry) + entry->limit_len, entry->subject_len };
 }
 
-static bool is_entry(const struct table_entry *link, const void *arg)
+static bool is_entry(const struct hashtable_entry *link, const void *arg)
 {
     const struct entry *entry = (const struct entry *)(const void *)link;
     const struct key *key = arg;
@@ -167,9 +167,10 @@ static void bump(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static void entry_drop(struct counters *counters, struct shard *shard, struct table_entry **link)
+static void entry_drop(struct counters *counters, struct shard *shard,
+                       struct hashtable_entry **link)
 {
-    struct entry *entry = entry_of(table_remove(&shard->table, link));
+    struct entry *entry = entry_of(hashtable_remove(&shard->table, link));
 
     atomic_fetch_sub(&counters->used, taken_by(entry_block(entry)));
     count_entry(counters, entry->kind, UINT64_MAX); /* minus one */
@@ -184,7 +185,7 @@ static void sweep_from(struct counters *counters, struct shard *shard, size_t *h
 {
     for (size_t n = 0; n < slots && n < shard->table.slot_count; n++) {
         *hand = (*hand + 1) % shard->table.slot_count;
-        struct table_entry **link = table_slot(&shard->table, *hand);
+        struct hashtable_entry **link = hashtable_slot(&shard->table, *hand);
         while (*link != NULL) {
             const struct entry *entry = entry_of(*link);
             bool expired = has_expired(entry, now_ms);
@@ -246,7 +247,7 @@ static struct entry *entry_new(struct counters *counters, struct shard *shard,
     entry->subject_len = (uint8_t)key->subject.len;
     memcpy(entry_key(entry), key->limit.ptr, key->limit.len);
     memcpy(entry_key(entry) + key->limit.len, key->subject.ptr, key->subject.len);
-    table_insert(&shard->table, &entry->link);
+    hashtable_insert(&shard->table, &entry->link);
     count_entry(counters, entry->kind, 1);
     return entry;
 }
@@ -260,7 +261,7 @@ bool counters_init(struct counters *counters, uint64_t max)
     counters->max = max;
     for (size_t i = 0; i < SHARD_COUNT; i++) {
         pthread_mutex_init(&counters->shards[i].lock, NULL);
-        ok &= table_init(&counters->shards[i].table);
+        ok &= hashtable_init(&counters->shards[i].table);
     }
     return ok;
 }
@@ -268,11 +269,11 @@ bool counters_init(struct counters *counters, uint64_t max)
 void counters_free(struct counters *counters)
 {
     for (size_t i = 0; i < SHARD_COUNT; i++) {
-        struct table *table = &counters->shards[i].table;
+        struct hashtable *table = &counters->shards[i].table;
         for (size_t slot = 0; slot < table->slot_count; slot++)
-            while (*table_slot(table, slot) != NULL)
-                free(table_remove(table, table_slot(table, slot)));
-        table_free(table);
+            while (*hashtable_slot(table, slot) != NULL)
+                free(hashtable_remove(table, hashtable_slot(table, slot)));
+        hashtable_free(table);
         pthread_mutex_destroy(&counters->shards[i].lock);
     }
 }
@@ -306,7 +307,7 @@ static void unlock_shards(struct counters *counters, uint64_t set, uint64_t now_
 
 static struct entry *entry_find(struct counters *counters, const struct key *key, uint64_t hash)
 {
-    return entry_of(*table_find(&shard_of(counters, hash)->table, hash, is_entry, key));
+    return entry_of(*hashtable_find(&shard_of(counters, hash)->table, hash, is_entry, key));
 }
 
 /* ---- counting ---- */
@@ -318,7 +319,7 @@ static struct entry *counter_grow(struct counters *counters, struct shard *shard
         entry->cell_room * 2u < WINDOW_CELLS_MAX ? entry->cell_room * 2u : WINDOW_CELLS_MAX;
     size_t old = entry_block(entry);
     size_t block = old + (room - entry->cell_room) * sizeof(struct window_cell);
-    struct table_entry **link = table_find(&shard->table, entry->link.hash, is_entry, key);
+    struct hashtable_entry **link = hashtable_find(&shard->table, entry->link.hash, is_entry, key);
 
     if (!take(counters, taken_by(block) - taken_by(old)))
         return NULL;
@@ -398,11 +399,11 @@ static void once_remember(struct counters *counters, const struct plan *plan,
     const struct key key = once_key(charge->once);
     size_t bytes = sizeof(struct once) + charge->use_count * sizeof(struct once_use);
     struct shard *shard = shard_of(counters, plan->once_hash);
-    struct table_entry **old;
+    struct hashtable_entry **old;
 
     if (charge->once.ptr == NULL)
         return;
-    old = table_find(&shard->table, plan->once_hash, is_entry, &key);
+    old = hashtable_find(&shard->table, plan->once_hash, is_entry, &key);
     if (*old != NULL)
         entry_drop(counters, shard, old); /* expired, or once_recall() had found it */
     struct entry *entry = entry_new(counters, shard, &key, plan->once_hash, bytes, plan->now_ms);
@@ -547,9 +548,9 @@ uint64_t counters_reset(struct counters *counters, struct slice limit, struct sl
         return 0;
     uint64_t hash = key_hash(&key);
     struct shard *shard = shard_of(counters, hash);
-    struct table_entry **link;
+    struct hashtable_entry **link;
     pthread_mutex_lock(&shard->lock);
-    while (*(link = table_find(&shard->table, hash, is_entry, &key)) != NULL) {
+    while (*(link = hashtable_find(&shard->table, hash, is_entry, &key)) != NULL) {
         entry_drop(counters, shard, link);
         removed++;
     }
@@ -616,7 +617,7 @@ static void shard_top(struct shard *shard, struct slice limit, struct top_heap *
 
     pthread_mutex_lock(&shard->lock);
     for (size_t slot = 0; left > 0 && slot < shard->table.slot_count; slot++) {
-        struct table_entry *link = *table_slot(&shard->table, slot);
+        struct hashtable_entry *link = *hashtable_slot(&shard->table, slot);
         for (; left > 0 && link != NULL; link = link->next, left--) {
             const struct entry *entry = entry_of(link);
             if (entry->kind != ENTRY_COUNTER ||

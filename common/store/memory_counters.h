@@ -3,8 +3,8 @@
 #ifndef GATEHOUSE_STORE_MEMORY_COUNTERS_H
 #define GATEHOUSE_STORE_MEMORY_COUNTERS_H
 
+#include "common/store/hashtable.h"
 #include "common/store/store_memory.h"
-#include "common/store/table.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +13,7 @@
 
 struct shard {
     pthread_mutex_t lock;
-    struct table table;
+    struct hashtable table;
     size_t hand,
         evict_hand; /* slots last looked at for what has expired, for what may be dropped */
     unsigned visits;

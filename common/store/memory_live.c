@@ -7,14 +7,14 @@
 enum { EXPIRE_SLOTS = 4, ENTRY_OVERHEAD = 32 /* of malloc, and the table's slots */ };
 
 struct live_field {
-    struct table_entry link;
+    struct hashtable_entry link;
     size_t name_len, text_len;
     char bytes[]; /* name, text */
 };
 
 struct live_hash {
-    struct table_entry link;
-    struct table fields;
+    struct hashtable_entry link;
+    struct hashtable fields;
     uint64_t version;
     uint64_t bytes; /* all that it counts for in live.used */
     size_t hand; /* next slot to look for expired fields in */
@@ -22,12 +22,12 @@ struct live_hash {
     char key[];
 };
 
-static struct live_hash *hash_of(struct table_entry *entry)
+static struct live_hash *hash_of(struct hashtable_entry *entry)
 {
     return (struct live_hash *)(void *)entry;
 }
 
-static struct live_field *field_of(struct table_entry *entry)
+static struct live_field *field_of(struct hashtable_entry *entry)
 {
     return (struct live_field *)(void *)entry;
 }
@@ -52,14 +52,14 @@ static uint64_t field_bytes(size_t name_len, size_t text_len)
     return sizeof(struct live_field) + name_len + text_len + ENTRY_OVERHEAD;
 }
 
-static bool is_hash(const struct table_entry *entry, const void *key)
+static bool is_hash(const struct hashtable_entry *entry, const void *key)
 {
     const struct live_hash *hash = (const struct live_hash *)(const void *)entry;
 
     return slice_equal((struct slice){ hash->key, hash->key_len }, *(const struct slice *)key);
 }
 
-static bool is_field(const struct table_entry *entry, const void *name)
+static bool is_field(const struct hashtable_entry *entry, const void *name)
 {
     return slice_equal(field_name((const struct live_field *)(const void *)entry),
                        *(const struct slice *)name);
@@ -69,24 +69,25 @@ bool live_init(struct live *live, uint64_t max)
 {
     *live = (struct live){ .max = max };
     pthread_rwlock_init(&live->lock, NULL);
-    return table_init(&live->hashes);
+    return hashtable_init(&live->hashes);
 }
 
 static void hash_free(struct live_hash *hash)
 {
     for (size_t slot = 0; slot < hash->fields.slot_count; slot++)
-        while (*table_slot(&hash->fields, slot) != NULL)
-            free(table_remove(&hash->fields, table_slot(&hash->fields, slot)));
-    table_free(&hash->fields);
+        while (*hashtable_slot(&hash->fields, slot) != NULL)
+            free(hashtable_remove(&hash->fields, hashtable_slot(&hash->fields, slot)));
+    hashtable_free(&hash->fields);
     free(hash);
 }
 
 void live_free(struct live *live)
 {
     for (size_t slot = 0; slot < live->hashes.slot_count; slot++)
-        while (*table_slot(&live->hashes, slot) != NULL)
-            hash_free(hash_of(table_remove(&live->hashes, table_slot(&live->hashes, slot))));
-    table_free(&live->hashes);
+        while (*hashtable_slot(&live->hashes, slot) != NULL)
+            hash_free(
+                hash_of(hashtable_remove(&live->hashes, hashtable_slot(&live->hashes, slot))));
+    hashtable_free(&live->hashes);
     pthread_rwlock_destroy(&live->lock);
 }
 
@@ -106,12 +107,13 @@ struct live_hash *live_hash_find(struct live *live, struct slice key)
 {
     if (live->hashes.count == 0)
         return NULL;
-    return hash_of(*table_find(&live->hashes, hash_keyed(key), is_hash, &key));
+    return hash_of(*hashtable_find(&live->hashes, hash_keyed(key), is_hash, &key));
 }
 
 struct slice live_text(struct live_hash *hash, struct slice field)
 {
-    struct table_entry *entry = *table_find(&hash->fields, hash_keyed(field), is_field, &field);
+    struct hashtable_entry *entry =
+        *hashtable_find(&hash->fields, hash_keyed(field), is_field, &field);
 
     return entry == NULL ? (struct slice){ NULL, 0 } : field_text(field_of(entry));
 }
@@ -137,7 +139,7 @@ static bool copy_fields(struct live_hash *hash, struct arena *arena, struct stor
     size_t n = 0;
 
     for (size_t slot = 0; slot < hash->fields.slot_count; slot++) {
-        struct table_entry *entry = *table_slot(&hash->fields, slot);
+        struct hashtable_entry *entry = *hashtable_slot(&hash->fields, slot);
         for (; entry != NULL; entry = entry->next) {
             const struct live_field *field = field_of(entry);
             out[n].name = arena_copy(arena, field_name(field));
@@ -203,7 +205,7 @@ static struct live_hash *hash_make(struct live *live, struct slice key)
     if (hash != NULL || !take(live, bytes))
         return hash;
     hash = calloc(1, sizeof *hash + key.len);
-    if (hash == NULL || !table_init(&hash->fields)) {
+    if (hash == NULL || !hashtable_init(&hash->fields)) {
         live->used -= bytes;
         free(hash);
         return NULL;
@@ -212,13 +214,13 @@ static struct live_hash *hash_make(struct live *live, struct slice key)
     hash->key_len = key.len;
     memcpy(hash->key, key.ptr, key.len);
     hash->link.hash = hash_keyed(key);
-    table_insert(&live->hashes, &hash->link);
+    hashtable_insert(&live->hashes, &hash->link);
     return hash;
 }
 
-static void field_drop(struct live *live, struct live_hash *hash, struct table_entry **link)
+static void field_drop(struct live *live, struct live_hash *hash, struct hashtable_entry **link)
 {
-    struct live_field *field = field_of(table_remove(&hash->fields, link));
+    struct live_field *field = field_of(hashtable_remove(&hash->fields, link));
     uint64_t bytes = field_bytes(field->name_len, field->text_len);
 
     live->used -= bytes;
@@ -233,7 +235,7 @@ static void drop_expired(struct live *live, struct live_hash *hash, uint64_t wal
 
     for (size_t n = 0; n < EXPIRE_SLOTS; n++) {
         hash->hand = (hash->hand + 1) % hash->fields.slot_count;
-        struct table_entry **link = table_slot(&hash->fields, hash->hand);
+        struct hashtable_entry **link = hashtable_slot(&hash->fields, hash->hand);
         while (*link != NULL)
             if (live_tail_parse(field_text(field_of(*link)), &tail, &error) &&
                 live_tail_is_expired(&tail, wall_ms))
@@ -259,11 +261,12 @@ static bool field_put(struct live *live, struct live_hash *hash, struct slice na
     if (text.len > 0)
         memcpy(field->bytes + name.len, text.ptr, text.len);
     field->link.hash = hash_keyed(name);
-    struct table_entry **link = table_find(&hash->fields, field->link.hash, is_field, &name);
+    struct hashtable_entry **link =
+        hashtable_find(&hash->fields, field->link.hash, is_field, &name);
     *existed = *link != NULL;
     if (*existed)
         field_drop(live, hash, link);
-    table_insert(&hash->fields, &field->link);
+    hashtable_insert(&hash->fields, &field->link);
     hash->bytes += bytes;
     return true;
 }
@@ -271,11 +274,11 @@ static bool field_put(struct live *live, struct live_hash *hash, struct slice na
 /* Takes the hash out of the table, for the caller to free after unlocking. */
 static struct live_hash *hash_take(struct live *live, struct slice key)
 {
-    struct table_entry **link = table_find(&live->hashes, hash_keyed(key), is_hash, &key);
+    struct hashtable_entry **link = hashtable_find(&live->hashes, hash_keyed(key), is_hash, &key);
 
     if (*link == NULL)
         return NULL;
-    struct live_hash *hash = hash_of(table_remove(&live->hashes, link));
+    struct live_hash *hash = hash_of(hashtable_remove(&live->hashes, link));
     live->used -= hash->bytes;
     return hash;
 }
@@ -305,11 +308,11 @@ static void remove_locked(struct live *live, struct slice key, struct slice fiel
                           struct live_hash **old)
 {
     struct live_hash *hash = live_hash_find(live, key);
-    struct table_entry **link;
+    struct hashtable_entry **link;
 
     if (hash == NULL)
         return;
-    link = table_find(&hash->fields, hash_keyed(field), is_field, &field);
+    link = hashtable_find(&hash->fields, hash_keyed(field), is_field, &field);
     if (*link == NULL)
         return;
     *existed = true;

@@ -4,14 +4,14 @@
 #define GATEHOUSE_STORE_MEMORY_LIVE_H
 
 #include "common/base/arena.h"
+#include "common/store/hashtable.h"
 #include "common/store/store.h"
-#include "common/store/table.h"
 
 #include <pthread.h>
 
 struct live {
     pthread_rwlock_t lock;
-    struct table hashes;
+    struct hashtable hashes;
     uint64_t version; /* of the last change of any hash */
     uint64_t used, max; /* bytes */
 };
