@@ -75,6 +75,20 @@ static enum backend_result read_answer(CURL *curl, struct buf *body, unsigned *s
     return BACKEND_OK;
 }
 
+/* curl speaks of "localhost port 80" when a unix socket refuses: the system says it better. */
+static void tell_failure(struct backend_http *http, CURLcode rc, const char *why,
+                         char error[BACKEND_ERROR_MAX])
+{
+    long number = 0;
+
+    curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
+    if (rc == CURLE_COULDNT_CONNECT && http->socket.len > 0 && number > 0)
+        why = strerror((int)number);
+    snprintf(error, BACKEND_ERROR_MAX, "%s: %s",
+             http->socket.len > 0 ? buf_text(&http->socket) : buf_text(&http->base),
+             why[0] == '\0' ? curl_easy_strerror(rc) : why);
+}
+
 static enum backend_result http_ask(struct backend *backend, const struct ask *ask,
                                     unsigned *status, json_t **answer,
                                     char error[BACKEND_ERROR_MAX])
@@ -97,9 +111,7 @@ static enum backend_result http_ask(struct backend *backend, const struct ask *a
     curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, NULL);
     if (rc == CURLE_OK)
         return read_answer(http->curl, &body, status, answer, error);
-    snprintf(error, BACKEND_ERROR_MAX, "%s: %s",
-             http->socket.len > 0 ? buf_text(&http->socket) : buf_text(&http->base),
-             why[0] == '\0' ? curl_easy_strerror(rc) : why);
+    tell_failure(http, rc, why, error);
     return rc == CURLE_WRITE_ERROR || rc == CURLE_WEIRD_SERVER_REPLY ||
                    rc == CURLE_UNSUPPORTED_PROTOCOL
                ? BACKEND_BROKEN

@@ -23,7 +23,7 @@ static bool path_beside(char out[PATH_MAX])
     return true;
 }
 
-int check(struct gatectl *ctl, char **args, size_t count)
+int cmd_check(struct gatectl *ctl, char **args, size_t count)
 {
     char name[] = DAEMON, test[] = "-t", config[] = "-c";
     char standard[] = GATECTL_CONFIG, path[PATH_MAX];

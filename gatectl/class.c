@@ -3,7 +3,7 @@
 #include "gatectl/live.h"
 #include "gatectl/output.h"
 
-int class_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
+int cmd_class_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 {
     json_t *rows = NULL;
     int code = live_rows(ctl, "class", &rows);
@@ -19,12 +19,12 @@ int class_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
     return code;
 }
 
-int class_set(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_class_set(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     return live_set(ctl, "class", args[0], args[1]);
 }
 
-int class_unset(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_class_unset(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     return live_unset(ctl, "class", args[0]);
 }

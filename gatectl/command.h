@@ -32,30 +32,30 @@ void command_print_help(FILE *out, const char *noun); /* NULL: all */
 int command_print_man(struct buf *out); /* gatectl(8) in roff, man(7); 0, or -1: buffer full */
 
 /* ---- one file per noun ---- */
-int status_show(struct gatectl *ctl, char **args, size_t count);
-int limit_list(struct gatectl *ctl, char **args, size_t count);
-int limit_get(struct gatectl *ctl, char **args, size_t count);
-int limit_set(struct gatectl *ctl, char **args, size_t count);
-int limit_unset(struct gatectl *ctl, char **args, size_t count);
-int limit_reset(struct gatectl *ctl, char **args, size_t count);
-int class_list(struct gatectl *ctl, char **args, size_t count);
-int class_set(struct gatectl *ctl, char **args, size_t count);
-int class_unset(struct gatectl *ctl, char **args, size_t count);
-int list_show(struct gatectl *ctl, char **args, size_t count);
-int list_add(struct gatectl *ctl, char **args, size_t count);
-int list_remove(struct gatectl *ctl, char **args, size_t count);
-int map_show(struct gatectl *ctl, char **args, size_t count);
-int map_set(struct gatectl *ctl, char **args, size_t count);
-int map_remove(struct gatectl *ctl, char **args, size_t count);
-int rule_list(struct gatectl *ctl, char **args, size_t count);
-int rule_set(struct gatectl *ctl, char **args, size_t count);
-int rule_unset(struct gatectl *ctl, char **args, size_t count);
-int show_user(struct gatectl *ctl, char **args, size_t count);
-int top_show(struct gatectl *ctl, char **args, size_t count);
-int explain(struct gatectl *ctl, char **args, size_t count);
-int tail(struct gatectl *ctl, char **args, size_t count);
-int why(struct gatectl *ctl, char **args, size_t count);
-int check(struct gatectl *ctl, char **args, size_t count);
-int help(struct gatectl *ctl, char **args, size_t count);
+int cmd_status_show(struct gatectl *ctl, char **args, size_t count);
+int cmd_limit_list(struct gatectl *ctl, char **args, size_t count);
+int cmd_limit_get(struct gatectl *ctl, char **args, size_t count);
+int cmd_limit_set(struct gatectl *ctl, char **args, size_t count);
+int cmd_limit_unset(struct gatectl *ctl, char **args, size_t count);
+int cmd_limit_reset(struct gatectl *ctl, char **args, size_t count);
+int cmd_class_list(struct gatectl *ctl, char **args, size_t count);
+int cmd_class_set(struct gatectl *ctl, char **args, size_t count);
+int cmd_class_unset(struct gatectl *ctl, char **args, size_t count);
+int cmd_list_show(struct gatectl *ctl, char **args, size_t count);
+int cmd_list_add(struct gatectl *ctl, char **args, size_t count);
+int cmd_list_remove(struct gatectl *ctl, char **args, size_t count);
+int cmd_map_show(struct gatectl *ctl, char **args, size_t count);
+int cmd_map_set(struct gatectl *ctl, char **args, size_t count);
+int cmd_map_remove(struct gatectl *ctl, char **args, size_t count);
+int cmd_rule_list(struct gatectl *ctl, char **args, size_t count);
+int cmd_rule_set(struct gatectl *ctl, char **args, size_t count);
+int cmd_rule_unset(struct gatectl *ctl, char **args, size_t count);
+int cmd_show_user(struct gatectl *ctl, char **args, size_t count);
+int cmd_top_show(struct gatectl *ctl, char **args, size_t count);
+int cmd_explain(struct gatectl *ctl, char **args, size_t count);
+int cmd_tail(struct gatectl *ctl, char **args, size_t count);
+int cmd_why(struct gatectl *ctl, char **args, size_t count);
+int cmd_check(struct gatectl *ctl, char **args, size_t count);
+int cmd_help(struct gatectl *ctl, char **args, size_t count);
 
 #endif

@@ -93,7 +93,7 @@ static void print_answer(FILE *out, const json_t *answer)
     }
 }
 
-int explain(struct gatectl *ctl, char **args, size_t count)
+int cmd_explain(struct gatectl *ctl, char **args, size_t count)
 {
     AUTO_BUF request = BUF_INIT(REQUEST_MAX_BYTES);
     struct ask ask = { .method = CONTROL_POST, .segments = { "explain" } };

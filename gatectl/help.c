@@ -196,7 +196,7 @@ int command_print_man(struct buf *out)
     return man_tail(out);
 }
 
-int help(struct gatectl *ctl, char **args, size_t count)
+int cmd_help(struct gatectl *ctl, char **args, size_t count)
 {
     AUTO_BUF page = BUF_INIT(MAN_MAX_BYTES);
 

@@ -6,7 +6,7 @@
 /* ---- list ---- */
 
 /* ["sender_domain", "client_net"] as "sender_domain, client_net"; "-" for a limit of all mail together. */
-static void key_cell(struct table *table, const json_t *key)
+static void key_cell(struct text_table *table, const json_t *key)
 {
     AUTO_BUF text = BUF_INIT(1024);
     const json_t *part;
@@ -14,7 +14,7 @@ static void key_cell(struct table *table, const json_t *key)
 
     json_array_foreach(key, i, part)
         buf_printf(&text, "%s%s", i == 0 ? "" : ", ", json_string_value(part));
-    table_cell(table, text.len == 0 ? SLICE("-") : slice_of(buf_text(&text)));
+    text_table_cell(table, text.len == 0 ? SLICE("-") : slice_of(buf_text(&text)));
 }
 
 static int print_limits(struct gatectl *ctl, const json_t *limits)
@@ -23,7 +23,7 @@ static int print_limits(struct gatectl *ctl, const json_t *limits)
         { "LIMIT", false }, { "KEY", false },      { "COUNTS", false },
         { "RATE", true },   { "OVERRIDES", true }, { "CHARGED AT", false },
     };
-    struct table *table = table_new(columns, COUNT(columns));
+    struct text_table *table = text_table_new(columns, COUNT(columns));
     const json_t *limit;
     size_t i;
 
@@ -33,16 +33,16 @@ static int print_limits(struct gatectl *ctl, const json_t *limits)
     {
         json_t *overrides =
             json_integer((json_int_t)json_object_size(json_object_get(limit, "rates")));
-        table_cell_json(table, json_object_get(limit, "name"));
+        text_table_cell_json(table, json_object_get(limit, "name"));
         key_cell(table, json_object_get(limit, "key"));
-        table_cell_json(table, json_object_get(limit, "count"));
-        table_cell_json(table, json_object_get(limit, "rate"));
-        table_cell_json(table, overrides);
-        table_cell_json(table, json_object_get(limit, "charge"));
+        text_table_cell_json(table, json_object_get(limit, "count"));
+        text_table_cell_json(table, json_object_get(limit, "rate"));
+        text_table_cell_json(table, overrides);
+        text_table_cell_json(table, json_object_get(limit, "charge"));
         json_decref(overrides);
     }
-    bool ok = table_print(table, ctl->out);
-    table_free(&table);
+    bool ok = text_table_print(table, ctl->out);
+    text_table_free(&table);
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -53,7 +53,7 @@ static int ask_limits(struct gatectl *ctl, json_t **answer)
     return gatectl_ask(ctl, &ask, answer);
 }
 
-int limit_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
+int cmd_limit_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 {
     json_t *answer = NULL;
     int code = ask_limits(ctl, &answer);
@@ -123,7 +123,7 @@ static int print_rates(struct gatectl *ctl, const json_t *rates)
     return code;
 }
 
-int limit_get(struct gatectl *ctl, char **args, size_t count)
+int cmd_limit_get(struct gatectl *ctl, char **args, size_t count)
 {
     const char *key = live_key(ctl, "limit", args[0]), *field = count > 1 ? args[1] : NULL;
     json_t *answer = NULL, *live = NULL, *limit = NULL, *rates = NULL;
@@ -158,21 +158,21 @@ int limit_get(struct gatectl *ctl, char **args, size_t count)
 
 /* ---- set, unset, reset ---- */
 
-int limit_set(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_limit_set(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     const char *key = live_key(ctl, "limit", args[0]);
 
     return key == NULL ? EXIT_USAGE : live_set(ctl, key, args[1], args[2]);
 }
 
-int limit_unset(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_limit_unset(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     const char *key = live_key(ctl, "limit", args[0]);
 
     return key == NULL ? EXIT_USAGE : live_unset(ctl, key, args[1]);
 }
 
-int limit_reset(struct gatectl *ctl, char **args, size_t count)
+int cmd_limit_reset(struct gatectl *ctl, char **args, size_t count)
 {
     const struct ask ask = {
         .method = CONTROL_POST,

@@ -3,7 +3,7 @@
 #include "gatectl/live.h"
 #include "gatectl/output.h"
 
-int list_show(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_list_show(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     const char *key = live_key(ctl, "list", args[0]);
     json_t *rows = NULL;
@@ -21,7 +21,7 @@ int list_show(struct gatectl *ctl, char **args, UNUSED size_t count)
 }
 
 /* All entries are tried; the first that fails gives the exit code. */
-int list_add(struct gatectl *ctl, char **args, size_t count)
+int cmd_list_add(struct gatectl *ctl, char **args, size_t count)
 {
     const char *key = live_key(ctl, "list", args[0]);
     int code = key == NULL ? EXIT_USAGE : EXIT_DONE;
@@ -33,7 +33,7 @@ int list_add(struct gatectl *ctl, char **args, size_t count)
     return code;
 }
 
-int list_remove(struct gatectl *ctl, char **args, size_t count)
+int cmd_list_remove(struct gatectl *ctl, char **args, size_t count)
 {
     const char *key = live_key(ctl, "list", args[0]);
     int code = key == NULL ? EXIT_USAGE : EXIT_DONE;

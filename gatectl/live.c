@@ -145,17 +145,17 @@ int live_rows(struct gatectl *ctl, const char *key, json_t **rows)
     return EXIT_DONE;
 }
 
-static void until_cell(struct gatectl *ctl, struct table *table, const json_t *until)
+static void until_cell(struct gatectl *ctl, struct text_table *table, const json_t *until)
 {
     AUTO_BUF text = BUF_INIT(64);
 
     if (!json_is_integer(until)) {
-        table_cell(table, SLICE("-"));
+        text_table_cell(table, SLICE("-"));
         return;
     }
     when_print(&text, (uint64_t)json_integer_value(until),
                ctl->clock->wall_ms(ctl->clock) / SECOND);
-    table_cell(table, slice_of(buf_text(&text)));
+    text_table_cell(table, slice_of(buf_text(&text)));
 }
 
 int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const char *value)
@@ -169,20 +169,20 @@ int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const 
     columns[count++] = (struct column){ "UNTIL", false };
     columns[count++] = (struct column){ "BY", false };
     columns[count++] = (struct column){ "NOTE", false };
-    struct table *table = table_new(columns, count);
+    struct text_table *table = text_table_new(columns, count);
     if (table == NULL)
         return EXIT_FAILED;
     json_array_foreach(rows, i, row)
     {
-        table_cell_json(table, json_object_get(row, "name"));
+        text_table_cell_json(table, json_object_get(row, "name"));
         if (value != NULL)
-            table_cell_json(table, json_object_get(row, "value"));
+            text_table_cell_json(table, json_object_get(row, "value"));
         until_cell(ctl, table, json_object_get(row, "until"));
-        table_cell_json(table, json_object_get(row, "by"));
-        table_cell_json(table, json_object_get(row, "note"));
+        text_table_cell_json(table, json_object_get(row, "by"));
+        text_table_cell_json(table, json_object_get(row, "note"));
     }
-    bool ok = table_print(table, ctl->out);
-    table_free(&table);
+    bool ok = text_table_print(table, ctl->out);
+    text_table_free(&table);
     json_array_foreach(rows, i, row)
     {
         struct slice error = json_member(row, "error");

@@ -5,7 +5,7 @@
 
 enum { VALUES_MAX_BYTES = LIVE_TEXT_MAX };
 
-int map_show(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_map_show(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     const char *key = live_key(ctl, "map", args[0]);
     json_t *rows = NULL;
@@ -22,7 +22,7 @@ int map_show(struct gatectl *ctl, char **args, UNUSED size_t count)
     return code;
 }
 
-int map_set(struct gatectl *ctl, char **args, size_t count)
+int cmd_map_set(struct gatectl *ctl, char **args, size_t count)
 {
     const char *key = live_key(ctl, "map", args[0]);
     AUTO_BUF values = BUF_INIT(VALUES_MAX_BYTES);
@@ -37,7 +37,7 @@ int map_set(struct gatectl *ctl, char **args, size_t count)
     return live_set(ctl, key, args[1], buf_text(&values));
 }
 
-int map_remove(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_map_remove(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     const char *key = live_key(ctl, "map", args[0]);
 

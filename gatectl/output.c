@@ -75,7 +75,7 @@ struct row {
     struct cell cells[];
 };
 
-struct table {
+struct text_table {
     const struct column *columns;
     size_t column_count, row_count, filled; /* filled: cells of the last row */
     struct row *first, *last;
@@ -83,9 +83,9 @@ struct table {
     bool is_incomplete;
 };
 
-struct table *table_new(const struct column *columns, size_t count)
+struct text_table *text_table_new(const struct column *columns, size_t count)
 {
-    struct table *table = calloc(1, sizeof(*table));
+    struct text_table *table = calloc(1, sizeof(*table));
 
     if (table == NULL)
         return NULL;
@@ -100,7 +100,7 @@ struct table *table_new(const struct column *columns, size_t count)
     return table;
 }
 
-void table_free(struct table **table)
+void text_table_free(struct text_table **table)
 {
     if (*table == NULL)
         return;
@@ -109,7 +109,7 @@ void table_free(struct table **table)
     *table = NULL;
 }
 
-static bool next_row(struct table *table)
+static bool next_row(struct text_table *table)
 {
     struct row *row =
         arena_alloc(table->arena, sizeof(struct row) + table->column_count * sizeof(struct cell));
@@ -133,7 +133,7 @@ static size_t width_of(const char *text)
     return width < 0 ? strlen(text) : (size_t)width;
 }
 
-void table_cell(struct table *table, struct slice text)
+void text_table_cell(struct text_table *table, struct slice text)
 {
     AUTO_BUF escaped = BUF_INIT(CELL_MAX_BYTES);
 
@@ -148,23 +148,24 @@ void table_cell(struct table *table, struct slice text)
     cell->width = cell->text.ptr == NULL ? 0 : width_of(cell->text.ptr);
 }
 
-void table_cell_json(struct table *table, const json_t *value)
+void text_table_cell_json(struct text_table *table, const json_t *value)
 {
     char number[32];
 
     if (json_is_string(value)) {
-        table_cell(table, (struct slice){ json_string_value(value), json_string_length(value) });
+        text_table_cell(table,
+                        (struct slice){ json_string_value(value), json_string_length(value) });
     } else if (json_is_integer(value)) {
         snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
-        table_cell(table, slice_of(number));
+        text_table_cell(table, slice_of(number));
     } else if (json_is_boolean(value)) {
-        table_cell(table, json_is_true(value) ? SLICE("yes") : SLICE("no"));
+        text_table_cell(table, json_is_true(value) ? SLICE("yes") : SLICE("no"));
     } else {
-        table_cell(table, SLICE("-"));
+        text_table_cell(table, SLICE("-"));
     }
 }
 
-size_t table_rows(const struct table *table)
+size_t text_table_rows(const struct text_table *table)
 {
     return table->row_count;
 }
@@ -177,11 +178,13 @@ static void print_cell(FILE *out, struct slice text, size_t width, size_t column
     if (is_number)
         fprintf(out, "%*s", (int)pad, "");
     fprintf(out, "%.*s", SLICE_ARG(text));
-    if (!is_last)
+    if (is_last)
+        putc('\n', out);
+    else
         fprintf(out, "%*s", (int)((is_number ? 0 : pad) + GAP), "");
 }
 
-static size_t column_width(const struct table *table, size_t column)
+static size_t column_width(const struct text_table *table, size_t column)
 {
     size_t width = strlen(table->columns[column].title);
 
@@ -191,7 +194,17 @@ static size_t column_width(const struct table *table, size_t column)
     return width;
 }
 
-bool table_print(const struct table *table, FILE *out)
+/* The last one that is not empty: nothing is printed after it. */
+static size_t last_cell(const struct row *row, size_t count)
+{
+    size_t last = count - 1;
+
+    while (last > 0 && row->cells[last].text.len == 0)
+        last--;
+    return last;
+}
+
+bool text_table_print(const struct text_table *table, FILE *out)
 {
     size_t count = table->column_count;
     size_t *widths = calloc(count, sizeof(*widths));
@@ -206,16 +219,13 @@ bool table_print(const struct table *table, FILE *out)
         const struct column *column = &table->columns[i];
         print_cell(out, slice_of(column->title), strlen(column->title), widths[i],
                    column->is_number, i == count - 1);
-        if (i == count - 1)
-            putc('\n', out);
     }
-    for (const struct row *row = table->first; row != NULL; row = row->next)
-        for (size_t i = 0; i < count; i++) {
+    for (const struct row *row = table->first; row != NULL; row = row->next) {
+        size_t last = last_cell(row, count);
+        for (size_t i = 0; i <= last; i++)
             print_cell(out, row->cells[i].text, row->cells[i].width, widths[i],
-                       table->columns[i].is_number, i == count - 1);
-            if (i == count - 1)
-                putc('\n', out);
-        }
+                       table->columns[i].is_number, i == last);
+    }
     free(widths);
     return true;
 }

@@ -24,15 +24,16 @@ struct column {
 };
 
 /* A table with its headings, columns two blanks apart, nothing after the last. Without rows nothing is printed. */
-struct table; /* opaque */
-struct table *table_new(const struct column *columns, size_t count); /* NULL: out of memory */
-void table_free(struct table **table); /* NULL-safe; clears *table */
-/* The next cell, row by row; the text is copied and escaped. Failures are remembered for table_print(). */
-void table_cell(struct table *table, struct slice text);
-void table_cell_json(struct table *table,
-                     const json_t *value); /* text, number, yes or no; null: "-" */
-size_t table_rows(const struct table *table);
-bool table_print(const struct table *table, FILE *out); /* false: memory was out */
+struct text_table; /* opaque */
+struct text_table *text_table_new(const struct column *columns,
+                                  size_t count); /* NULL: out of memory */
+void text_table_free(struct text_table **table); /* NULL-safe; clears *table */
+/* The next cell, row by row; the text is copied and escaped. Failures are remembered for text_table_print(). */
+void text_table_cell(struct text_table *table, struct slice text);
+void text_table_cell_json(struct text_table *table,
+                          const json_t *value); /* text, number, yes or no; null: "-" */
+size_t text_table_rows(const struct text_table *table);
+bool text_table_print(const struct text_table *table, FILE *out); /* false: memory was out */
 
 /* The text of a JSON string member; absent when there is none. */
 struct slice json_member(const json_t *object, const char *name);

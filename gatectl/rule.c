@@ -15,7 +15,7 @@ static int print_rules(struct gatectl *ctl, const json_t *rules)
     };
     static const char *const members[] = { "order",   "name", "mode", "origin",
                                            "matches", "when", "then" };
-    struct table *table = table_new(columns, COUNT(columns));
+    struct text_table *table = text_table_new(columns, COUNT(columns));
     const json_t *rule;
     size_t i;
 
@@ -24,10 +24,10 @@ static int print_rules(struct gatectl *ctl, const json_t *rules)
     json_array_foreach(rules, i, rule)
     {
         for (size_t n = 0; n < COUNT(members); n++)
-            table_cell_json(table, json_object_get(rule, members[n]));
+            text_table_cell_json(table, json_object_get(rule, members[n]));
     }
-    bool ok = table_print(table, ctl->out);
-    table_free(&table);
+    bool ok = text_table_print(table, ctl->out);
+    text_table_free(&table);
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -73,7 +73,7 @@ static int ask_live_rules(struct gatectl *ctl, json_t **answer)
     return code;
 }
 
-int rule_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
+int cmd_rule_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 {
     const struct ask ask = { .method = CONTROL_GET, .segments = { "rules" } };
     json_t *answer = NULL;
@@ -130,7 +130,7 @@ static bool take_word(struct gatectl *ctl, struct rule_source *source, const cha
     return false;
 }
 
-int rule_set(struct gatectl *ctl, char **args, size_t count)
+int cmd_rule_set(struct gatectl *ctl, char **args, size_t count)
 {
     struct live_rule rule = { .source = { .name = slice_of(args[0]) } };
     struct live_tail tail = { .until_s = 0 };
@@ -152,7 +152,7 @@ int rule_set(struct gatectl *ctl, char **args, size_t count)
     return live_set_text(ctl, "rule", args[0], slice_of(buf_text(&text)));
 }
 
-int rule_unset(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_rule_unset(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     return live_unset(ctl, "rule", args[0]);
 }

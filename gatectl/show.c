@@ -3,39 +3,39 @@
 #include "gatectl/output.h"
 #include "gatectl/when.h"
 
-static void free_cell(struct table *table, const json_t *row)
+static void free_cell(struct text_table *table, const json_t *row)
 {
     const json_t *free_in = json_object_get(row, "free_in_ms");
     AUTO_BUF text = BUF_INIT(64);
 
     if (!json_is_integer(free_in)) {
-        table_cell(table, SLICE("never"));
+        text_table_cell(table, SLICE("never"));
     } else if (json_integer_value(free_in) <= 0) {
-        table_cell(table, SLICE("now"));
+        text_table_cell(table, SLICE("now"));
     } else {
         buf_put(&text, "in ");
         when_print_span(&text, ((uint64_t)json_integer_value(free_in) + SECOND - 1) / SECOND);
-        table_cell(table, slice_of(buf_text(&text)));
+        text_table_cell(table, slice_of(buf_text(&text)));
     }
 }
 
-static void window_cell(struct table *table, const json_t *row)
+static void window_cell(struct text_table *table, const json_t *row)
 {
     json_int_t window_ms = json_integer_value(json_object_get(row, "window_ms"));
     AUTO_BUF text = BUF_INIT(64);
 
     if (window_ms > 0)
         when_print_span(&text, ((uint64_t)window_ms + SECOND - 1) / SECOND);
-    table_cell(table, text.len == 0 ? SLICE("-") : slice_of(buf_text(&text)));
+    text_table_cell(table, text.len == 0 ? SLICE("-") : slice_of(buf_text(&text)));
 }
 
-static void source_cell(struct table *table, const json_t *row)
+static void source_cell(struct text_table *table, const json_t *row)
 {
     AUTO_BUF text = BUF_INIT(1024);
     bool is_live = json_is_true(json_object_get(row, "live"));
 
     buf_printf(&text, "%.*s (%s)", SLICE_ARG(json_member(row, "field")), is_live ? "live" : "file");
-    table_cell(table, slice_of(buf_text(&text)));
+    text_table_cell(table, slice_of(buf_text(&text)));
 }
 
 static int print_usage(struct gatectl *ctl, const json_t *limits)
@@ -44,7 +44,7 @@ static int print_usage(struct gatectl *ctl, const json_t *limits)
         { "LIMIT", false }, { "COUNTS", false }, { "USED", true },       { "ALLOWED", true },
         { "IN", true },     { "FREE", false },   { "RATE FROM", false },
     };
-    struct table *table = table_new(columns, COUNT(columns));
+    struct text_table *table = text_table_new(columns, COUNT(columns));
     const json_t *row;
     size_t i;
 
@@ -53,23 +53,23 @@ static int print_usage(struct gatectl *ctl, const json_t *limits)
     json_array_foreach(limits, i, row)
     {
         const json_t *allowed = json_object_get(row, "allowed");
-        table_cell_json(table, json_object_get(row, "limit"));
-        table_cell_json(table, json_object_get(row, "count"));
-        table_cell_json(table, json_object_get(row, "used"));
+        text_table_cell_json(table, json_object_get(row, "limit"));
+        text_table_cell_json(table, json_object_get(row, "count"));
+        text_table_cell_json(table, json_object_get(row, "used"));
         if (json_is_null(allowed))
-            table_cell(table, SLICE("unlimited"));
+            text_table_cell(table, SLICE("unlimited"));
         else
-            table_cell_json(table, allowed);
+            text_table_cell_json(table, allowed);
         window_cell(table, row);
         free_cell(table, row);
         source_cell(table, row);
     }
-    bool ok = table_print(table, ctl->out);
-    table_free(&table);
+    bool ok = text_table_print(table, ctl->out);
+    text_table_free(&table);
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-int show_user(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_show_user(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     const struct ask ask = { .method = CONTROL_GET,
                              .segments = { "usage" },

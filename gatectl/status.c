@@ -39,7 +39,7 @@ static void print_member(FILE *out, const char *name, json_t *value)
     putc('\n', out);
 }
 
-int status_show(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
+int cmd_status_show(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 {
     const struct ask ask = { .method = CONTROL_GET, .segments = { "status" } };
     json_t *answer = NULL, *value, *store;

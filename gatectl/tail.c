@@ -2,7 +2,7 @@
 #include <time.h>
 
 #include "gatectl/command.h"
-#include "gatectl/log.h"
+#include "gatectl/decisions.h"
 #include "gatectl/output.h"
 
 enum { FIRST_LINES = 10, POLL_MS = 500 };
@@ -43,7 +43,7 @@ static void wait_a_little(void)
     nanosleep(&pause, NULL);
 }
 
-int tail(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
+int cmd_tail(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 {
     AUTO_BUF last = BUF_INIT(256);
     struct slice find = slice_of(ctl->options.find);
@@ -52,7 +52,7 @@ int tail(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 
     for (;;) {
         json_t *lines = NULL;
-        code = log_read(ctl, buf_slice(&last), find, most, &lines);
+        code = decisions_read(ctl, buf_slice(&last), find, most, &lines);
         if (code != EXIT_DONE)
             return code;
         print_lines(ctl, lines);

@@ -8,7 +8,7 @@ static int print_rows(struct gatectl *ctl, const json_t *rows)
     static const struct column columns[] = {
         { "USED", true }, { "IN", true }, { "LIMIT", false }, { "SUBJECT", false }
     };
-    struct table *table = table_new(columns, COUNT(columns));
+    struct text_table *table = text_table_new(columns, COUNT(columns));
     const json_t *row;
     size_t i;
 
@@ -19,17 +19,17 @@ static int print_rows(struct gatectl *ctl, const json_t *rows)
         json_int_t window_ms = json_integer_value(json_object_get(row, "window_ms"));
         AUTO_BUF window = BUF_INIT(64);
         when_print_span(&window, ((uint64_t)window_ms + SECOND - 1) / SECOND);
-        table_cell_json(table, json_object_get(row, "used"));
-        table_cell(table, slice_of(buf_text(&window)));
-        table_cell_json(table, json_object_get(row, "limit"));
-        table_cell_json(table, json_object_get(row, "subject"));
+        text_table_cell_json(table, json_object_get(row, "used"));
+        text_table_cell(table, slice_of(buf_text(&window)));
+        text_table_cell_json(table, json_object_get(row, "limit"));
+        text_table_cell_json(table, json_object_get(row, "subject"));
     }
-    bool ok = table_print(table, ctl->out);
-    table_free(&table);
+    bool ok = text_table_print(table, ctl->out);
+    text_table_free(&table);
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-int top_show(struct gatectl *ctl, char **args, size_t count)
+int cmd_top_show(struct gatectl *ctl, char **args, size_t count)
 {
     struct ask ask = { .method = CONTROL_GET, .segments = { "top" } };
     char rows[16];

@@ -1,6 +1,6 @@
 /* gatectl/why.c - gatectl why: the decision behind a reference or a queue id, from the decision log. */
 #include "gatectl/command.h"
-#include "gatectl/log.h"
+#include "gatectl/decisions.h"
 #include "gatectl/output.h"
 
 enum { DECISIONS_MAX = 100 };
@@ -10,7 +10,7 @@ static bool is_about(struct slice line, struct slice wanted)
 {
     struct slice name, value;
 
-    while (log_next_field(&line, &name, &value))
+    while (decision_next_field(&line, &name, &value))
         if ((slice_equal(name, SLICE("ref")) || slice_equal(name, SLICE("queue_id"))) &&
             slice_equal(value, wanted))
             return true;
@@ -21,7 +21,7 @@ static void print_decision(FILE *out, const json_t *line)
 {
     struct slice rest = json_member(line, "text"), name, value;
 
-    while (log_next_field(&rest, &name, &value)) {
+    while (decision_next_field(&rest, &name, &value)) {
         if (value.ptr == NULL || value.len == 0)
             continue;
         output_text(out, name);
@@ -31,7 +31,7 @@ static void print_decision(FILE *out, const json_t *line)
     }
 }
 
-int why(struct gatectl *ctl, char **args, UNUSED size_t count)
+int cmd_why(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     struct slice wanted = slice_of(args[0]);
     json_t *lines = NULL, *found, *line;
@@ -40,7 +40,7 @@ int why(struct gatectl *ctl, char **args, UNUSED size_t count)
 
     if (wanted.len == 0)
         return EXIT_USAGE;
-    code = log_read(ctl, SLICE(""), wanted, DECISIONS_MAX, &lines);
+    code = decisions_read(ctl, SLICE(""), wanted, DECISIONS_MAX, &lines);
     if (code != EXIT_DONE)
         return code;
     found = json_array();

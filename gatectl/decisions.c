@@ -1,8 +1,8 @@
-/* gatectl/log.c - see log.h. */
-#include "gatectl/log.h"
+/* gatectl/decisions.c - see decisions.h. */
+#include "gatectl/decisions.h"
 
-int log_read(struct gatectl *ctl, struct slice after, struct slice find, unsigned count,
-             json_t **lines)
+int decisions_read(struct gatectl *ctl, struct slice after, struct slice find, unsigned count,
+                   json_t **lines)
 {
     struct ask ask = { .method = CONTROL_GET, .segments = { "log" } };
     char number[16];
@@ -35,7 +35,7 @@ static size_t value_len(struct slice text)
     return end == ' ' || i == text.len ? i : i + 1;
 }
 
-bool log_next_field(struct slice *line, struct slice *name, struct slice *value)
+bool decision_next_field(struct slice *line, struct slice *name, struct slice *value)
 {
     struct slice rest = slice_trim(*line);
     size_t end = 0;

@@ -1,0 +1,246 @@
+/* gatectl/backend_store.c - straight on Redis, for when the daemon is down: the daemon's own control API, served in this
+ * process over its own store, on a loop of its own. So what is written, checked and bumped is what the daemon would. */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/store/store_redis.h"
+#include "gatectl/backend.h"
+#include "gatectl/settings.h"
+
+enum { CONNECT_MS = 3000, SECRETS_MAX_BYTES = 4096 };
+
+struct backend_store {
+    struct backend backend; /* first member */
+    const struct settings *settings;
+    const struct clock *clock;
+    struct event_base *base;
+    struct store_redis *redis;
+    struct store *store;
+    struct control *control;
+    struct classes *live_classes; /* read before usage is asked for */
+};
+
+/* ---- one request: served at once or from the loop ---- */
+
+struct exchange {
+    struct control_request request; /* first member */
+    bool is_done;
+    unsigned status;
+    json_t *answer;
+};
+
+static void reply(struct control_request *request, unsigned status, json_t *answer)
+{
+    struct exchange *exchange = (struct exchange *)request;
+
+    exchange->is_done = true;
+    exchange->status = answer == NULL ? 503 : status;
+    exchange->answer = answer == NULL ? json_pack("{s:s}", "error", "out of memory") : answer;
+}
+
+/* Every call of the store ends within its deadline, so this does. */
+static void serve(struct backend_store *store, const struct ask *ask, struct exchange *exchange)
+{
+    struct control_request *request = &exchange->request;
+
+    *exchange = (struct exchange){ .request = {
+                                       .method = ask->method, .body = ask->body, .reply = reply } };
+    for (size_t i = 0; i < CONTROL_SEGMENTS_MAX && ask->segments[i] != NULL; i++)
+        request->segments[request->segment_count++] = slice_of(ask->segments[i]);
+    for (size_t i = 0; i < CONTROL_PARAMS_MAX && ask->params[i].name != NULL; i++)
+        request->params[request->param_count++] = ask->params[i];
+    control_serve(store->control, request);
+    while (!exchange->is_done && event_base_loop(store->base, EVLOOP_ONCE) == 0)
+        ;
+}
+
+/* Classes have a say in what is allowed, and live ones are in the store. */
+static void read_classes(struct backend_store *store)
+{
+    const struct ask ask = { .method = CONTROL_GET, .segments = { "live", "class" } };
+    struct exchange exchange;
+    struct class_source *sources;
+    json_t *fields, *text;
+    const char *name;
+    size_t count = 0;
+
+    serve(store, &ask, &exchange);
+    fields = json_object_get(exchange.answer, "fields");
+    sources = calloc(json_object_size(fields) + 1, sizeof(*sources));
+    if (sources != NULL) {
+        json_object_foreach(fields, name, text) sources[count++] =
+            (struct class_source){ slice_of(name), slice_of(json_string_value(text)) };
+        classes_free(&store->live_classes);
+        store->live_classes = classes_new(sources, count, NULL, NULL);
+        free(sources);
+    }
+    json_decref(exchange.answer);
+}
+
+static enum backend_result store_ask(struct backend *backend, const struct ask *ask,
+                                     unsigned *status, json_t **answer,
+                                     char error[BACKEND_ERROR_MAX])
+{
+    struct backend_store *store = (struct backend_store *)backend;
+    struct exchange exchange;
+
+    if (strcmp(ask->segments[0], "usage") == 0)
+        read_classes(store);
+    serve(store, ask, &exchange);
+    if (!exchange.is_done) {
+        snprintf(error, BACKEND_ERROR_MAX, "the store does not answer");
+        return BACKEND_UNREACHABLE;
+    }
+    *status = exchange.status;
+    *answer = exchange.answer;
+    return BACKEND_OK;
+}
+
+/* ---- what the control API asks for ---- */
+
+static void hold(void *context, struct control_view *out)
+{
+    const struct backend_store *store = context;
+
+    *out = (struct control_view){
+        .limits = store->settings->limits,
+        .file_classes = store->settings->classes,
+        .live_classes = store->live_classes,
+        .names = settings_names(store->settings),
+        .guesses_subjects = true,
+    };
+}
+
+static void add_status(UNUSED void *context, json_t *status)
+{
+    json_object_set_new(status, "daemon", json_pack("{s:s}", "state", "not running"));
+}
+
+static bool serve_more(UNUSED void *context, struct control_request *request)
+{
+    struct slice noun = request->segments[0];
+
+    if (!slice_equal(noun, SLICE("rules")) && !slice_equal(noun, SLICE("explain")))
+        return false;
+    control_error(request, 501, "only the running daemon can tell");
+    return true;
+}
+
+/* ---- connecting ---- */
+
+/* At most `max` bytes of a file; false after *error. */
+static bool read_file(const char *path, struct buf *out, char error[BACKEND_ERROR_MAX])
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char bytes[512];
+    ssize_t got = -1;
+
+    while (fd >= 0 && (got = read(fd, bytes, sizeof(bytes))) > 0 &&
+           buf_add(out, (struct slice){ bytes, (size_t)got }) == 0)
+        ;
+    if (got != 0)
+        snprintf(error, BACKEND_ERROR_MAX, "%s: %s", path,
+                 got > 0 ? "too long for a password file" : strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    explicit_bzero(bytes, sizeof(bytes));
+    return got == 0;
+}
+
+static bool read_options(const struct settings *settings, struct store_redis_options *options,
+                         char error[BACKEND_ERROR_MAX])
+{
+    AUTO_BUF secrets = BUF_INIT(SECRETS_MAX_BYTES);
+    const char *wrong = NULL;
+
+    if (!redis_url_parse(slice_of(settings->store), &options->url, &wrong)) {
+        snprintf(error, BACKEND_ERROR_MAX, "store = %s: %s", settings->store, wrong);
+        return false;
+    }
+    if (settings->password_file[0] == '\0')
+        return true;
+    if (!read_file(settings->password_file, &secrets, error))
+        return false;
+    bool ok = redis_secrets_parse(buf_slice(&secrets), &options->secrets, &wrong);
+    if (!ok)
+        snprintf(error, BACKEND_ERROR_MAX, "%s: %s", settings->password_file, wrong);
+    explicit_bzero(secrets.data, secrets.len);
+    return ok;
+}
+
+static bool wait_until_up(struct backend_store *store, char error[BACKEND_ERROR_MAX])
+{
+    const struct timeval pause = { 0, 10000 };
+    uint64_t end = store->clock->now_ms(store->clock) + CONNECT_MS;
+    struct store_status status;
+
+    for (;;) {
+        store_status(store->store, &status);
+        if (status.state == STORE_UP)
+            return true;
+        if (store->clock->now_ms(store->clock) >= end)
+            break;
+        event_base_loopexit(store->base, &pause);
+        event_base_dispatch(store->base);
+    }
+    snprintf(error, BACKEND_ERROR_MAX, "%s: %s", store->settings->store, status.detail);
+    return false;
+}
+
+static void store_free_backend(struct backend *backend)
+{
+    struct backend_store *store = (struct backend_store *)backend;
+
+    control_free(&store->control);
+    store_free(&store->store);
+    store_redis_free(&store->redis);
+    classes_free(&store->live_classes);
+    if (store->base != NULL)
+        event_base_free(store->base);
+    free(store);
+}
+
+static const struct backend_ops store_ops = { store_ask, store_free_backend };
+
+/* Everything but the connection itself. */
+static bool open_store(struct backend_store *store, char error[BACKEND_ERROR_MAX])
+{
+    struct store_redis_options options = { .clock = store->clock };
+    const struct control_daemon daemon = {
+        .hold = hold, .add_status = add_status, .serve = serve_more, .context = store
+    };
+
+    if (!read_options(store->settings, &options, error))
+        return false;
+    snprintf(error, BACKEND_ERROR_MAX, "out of memory");
+    store->base = event_base_new();
+    store->redis = store_redis_new(&options);
+    explicit_bzero(&options.secrets, sizeof(options.secrets));
+    if (store->base == NULL || store->redis == NULL)
+        return false;
+    store->store = store_redis_open(store->redis, store->base);
+    if (store->store == NULL)
+        return false;
+    store->control = control_new(store->store, store->clock, &daemon);
+    return store->control != NULL;
+}
+
+struct backend *backend_store_new(const struct settings *settings, const struct clock *clock,
+                                  char error[BACKEND_ERROR_MAX])
+{
+    struct backend_store *store = calloc(1, sizeof(*store));
+
+    if (store == NULL) {
+        snprintf(error, BACKEND_ERROR_MAX, "out of memory");
+        return NULL;
+    }
+    store->backend.ops = &store_ops;
+    store->settings = settings;
+    store->clock = clock;
+    if (open_store(store, error) && wait_until_up(store, error))
+        return &store->backend;
+    store_free_backend(&store->backend);
+    return NULL;
+}
