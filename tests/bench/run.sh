@@ -217,7 +217,7 @@ goal() {
     }' | tee -a "$out/results"
 }
 ratio() {
-    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4f", b > 0 ? a / b : 0 }'
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.4f", (b > 0 ? a / b : 0) }'
 }
 echo
 goal "20 rules and lists, 16 connections: rate / null responder" "$(ratio "${rate[rules/16]}" "${rate[null/16]}")" '>=' 0.5
