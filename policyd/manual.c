@@ -5,12 +5,12 @@
 
 static const struct usage_block daemon_blocks[] = {
     { "POSTFIX",
-      "Name the service in main.cf, behind reject_unauth_destination, and once more at the DATA stage, where limits are "
-      "charged:\n\n"
-      "    smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination,\n"
-      "        check_policy_service unix:gatehouse/policyd\n"
-      "    smtpd_data_restrictions = check_policy_service unix:gatehouse/policyd\n\n"
-      "Limits that count bytes are charged when the message has been received, and need\n\n"
+      "Relaying is decided by smtpd_relay_restrictions, as Postfix has it by default; the service is named behind it, at "
+      "the RCPT stage, where most rules act, at the DATA stage, where messages and recipients are counted, and after the "
+      "message, where bytes are counted. In main.cf:\n\n"
+      "    smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination\n"
+      "    smtpd_recipient_restrictions = reject_unauth_pipelining, check_policy_service unix:gatehouse/policyd\n"
+      "    smtpd_data_restrictions = check_policy_service unix:gatehouse/policyd\n"
       "    smtpd_end_of_data_restrictions = check_policy_service unix:gatehouse/policyd\n\n"
       "An answer never is OK: accept means that Postfix goes on with its own restrictions." },
     { "SIGNALS",
