@@ -2,9 +2,9 @@
  *
  * Outcomes are Kleene's three and "missing": a fact that is not there yet. Missing behaves as "could still be anything":
  * `false and missing` is false, `true and missing` is missing. So whatever facts are there, an evaluation either waits or
- * ends as it would with all of them. Behind a missing part nothing new is asked for (the caller fetches all that the
- * rules could need at once, see rules_wanted), and nothing is looked at that has a side effect: whether that happens
- * must not depend on the order in which facts arrive. */
+ * ends as it would with all of them. Behind a missing part nothing new is asked for: the caller fetches all that the
+ * rules could need at once (see rules_wanted). A missing part with a side effect is not skipped over: whether it is ever
+ * asked for must not depend on the order in which facts arrive. */
 #include "common/rules/eval.h"
 
 #include "common/mail/address.h"
@@ -149,8 +149,6 @@ static enum outcome eval_parts(struct evaluation *evaluation, const struct condi
 
     for (uint32_t at = condition->first_child; at != NODE_NONE; at = part->next) {
         part = &conditions[at];
-        if (is_missing && part->has_side_effect)
-            return OUTCOME_MISSING;
         enum outcome outcome = eval_condition(evaluation, at, ask && !is_missing);
         if (outcome == decisive)
             return decisive;

@@ -102,7 +102,7 @@ static void refuses_bad_patterns(UNUSED void **state)
     } cases[] = {
         { "", 0 },      { "/", 1 },     { "/x", 2 },      { "/x/x", 3 },
         { "/x/ii", 3 }, { "/a(b/", 4 }, { "/[z-a]/", 4 }, { "/a**b(/", 3 },
-        { "/*/", 1 },   { "/\\C/", 3 }, { "a[b", 3 },     { "/(*UTF)x/", 6 },
+        { "/*/", 1 },   { "/\\C/", 3 }, { "a[b", 3 },     { "/(*UTF)x/", 7 },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
