@@ -1,6 +1,7 @@
 /* common/rules/trace.c - see trace.h. */
 #include "common/rules/trace.h"
 
+#include "common/base/units.h"
 #include "common/mail/reply.h"
 #include "common/rules/eval.h"
 
@@ -207,9 +208,10 @@ static void print_action(struct printer *printer, const struct action *action)
     }
     if (action->type->argument == ARG_NUMBER)
         printer->failed |= buf_printf(printer->out, " %+.15g", action->number) != 0;
-    if (action->type->argument == ARG_DURATION)
-        printer->failed |=
-            buf_printf(printer->out, " %llums", (unsigned long long)action->duration_ms) != 0;
+    if (action->type->argument == ARG_DURATION) {
+        print(printer, " ");
+        print(printer, units_print_time(action->duration_ms).text);
+    }
 }
 
 static void print_rule(void *arg, const struct trace_rule *rule)
