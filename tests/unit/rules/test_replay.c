@@ -112,11 +112,11 @@ static void put_verdict(struct buf *out, const struct rule_set *set, const struc
 static void decide(struct replay *replay)
 {
     AUTO_BUF got = BUF_INIT(WANT_MOST);
-    struct arena *arena = arena_new(1 << 20);
     struct verdict verdict;
 
     if (replay->what.ptr == NULL)
         return;
+    struct arena *arena = arena_new(1 << 20);
     assert_int_equal(EVAL_DONE, rules_eval(replay->set, replay->stage, &replay->facts.source, arena,
                                            &verdict, NULL));
     put_verdict(&got, replay->set, &verdict);
