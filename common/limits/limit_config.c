@@ -262,14 +262,6 @@ static void read_charge(struct maker *maker)
         maker->limit->stages = stages & countable_stages(count);
 }
 
-static bool is_complete(const struct maker *maker, unsigned stages)
-{
-    for (size_t n = 0; n < maker->limit->key_count; n++)
-        if ((stages & ~maker->limit->key[n]->stages) != 0)
-            return false;
-    return true;
-}
-
 /* Cuts the stages down to where all facts of the key exist. A default that does not fit completely is a mistake: part
  * of the mail (messages with several recipients) would silently not be counted. */
 static void cut_stages(struct maker *maker)
@@ -287,7 +279,7 @@ static void cut_stages(struct maker *maker)
                 limit->key[n]->name);
             return;
         }
-        if (is_default && !may_be_partial && !is_complete(maker, limit->stages)) {
+        if (is_default && !may_be_partial && stages != limit->stages) {
             mistake(maker, LIMIT_FIELD_KEY, 0,
                     "%s is not known there for messages with several recipients; set charge = rcpt",
                     limit->key[n]->name);

@@ -514,7 +514,7 @@ void counters_charge(struct counters *counters, struct store_charge *charge,
     charge->call.result = STORE_OK;
     lock_shards(counters, plan.shards);
     plan.now_ms = now_ms(arg);
-    if (!once_recall(counters, &plan, charge))
+    if (charge->peek || !once_recall(counters, &plan, charge))
         decide(counters, &plan, charge);
     unlock_shards(counters, plan.shards, plan.now_ms);
 }

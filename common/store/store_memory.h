@@ -8,7 +8,7 @@
  * is set gives nobody more; `until` is compared with the wall clock.
  *
  * Memory: counters are bounded by `memory_limit`. Each call frees a few counters that have expired. At the bound a call
- * looks further for expired ones, then drops what may be dropped (enum entry_kind in store_memory.c has the order), and
+ * looks further for expired ones, then drops what may be dropped (enum entry_kind in memory_counters.c has the order), and
  * then a subject that is not known yet passes uncounted, which is counted. Known subjects are always counted. */
 #ifndef GATEHOUSE_STORE_STORE_MEMORY_H
 #define GATEHOUSE_STORE_STORE_MEMORY_H
@@ -58,7 +58,7 @@ uint64_t store_memory_time(struct store_memory *memory);
 void store_memory_apply(struct store_memory *memory, const struct store_charge *charge);
 
 /* Decides here what Redis has not answered: as store_charge() of the memory store, with the fields last noted. If it is
- * admitted and adds anything, it is entered in the journal and *owed_id is its number, otherwise 0. */
+ * admitted, adds anything and is no repetition, it is entered in the journal and *owed_id is its number; otherwise 0. */
 void store_memory_decide(struct store_memory *memory, struct store_charge *charge,
                          uint64_t *owed_id);
 

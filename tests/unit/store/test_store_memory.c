@@ -197,6 +197,9 @@ static void a_name_is_charged_once_for_a_minute(void **state)
     assert_true(out.repeated);
     assert_true(use.used == 0); /* as the first answer said */
     assert_true(used(bench, 0, "alice") == 3);
+    out.peek = true; /* looking is not repeating */
+    assert_true(store_charge(bench->store, &out));
+    assert_true(!out.repeated && use.used == 3);
     use.amount = 4;
     assert_false(charge_uses(bench, &use, 1, "another name", &out));
     uint64_t free_ms = use.free_ms;
