@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/observe/log.h"
 #include "common/store/store_redis.h"
 #include "gatectl/backend.h"
 #include "gatectl/settings.h"
@@ -170,22 +171,43 @@ static bool read_options(const struct settings *settings, struct store_redis_opt
     return ok;
 }
 
+/* The least that only a connected store can answer. */
+struct probe {
+    struct store_poll poll; /* first member */
+    char version[1][48];
+    bool changed[1];
+    bool is_done;
+};
+
+static void probe_done(struct store_call *call)
+{
+    ((struct probe *)(void *)call)->is_done = true;
+}
+
+/* The store waits for its connection as long as the deadline of a call lets it; finding a master takes longer. */
 static bool wait_until_up(struct backend_store *store, char error[BACKEND_ERROR_MAX])
 {
-    const struct timeval pause = { 0, 10000 };
+    const struct slice key = SLICE("class");
     uint64_t end = store->clock->now_ms(store->clock) + CONNECT_MS;
     struct store_status status;
 
-    for (;;) {
-        store_status(store->store, &status);
-        if (status.state == STORE_UP)
+    do {
+        struct probe probe = { .poll = { .call.done = probe_done,
+                                         .keys = &key,
+                                         .count = 1,
+                                         .versions = probe.version,
+                                         .changed = probe.changed } };
+        probe.is_done = store_poll(store->store, &probe.poll);
+        /* Once at least: a call that fails at once must not keep the connection from coming. */
+        do {
+            if (event_base_loop(store->base, EVLOOP_ONCE) != 0)
+                break;
+        } while (!probe.is_done);
+        if (probe.poll.call.result == STORE_OK)
             return true;
-        if (store->clock->now_ms(store->clock) >= end)
-            break;
-        event_base_loopexit(store->base, &pause);
-        event_base_dispatch(store->base);
-    }
-    snprintf(error, BACKEND_ERROR_MAX, "%s: %s", store->settings->store, status.detail);
+    } while (store->clock->now_ms(store->clock) < end);
+    store_status(store->store, &status);
+    snprintf(error, BACKEND_ERROR_MAX, "%s", status.detail);
     return false;
 }
 
@@ -214,6 +236,7 @@ static bool open_store(struct backend_store *store, char error[BACKEND_ERROR_MAX
 
     if (!read_options(store->settings, &options, error))
         return false;
+    log_adjust(LOG_LEVEL_ERROR, LOG_ADDRESSES_FULL); /* its state is told in our own words */
     snprintf(error, BACKEND_ERROR_MAX, "out of memory");
     store->base = event_base_new();
     store->redis = store_redis_new(&options);
