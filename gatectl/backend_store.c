@@ -55,6 +55,7 @@ static void serve(struct backend_store *store, const struct ask *ask, struct exc
     control_serve(store->control, request);
     while (!exchange->is_done && event_base_loop(store->base, EVLOOP_ONCE) == 0)
         ;
+    control_abort(store->control); /* only when the loop failed is anything under way */
 }
 
 /* Classes have a say in what is allowed, and live ones are in the store. */
@@ -82,7 +83,7 @@ static void read_classes(struct backend_store *store)
 
 static enum backend_result store_ask(struct backend *backend, const struct ask *ask,
                                      unsigned *status, json_t **answer,
-                                     char error[BACKEND_ERROR_MAX])
+                                     UNUSED char error[BACKEND_ERROR_MAX])
 {
     struct backend_store *store = (struct backend_store *)backend;
     struct exchange exchange;
@@ -90,10 +91,6 @@ static enum backend_result store_ask(struct backend *backend, const struct ask *
     if (strcmp(ask->segments[0], "usage") == 0)
         read_classes(store);
     serve(store, ask, &exchange);
-    if (!exchange.is_done) {
-        snprintf(error, BACKEND_ERROR_MAX, "the store does not answer");
-        return BACKEND_UNREACHABLE;
-    }
     *status = exchange.status;
     *answer = exchange.answer;
     return BACKEND_OK;
@@ -203,7 +200,8 @@ static bool wait_until_up(struct backend_store *store, char error[BACKEND_ERROR_
             if (event_base_loop(store->base, EVLOOP_ONCE) != 0)
                 break;
         } while (!probe.is_done);
-        if (probe.poll.call.result == STORE_OK)
+        store_abandon(store->store, &probe.poll.call);
+        if (probe.is_done && probe.poll.call.result == STORE_OK)
             return true;
     } while (store->clock->now_ms(store->clock) < end);
     store_status(store->store, &status);

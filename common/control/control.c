@@ -425,15 +425,20 @@ struct control *control_new(struct store *store, const struct clock *clock,
     return control;
 }
 
+void control_abort(struct control *control)
+{
+    while (control->jobs != NULL) {
+        struct control_job *job = control->jobs;
+        store_abandon(control->store, &job->store.call);
+        control_job_error(job, 503, "ended before the store answered");
+    }
+}
+
 void control_free(struct control **control)
 {
     if (*control == NULL)
         return;
-    while ((*control)->jobs != NULL) {
-        struct control_job *job = (*control)->jobs;
-        store_abandon((*control)->store, &job->store.call);
-        control_job_error(job, 503, "the daemon is ending");
-    }
+    control_abort(*control);
     free(*control);
     *control = NULL;
 }

@@ -88,7 +88,9 @@ struct control; /* opaque; one thread */
 /* `store` and `clock` must outlive it; `daemon` is copied. NULL: out of memory. */
 struct control *control_new(struct store *store, const struct clock *clock,
                             const struct control_daemon *daemon);
-/* Requests that wait for the store are answered with 503. NULL-safe; clears *control. */
+/* Requests that wait for the store are answered with 503 now. */
+void control_abort(struct control *control);
+/* The same, then the end. NULL-safe; clears *control. */
 void control_free(struct control **control);
 
 void control_serve(struct control *control, struct control_request *request);
