@@ -35,6 +35,7 @@ struct session {
     struct event readable, writable, timer;
     enum session_state state;
     bool is_reading;
+    bool is_partial; /* `in` holds the beginning of a request, and the deadline is that request's */
     bool is_flushing; /* the client does not take its answer: nothing else until it does */
     uint64_t number; /* of the connection, for the answers */
     uint64_t
@@ -341,6 +342,7 @@ static void session_consume(struct session *session, struct slice input)
         if (got == PROTO_MORE)
             break;
         input = slice_skip(input, used);
+        session->is_partial = false;
         session_request(session, &req);
     }
     if (buf_add(&session->in, input)) {
@@ -354,7 +356,10 @@ static void session_consume(struct session *session, struct slice input)
     } else if (session->server->is_draining) {
         session_close(session);
     } else {
-        deadline_renew(session);
+        if (!session->is_partial)
+            deadline_renew(
+                session); /* a part that has begun has its time already, however it drips */
+        session->is_partial = session->in.len > 0;
         reading(session, true);
     }
 }

@@ -240,33 +240,16 @@ def test_an_idle_time_below_postfix_own_is_refused(policyd):
 
 
 def test_a_client_that_never_reads_is_closed(policyd, connect):
-    client = connect()
+    """Its answers fill the socket's buffers; then the server stops reading, and what it holds stays bounded."""
+    client = connect(timeout=20)
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     request = encode(attributes(**MARKED))
-    client.socket.settimeout(0.5)
     memory = policyd.process.memory_kib()
-    end = time.monotonic() + 20
-    with contextlib.suppress(Closed, TimeoutError):
+    end = time.monotonic() + 60
+    with pytest.raises(Closed):
         while time.monotonic() < end:
             client.send(request * 20)
-    # The server has stopped reading (or closed); what it holds for this client is bounded.
     assert policyd.process.memory_kib() - memory < 8192
-    assert policyd.ask() == "DUNNO"
-
-    def is_reset():
-        """POLLERR or the like: the other side has gone."""
-        return client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or peer_is_gone(client)
-    wait_for(is_reset, "the connection is closed", timeout=10, interval=0.1)
-
-
-def peer_is_gone(client):
-    with contextlib.suppress(TimeoutError, BlockingIOError):
-        try:
-            client.socket.setblocking(False)
-            client.socket.send(b"x")
-        except (BrokenPipeError, ConnectionResetError):
-            return True
-    return False
 
 
 def test_clients_that_vanish(policyd, connect):

@@ -68,8 +68,9 @@ class PolicyClient:
     def __init__(self, address, timeout=10.0):
         family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
         self.socket = socket.socket(family)
-        self.socket.settimeout(timeout)
+        # Without a time-out yet: a unix socket's connect() that would have to wait for the acceptor fails with one.
         self.socket.connect(address if isinstance(address, tuple) else str(address))
+        self.socket.settimeout(timeout)
         self.received = b""
 
     def __enter__(self):
