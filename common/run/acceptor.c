@@ -23,7 +23,7 @@ struct source {
 };
 
 struct acceptor {
-    struct worker *main_worker;
+    struct worker *home; /* whose loop accepts */
     struct worker *const *workers;
     size_t worker_count, max_connections;
     accept_call *accept;
@@ -41,13 +41,12 @@ struct handover {
     unsigned listener;
 };
 
-enum { ACCEPTED, REFUSED, OPEN };
+enum { ACCEPTED, REFUSED };
 static struct metric metrics[] = {
     [ACCEPTED] =
         METRIC("gatehouse_connections_accepted_total", METRIC_COUNTER, "Connections accepted."),
     [REFUSED] = METRIC_BY("gatehouse_connections_refused_total", METRIC_COUNTER,
                           "Connections closed at once, by what there was too little of.", "for"),
-    [OPEN] = METRIC("gatehouse_connections", METRIC_GAUGE, "Connections open now."),
 };
 static metric_id refused_cap, refused_descriptors;
 
@@ -58,11 +57,6 @@ static size_t all_connections(const struct acceptor *acceptor)
     for (size_t i = 0; i < acceptor->worker_count; i++)
         all += worker_connections(acceptor->workers[i]);
     return all;
-}
-
-static void set_open_gauge(void *arg)
-{
-    metric_set(metric_of(&metrics[OPEN]), (int64_t)all_connections(arg));
 }
 
 static struct worker *least_busy(const struct acceptor *acceptor)
@@ -166,7 +160,7 @@ static void pause_accepting(struct acceptor *acceptor)
 
     for (size_t i = 0; i < acceptor->source_count; i++)
         event_del(acceptor->sources[i].event);
-    event_add(acceptor->resume, worker_timeout(acceptor->main_worker, PAUSE_MS, &space));
+    event_add(acceptor->resume, worker_timeout(acceptor->home, PAUSE_MS, &space));
 }
 
 static void resume_accepting(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
@@ -212,31 +206,30 @@ static void accept_some(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
         ;
 }
 
-static void register_metrics(struct acceptor *acceptor)
+static void register_metrics(void)
 {
     struct slice cap = SLICE("max_connections"), descriptors = SLICE("descriptors");
 
     metrics_register(metrics, COUNT(metrics));
     refused_cap = metric_series(&metrics[REFUSED], &cap);
     refused_descriptors = metric_series(&metrics[REFUSED], &descriptors);
-    metrics_on_read(set_open_gauge, acceptor);
 }
 
-struct acceptor *acceptor_new(struct worker *main_worker, struct worker *const *workers,
+struct acceptor *acceptor_new(struct worker *home, struct worker *const *workers,
                               size_t worker_count, size_t max_connections, accept_call *accept)
 {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
 
     if (acceptor == NULL)
         return NULL;
-    acceptor->main_worker = main_worker;
+    acceptor->home = home;
     acceptor->workers = workers;
     acceptor->worker_count = worker_count;
     acceptor->max_connections = max_connections;
     acceptor->accept = accept;
-    register_metrics(acceptor);
+    register_metrics();
     acceptor->reserve = open_reserve();
-    acceptor->resume = event_new(worker_base(main_worker), -1, 0, resume_accepting, acceptor);
+    acceptor->resume = event_new(worker_base(home), -1, 0, resume_accepting, acceptor);
     if (acceptor->reserve < 0 || acceptor->resume == NULL)
         acceptor_free(&acceptor);
     return acceptor;
@@ -248,7 +241,7 @@ int acceptor_add(struct acceptor *acceptor, int listen_fd, unsigned listener)
         return -1;
     struct source *source = &acceptor->sources[acceptor->source_count];
     *source = (struct source){ .acceptor = acceptor, .fd = listen_fd, .listener = listener };
-    source->event = event_new(worker_base(acceptor->main_worker), listen_fd, EV_READ | EV_PERSIST,
+    source->event = event_new(worker_base(acceptor->home), listen_fd, EV_READ | EV_PERSIST,
                               accept_some, source);
     if (source->event == NULL)
         return -1;
@@ -277,6 +270,5 @@ void acceptor_free(struct acceptor **acceptor)
     }
     if (gone->reserve >= 0)
         close(gone->reserve);
-    metrics_forget_on_read(set_open_gauge, gone);
     free(gone);
 }

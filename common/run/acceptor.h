@@ -1,4 +1,4 @@
-/* common/run/acceptor.h - accepts connections on the main loop and hands each to the worker with the fewest (Postfix
+/* common/run/acceptor.h - accepts connections on one loop and hands each to the worker with the fewest (Postfix
  * keeps connections for long, so the kernel's hashing would balance badly). */
 #ifndef GATEHOUSE_RUN_ACCEPTOR_H
 #define GATEHOUSE_RUN_ACCEPTOR_H
@@ -11,10 +11,10 @@ struct acceptor; /* opaque */
  * close, followed by worker_connection_closed(). `listener` is the number given to acceptor_add(). */
 typedef void accept_call(struct worker *worker, int fd, unsigned listener);
 
-/* Lives on `main_worker`'s loop. `workers` is borrowed and must outlive it. A connection beyond `max_connections` of
+/* Lives on `home`'s loop, its thread alone; a loop of its own, so that nothing keeps clients waiting. `workers` is borrowed and must outlive it. A connection beyond `max_connections` of
  * all workers together, or one that finds no descriptor left, is closed at once and counted: a clear failure that
  * Postfix retries is better than one that hangs. NULL: out of memory or descriptors. */
-struct acceptor *acceptor_new(struct worker *main_worker, struct worker *const *workers,
+struct acceptor *acceptor_new(struct worker *home, struct worker *const *workers,
                               size_t worker_count, size_t max_connections, accept_call *accept);
 int acceptor_add(struct acceptor *acceptor, int listen_fd, unsigned listener); /* fd is borrowed */
 void acceptor_stop(

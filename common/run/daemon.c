@@ -16,12 +16,14 @@
 
 enum { TICK_MS = 1000, DRAIN_CHECK_MS = 20, WORKERS_MAX = 128, REASON_MAX = 256 };
 
-enum { STARTED, GENERATION };
+enum { STARTED, GENERATION, OPEN, BUILD };
 static struct metric metrics[] = {
     [STARTED] = METRIC("gatehouse_start_time_seconds", METRIC_GAUGE,
                        "When this process started, in seconds since 1970."),
     [GENERATION] = METRIC("gatehouse_configuration_generation", METRIC_GAUGE,
                           "Configurations put in force since the start, live changes too."),
+    [OPEN] = METRIC("gatehouse_connections", METRIC_GAUGE, "Connections open now."),
+    [BUILD] = METRIC_BY("gatehouse_build_info", METRIC_GAUGE, "Always 1.", "program", "version"),
 };
 
 /* ---- what the daemon's own code asks ---- */
@@ -157,9 +159,12 @@ static void on_watchdog(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 static void check_drained(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
     struct daemon *daemon = arg;
-    size_t left = daemon_connections(daemon);
+    bool is_late = daemon->clock->now_ms(daemon->clock) >= daemon->drain_end_ms;
 
-    if (left > 0 && daemon->clock->now_ms(daemon->clock) < daemon->drain_end_ms)
+    if (!atomic_load(&daemon->accepts_no_more) && !is_late)
+        return;
+    size_t left = daemon_connections(daemon);
+    if (left > 0 && !is_late)
         return;
     if (left > 0)
         log_warning("ending with %zu connections still busy", left);
@@ -170,6 +175,19 @@ static void check_drained(UNUSED evutil_socket_t fd, UNUSED short what, void *ar
 static void drain_worker(struct worker *worker, UNUSED void *arg)
 {
     worker_daemon(worker)->spec->drain(worker);
+}
+
+/* On the accepting thread, so that each worker hears of it after its last connection. */
+static void stop_accepting(UNUSED struct worker *worker, void *arg)
+{
+    struct daemon *daemon = arg;
+
+    if (daemon->acceptor != NULL)
+        acceptor_stop(daemon->acceptor);
+    for (size_t i = 0; daemon->spec->drain != NULL && i < daemon->worker_count; i++)
+        if (worker_post(daemon->workers[i], drain_worker, NULL))
+            log_error("out of memory: a worker is ended without draining");
+    atomic_store(&daemon->accepts_no_more, true);
 }
 
 static void on_end(int signal, UNUSED short what, void *arg)
@@ -183,11 +201,8 @@ static void on_end(int signal, UNUSED short what, void *arg)
     systemd_notify("STOPPING=1\nSTATUS=finishing what is under way");
     atomic_store(&daemon->is_draining, true);
     daemon->drain_end_ms = daemon->clock->now_ms(daemon->clock) + DRAIN_MS;
-    if (daemon->acceptor != NULL)
-        acceptor_stop(daemon->acceptor);
-    for (size_t i = 0; daemon->spec->drain != NULL && i < daemon->worker_count; i++)
-        if (worker_post(daemon->workers[i], drain_worker, NULL))
-            log_error("out of memory: a worker is ended without draining");
+    if (daemon->accept_worker == NULL || worker_post(daemon->accept_worker, stop_accepting, daemon))
+        atomic_store(&daemon->accepts_no_more, true);
     event_add(daemon->drain_check, &interval);
 }
 
@@ -289,26 +304,57 @@ static void stop_workers(struct daemon *daemon)
         worker_join(daemon->workers[i]);
 }
 
-static int start_accepting(struct daemon *daemon)
+/* The accepting thread's hooks. */
+static int start_acceptor(struct worker *worker)
 {
-    if (daemon->listener_count == 0)
-        return 0;
-    daemon->acceptor = acceptor_new(daemon->main_worker, daemon->workers, daemon->worker_count,
+    struct daemon *daemon = worker_daemon(worker);
+
+    daemon->acceptor = acceptor_new(worker, daemon->workers, daemon->worker_count,
                                     daemon_common(daemon)->max_connections, daemon->spec->accept);
     if (daemon->acceptor == NULL)
         return -1;
     for (size_t i = 0; i < daemon->listener_count; i++)
-        if (acceptor_add(daemon->acceptor, daemon->listeners[i].fd, daemon->listener_numbers[i]))
+        if (acceptor_add(daemon->acceptor, daemon->listeners[i].fd, daemon->listener_numbers[i])) {
+            acceptor_free(&daemon->acceptor);
             return -1;
+        }
     return 0;
+}
+
+static void stop_acceptor(struct worker *worker)
+{
+    acceptor_free(&worker_daemon(worker)->acceptor);
+}
+
+static int start_accepting(struct daemon *daemon)
+{
+    static const struct worker_hooks hooks = { start_acceptor, stop_acceptor };
+
+    if (daemon->listener_count == 0)
+        return 0;
+    daemon->accept_worker =
+        worker_new((unsigned)daemon->worker_count + 1, "accept", daemon->clock, &hooks);
+    if (daemon->accept_worker == NULL)
+        return -1;
+    worker_set_daemon(daemon->accept_worker, daemon);
+    return worker_start(daemon->accept_worker);
+}
+
+static void end_accepting(struct daemon *daemon)
+{
+    if (daemon->accept_worker == NULL)
+        return;
+    worker_stop(daemon->accept_worker);
+    worker_join(daemon->accept_worker);
+    worker_free(&daemon->accept_worker);
 }
 
 static void stop_main(struct worker *worker)
 {
     struct daemon *daemon = worker_daemon(worker);
 
-    acceptor_free(&daemon->acceptor);
     http_server_free(&daemon->http);
+    end_accepting(daemon);
     stop_workers(daemon);
     stop_worker_state(worker);
     free_events(daemon);
@@ -452,20 +498,36 @@ static int load_first(struct daemon *daemon)
     return daemon_adopt(daemon, loaded) == 0 ? 0 : EX_OSERR;
 }
 
+static void set_open_gauge(void *arg)
+{
+    metric_set(metric_of(&metrics[OPEN]), (int64_t)daemon_connections(arg));
+}
+
+static void start_metrics(struct daemon *daemon)
+{
+    const struct slice build[] = { slice_of(daemon->spec->program->name),
+                                   SLICE(GATEHOUSE_VERSION) };
+
+    metrics_register(metrics, COUNT(metrics));
+    metric_set(metric_of(&metrics[STARTED]), (int64_t)(daemon->started_ms / SECOND));
+    metric_set(metric_series(&metrics[BUILD], build), 1);
+    metrics_on_read(set_open_gauge, daemon);
+}
+
 /* With the configuration loaded and the log open: everything else. */
 static int serve(struct daemon *daemon)
 {
     int status = EX_OSERR;
 
     log_echo_errors(true); /* somebody may be watching it start */
-    metrics_register(metrics, COUNT(metrics));
-    metric_set(metric_of(&metrics[STARTED]), (int64_t)(daemon->started_ms / SECOND));
+    start_metrics(daemon);
     if (daemon_sockets_open(daemon) == 0 && make_workers(daemon) == 0 &&
         (daemon->spec->start == NULL || daemon->spec->start(daemon) == 0)) {
         status = worker_run(daemon->main_worker) == 0 ? 0 : EX_OSERR;
         if (daemon->spec->stop != NULL)
             daemon->spec->stop(daemon);
     }
+    metrics_forget_on_read(set_open_gauge, daemon);
     free_workers(daemon);
     daemon_sockets_close(daemon);
     return status;

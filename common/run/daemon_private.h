@@ -81,7 +81,9 @@ struct daemon {
     size_t listener_count;
     struct listener http_listeners[HTTP_SOCKETS_MAX];
     size_t http_listener_count;
-    struct acceptor *acceptor;
+    struct worker *accept_worker; /* accepts and nothing else; NULL without listeners */
+    struct acceptor *acceptor; /* its own */
+    atomic_bool accepts_no_more;
     struct http_server *http;
 
     struct event *signals[5];
