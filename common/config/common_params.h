@@ -19,6 +19,7 @@ enum conf_log_addresses { CONF_ADDRESSES_FULL, CONF_ADDRESSES_DOMAIN, CONF_ADDRE
 struct common_config {
     struct conf_listens listen; /* at least one */
     unsigned listen_mode;
+    struct slice listen_group; /* absent or empty: the process's own */
     struct slice store; /* its syntax is checked; memory, redis://... */
     struct slice store_password_file; /* absent or empty: none */
     struct conf_list resolver; /* ADDRESS or ADDRESS@PORT; none: resolv.conf */
@@ -49,6 +50,8 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
       .doc = "Where Postfix connects: unix:PATH or inet:ADDRESS:PORT, one or several." },          \
     { COMMON_PARAM(listen_mode), CONF_MODE, "0660", 0, 0777,                                       \
       .doc = "Permissions of the unix sockets in listen." },                                       \
+    { COMMON_PARAM(listen_group), CONF_TEXT, "", 0, 64, .example = "postfix",                      \
+      .doc = "Group of the unix sockets in listen. Empty: the group the daemon runs as." },        \
     { COMMON_PARAM(store), CONF_TEXT, "memory", 1, 1024, .check = conf_check_store,                \
       .example = "redis://127.0.0.1:6379/0",                                                       \
       .doc = "Where counters, lists and live settings are kept: memory (this process alone, "      \

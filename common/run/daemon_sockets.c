@@ -1,5 +1,6 @@
 /* common/run/daemon_sockets.c - where the daemon listens. Sockets that systemd made take the place of `listen` (or of
  * `http`, when their name begins so): a restart is then invisible to Postfix, and we need no right to make them. */
+#include <grp.h>
 #include <unistd.h>
 
 #include "common/observe/log.h"
@@ -69,9 +70,28 @@ static void take_inherited(struct daemon *daemon, const struct systemd_socket *s
     }
 }
 
-static int open_one(const struct conf_listen *listen, unsigned mode, struct listener *out)
+/* The group of that name; empty: none in particular. */
+static int find_group(struct slice name, gid_t *out)
 {
-    struct listener_options options = { .mode = (mode_t)mode, .group = LISTENER_NO_GROUP };
+    char text[LINE_MAX_LEN];
+
+    *out = LISTENER_NO_GROUP;
+    if (name.len == 0)
+        return 0;
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(name));
+    const struct group *group = getgrnam(text);
+    if (group == NULL) {
+        log_error("listen_group: there is no group \"%s\"", text);
+        return -1;
+    }
+    *out = group->gr_gid;
+    return 0;
+}
+
+static int open_one(const struct conf_listen *listen, unsigned mode, gid_t group,
+                    struct listener *out)
+{
+    struct listener_options options = { .mode = (mode_t)mode, .group = group };
     AUTO_BUF error = BUF_INIT(LINE_MAX_LEN);
 
     if (listener_open((const struct sockaddr *)&listen->address, listen->address_len, &options, out,
@@ -85,9 +105,12 @@ static int open_service(struct daemon *daemon)
 {
     const struct common_config *common = daemon_common(daemon);
     struct listener listener;
+    gid_t group;
 
+    if (find_group(common->listen_group, &group))
+        return -1;
     for (size_t i = 0; i < common->listen.count; i++) {
-        if (open_one(&common->listen.items[i], common->listen_mode, &listener))
+        if (open_one(&common->listen.items[i], common->listen_mode, group, &listener))
             return -1;
         add_service(daemon, &listener, i);
     }
@@ -100,7 +123,7 @@ static int open_http(struct daemon *daemon)
     struct listener listener;
 
     for (size_t i = 0; i < common->http.count && i < HTTP_SOCKETS_MAX; i++) {
-        if (open_one(&common->http.items[i], common->http_mode, &listener))
+        if (open_one(&common->http.items[i], common->http_mode, LISTENER_NO_GROUP, &listener))
             return -1;
         add_http(daemon, &listener);
     }
