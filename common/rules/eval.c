@@ -29,17 +29,16 @@ static enum outcome negate(enum outcome outcome)
     return outcome == OUTCOME_FALSE ? OUTCOME_TRUE : outcome;
 }
 
-enum fact_state evaluation_fact(struct evaluation *evaluation, uint32_t slot, bool ask,
-                                struct value *out)
+enum fact_state run_fact(struct rules_run *run, uint32_t slot, bool ask, struct value *out)
 {
     enum fact_state state = FACT_KNOWN;
 
-    if (slot == evaluation->set->score_slot)
-        *out = (struct value){ .type = VALUE_NUMBER, .number = evaluation->verdict->score };
+    if (slot == run->set->score_slot)
+        *out = (struct value){ .type = VALUE_NUMBER, .number = run->verdict->score };
     else
-        state = evaluation->facts->get(evaluation->facts, slot, ask, out);
-    if (evaluation->trace != NULL)
-        trace_fact_seen(evaluation->trace, evaluation->rule_at, slot, state, out);
+        state = run->facts->get(run->facts, slot, ask, out);
+    if (run->trace != NULL)
+        trace_fact_seen(run->trace, run->rule_at, slot, state, out);
     return state;
 }
 
@@ -136,20 +135,19 @@ static int compare_values(const struct value *a, const struct value *b)
 
 /* ---- conditions ---- */
 
-static enum outcome eval_condition(struct evaluation *evaluation, uint32_t at, bool ask);
+static enum outcome eval_condition(struct rules_run *run, uint32_t at, bool ask);
 
 /* `and` is decided by a false part, `or` by a true one. */
-static enum outcome eval_parts(struct evaluation *evaluation, const struct condition *condition,
-                               bool ask)
+static enum outcome eval_parts(struct rules_run *run, const struct condition *condition, bool ask)
 {
-    const struct condition *conditions = evaluation->rule->conditions, *part;
+    const struct condition *conditions = run->rule->conditions, *part;
     enum outcome decisive = outcome_of(condition->kind == CONDITION_OR);
     enum outcome result = negate(decisive);
     bool is_missing = false;
 
     for (uint32_t at = condition->first_child; at != NODE_NONE; at = part->next) {
         part = &conditions[at];
-        enum outcome outcome = eval_condition(evaluation, at, ask && !is_missing);
+        enum outcome outcome = eval_condition(run, at, ask && !is_missing);
         if (outcome == decisive)
             return decisive;
         if (outcome == OUTCOME_MISSING && part->has_side_effect)
@@ -176,12 +174,11 @@ static enum outcome eval_compare(const struct condition *condition, const struct
     return outcome_of(relation_holds(condition->relation, order));
 }
 
-static enum outcome eval_facts(struct evaluation *evaluation, const struct condition *condition,
-                               bool ask)
+static enum outcome eval_facts(struct rules_run *run, const struct condition *condition, bool ask)
 {
     struct value value, other;
-    enum fact_state state = evaluation_fact(evaluation, condition->slot, ask, &value);
-    enum fact_state other_state = evaluation_fact(evaluation, condition->other, ask, &other);
+    enum fact_state state = run_fact(run, condition->slot, ask, &value);
+    enum fact_state other_state = run_fact(run, condition->other, ask, &other);
 
     if (state == FACT_MISSING || other_state == FACT_MISSING)
         return OUTCOME_MISSING;
@@ -191,21 +188,20 @@ static enum outcome eval_facts(struct evaluation *evaluation, const struct condi
 }
 
 /* An empty subject is in no list, an empty key has no list. */
-static enum outcome eval_member(struct evaluation *evaluation, const struct condition *condition,
-                                bool ask)
+static enum outcome eval_member(struct rules_run *run, const struct condition *condition, bool ask)
 {
-    const struct fact_ref *ref = &evaluation->set->refs[condition->slot];
+    const struct fact_ref *ref = &run->set->refs[condition->slot];
     size_t needs[2] = { ref->subject, ref->key };
     struct value value;
 
     for (size_t i = 0; i < COUNT(needs) && needs[i] != FACT_NONE; i++) {
-        enum fact_state state = evaluation_fact(evaluation, (uint32_t)needs[i], ask, &value);
+        enum fact_state state = run_fact(run, (uint32_t)needs[i], ask, &value);
         if (state != FACT_KNOWN)
             return outcome_without(state);
         if (value_is_empty(&value))
             return OUTCOME_FALSE;
     }
-    enum fact_state state = evaluation_fact(evaluation, condition->slot, ask, &value);
+    enum fact_state state = run_fact(run, condition->slot, ask, &value);
     return state == FACT_KNOWN ? outcome_of(value.boolean) : outcome_without(state);
 }
 
@@ -234,11 +230,10 @@ static enum outcome eval_matches(const struct condition *condition, const struct
     return OUTCOME_UNKNOWN;
 }
 
-static enum outcome eval_fact(struct evaluation *evaluation, const struct condition *condition,
-                              bool ask)
+static enum outcome eval_fact(struct rules_run *run, const struct condition *condition, bool ask)
 {
     struct value value;
-    enum fact_state state = evaluation_fact(evaluation, condition->slot, ask, &value);
+    enum fact_state state = run_fact(run, condition->slot, ask, &value);
 
     if (state != FACT_KNOWN)
         return outcome_without(state);
@@ -253,38 +248,37 @@ static enum outcome eval_fact(struct evaluation *evaluation, const struct condit
     return outcome_of(value.boolean && !value.is_empty);
 }
 
-static enum outcome eval_condition(struct evaluation *evaluation, uint32_t at, bool ask)
+static enum outcome eval_condition(struct rules_run *run, uint32_t at, bool ask)
 {
-    const struct condition *condition = &evaluation->rule->conditions[at];
+    const struct condition *condition = &run->rule->conditions[at];
     enum outcome outcome = OUTCOME_UNKNOWN;
 
     switch (condition->kind) {
     case CONDITION_AND:
     case CONDITION_OR:
-        outcome = eval_parts(evaluation, condition, ask);
+        outcome = eval_parts(run, condition, ask);
         break;
     case CONDITION_NOT:
-        outcome = negate(eval_condition(evaluation, condition->first_child, ask));
+        outcome = negate(eval_condition(run, condition->first_child, ask));
         break;
     case CONDITION_COMPARE_FACTS:
-        outcome = eval_facts(evaluation, condition, ask);
+        outcome = eval_facts(run, condition, ask);
         break;
     case CONDITION_MEMBER:
-        outcome = eval_member(evaluation, condition, ask);
+        outcome = eval_member(run, condition, ask);
         break;
     case CONDITION_TRUE:
     case CONDITION_COMPARE:
     case CONDITION_IN_SET:
     case CONDITION_MATCHES:
     case CONDITION_SET:
-        outcome = eval_fact(evaluation, condition, ask);
+        outcome = eval_fact(run, condition, ask);
         break;
     }
     if (condition->is_negated)
         outcome = negate(outcome);
-    if (evaluation->trace != NULL)
-        trace_condition_result(evaluation->trace, evaluation->rule_at, at,
-                               (enum trace_result)outcome);
+    if (run->trace != NULL)
+        trace_condition_result(run->trace, run->rule_at, at, (enum trace_result)outcome);
     return outcome;
 }
 
@@ -299,63 +293,61 @@ enum act_result {
 };
 
 /* The next free place among `*actions`, of which there are `most`. */
-static struct action *action_add(struct evaluation *evaluation, struct action **actions,
-                                 size_t most, size_t *count)
+static struct action *action_add(struct rules_run *run, struct action **actions, size_t most,
+                                 size_t *count)
 {
     if (*actions == NULL)
-        *actions = arena_alloc_array(evaluation->arena, most, sizeof **actions);
+        *actions = arena_alloc_array(run->arena, most, sizeof **actions);
     return *actions == NULL ? NULL : &(*actions)[(*count)++];
 }
 
 /* Puts the action where it belongs in the verdict. */
-static enum act_result action_keep(struct evaluation *evaluation, const struct action *action)
+static enum act_result action_keep(struct rules_run *run, const struct action *action)
 {
-    const struct rule_set *set = evaluation->set;
-    struct verdict *verdict = evaluation->verdict;
+    const struct rule_set *set = run->set;
+    struct verdict *verdict = run->verdict;
     struct action *kept;
 
-    if (evaluation->rule->info.mode == RULE_SHADOW) {
-        kept =
-            action_add(evaluation, &evaluation->shadow, set->shadow_most, &verdict->shadow_count);
-        verdict->shadow = evaluation->shadow;
+    if (run->rule->info.mode == RULE_SHADOW) {
+        kept = action_add(run, &run->shadow, set->shadow_most, &verdict->shadow_count);
+        verdict->shadow = run->shadow;
     } else if (action->type->kind == ACTION_CONTINUES) {
-        kept = action_add(evaluation, &evaluation->continuing, set->continuing_most,
-                          &verdict->continuing_count);
-        verdict->continuing = evaluation->continuing;
+        kept = action_add(run, &run->continuing, set->continuing_most, &verdict->continuing_count);
+        verdict->continuing = run->continuing;
         if (action->type->argument == ARG_NUMBER)
             verdict->score += action->number;
     } else {
-        verdict->final = kept = arena_alloc(evaluation->arena, sizeof *kept);
+        verdict->final = kept = arena_alloc(run->arena, sizeof *kept);
     }
     if (kept == NULL)
         return ACT_NO_MEMORY;
     *kept = *action;
-    if (evaluation->trace != NULL)
-        trace_action(evaluation->trace, evaluation->rule_at, kept);
+    if (run->trace != NULL)
+        trace_action(run->trace, run->rule_at, kept);
     return verdict->final != NULL ? ACT_FINAL : ACT_GO_ON;
 }
 
 /* Only a plain address may name where mail goes: one that could be read as several, or as a phrase, may not. */
-static bool is_mailbox(struct evaluation *evaluation, struct slice text)
+static bool is_mailbox(struct rules_run *run, struct slice text)
 {
     struct slice normal;
 
     for (size_t i = 0; i < text.len; i++)
         if (!ascii_is_print(text.ptr[i]) || strchr(" \"(),:;<>[]\\", text.ptr[i]) != NULL)
             return false;
-    return address_normalise_mailbox(text, evaluation->arena, &normal) == ADDRESS_NORMAL &&
+    return address_normalise_mailbox(text, run->arena, &normal) == ADDRESS_NORMAL &&
            address_is_valid_mailbox(normal);
 }
 
-static enum act_result act(struct evaluation *evaluation)
+static enum act_result act(struct rules_run *run)
 {
-    const struct rule *rule = evaluation->rule;
+    const struct rule *rule = run->rule;
     struct action action = rule->action;
     bool is_address = action.type->argument == ARG_MAILBOX;
 
     if (rule->text.count == 0)
-        return action_keep(evaluation, &action);
-    switch (template_expand(&rule->text, evaluation, &action.text)) {
+        return action_keep(run, &action);
+    switch (template_expand(&rule->text, run, &action.text)) {
     case TEMPLATE_MISSING:
         return ACT_MISSING;
     case TEMPLATE_NO_MEMORY:
@@ -365,78 +357,77 @@ static enum act_result act(struct evaluation *evaluation)
             return ACT_TROUBLE;
         break;
     case TEMPLATE_OK:
-        if (is_address && !is_mailbox(evaluation, action.text))
+        if (is_address && !is_mailbox(run, action.text))
             return ACT_TROUBLE;
         break;
     }
-    return action_keep(evaluation, &action);
+    return action_keep(run, &action);
 }
 
 /* The final action that `trouble = defer` stands for. */
-static enum act_result act_defer(struct evaluation *evaluation)
+static enum act_result act_defer(struct rules_run *run)
 {
-    const struct action action = { .type = evaluation->set->defer,
-                                   .rule = evaluation->rule_at,
+    const struct action action = { .type = run->set->defer,
+                                   .rule = run->rule_at,
                                    .code = 451,
                                    .enhanced = SLICE("4.3.0"),
                                    .text = SLICE("Temporary lookup problem") };
-    enum act_result result = action_keep(evaluation, &action);
+    enum act_result result = action_keep(run, &action);
 
-    evaluation->verdict->is_trouble = result == ACT_FINAL;
+    run->verdict->is_trouble = result == ACT_FINAL;
     return result;
 }
 
-static bool note_trouble(struct evaluation *evaluation)
+static bool note_trouble(struct rules_run *run)
 {
-    struct verdict *verdict = evaluation->verdict;
-    size_t *troubled = evaluation->troubled;
+    struct verdict *verdict = run->verdict;
+    size_t *troubled = run->troubled;
 
     if (troubled == NULL)
-        troubled = arena_alloc_array(evaluation->arena, evaluation->set->count, sizeof *troubled);
+        troubled = arena_alloc_array(run->arena, run->set->count, sizeof *troubled);
     if (troubled == NULL)
         return false;
-    troubled[verdict->troubled_count++] = evaluation->rule_at;
-    verdict->troubled = evaluation->troubled = troubled;
+    troubled[verdict->troubled_count++] = run->rule_at;
+    verdict->troubled = run->troubled = troubled;
     return true;
 }
 
 /* The condition came out unknown, or the action (`has_acted`) could not be carried out. */
-static enum act_result act_in_trouble(struct evaluation *evaluation, bool has_acted)
+static enum act_result act_in_trouble(struct rules_run *run, bool has_acted)
 {
-    enum rule_trouble trouble = evaluation->rule->info.trouble;
+    enum rule_trouble trouble = run->rule->info.trouble;
 
-    if (!note_trouble(evaluation))
+    if (!note_trouble(run))
         return ACT_NO_MEMORY;
     if (trouble == TROUBLE_DEFER)
-        return act_defer(evaluation);
+        return act_defer(run);
     if (trouble == TROUBLE_SKIP || has_acted)
         return ACT_GO_ON;
-    enum act_result result = act(evaluation);
+    enum act_result result = act(run);
     return result == ACT_TROUBLE ? ACT_GO_ON : result; /* noted already */
 }
 
-static enum act_result eval_rule(struct evaluation *evaluation)
+static enum act_result eval_rule(struct rules_run *run)
 {
-    uint32_t root = evaluation->rule->root;
-    enum outcome outcome =
-        root == NODE_NONE ? OUTCOME_TRUE : eval_condition(evaluation, root, true);
+    uint32_t root = run->rule->root;
+    enum outcome outcome = root == NODE_NONE ? OUTCOME_TRUE : eval_condition(run, root, true);
     enum act_result result = ACT_GO_ON;
 
-    if (evaluation->trace != NULL)
-        trace_rule_result(evaluation->trace, evaluation->rule_at, (enum trace_result)outcome);
+    if (run->trace != NULL)
+        trace_rule_result(run->trace, run->rule_at, (enum trace_result)outcome);
     if (outcome == OUTCOME_MISSING)
         return ACT_MISSING;
     if (outcome == OUTCOME_UNKNOWN)
-        return act_in_trouble(evaluation, false);
+        return act_in_trouble(run, false);
     if (outcome == OUTCOME_TRUE)
-        result = act(evaluation);
-    return result == ACT_TROUBLE ? act_in_trouble(evaluation, true) : result;
+        result = act(run);
+    return result == ACT_TROUBLE ? act_in_trouble(run, true) : result;
 }
 
 enum eval_result rules_eval(const struct rule_set *set, enum stage stage, struct fact_source *facts,
                             struct arena *arena, struct verdict *verdict, struct trace *trace)
 {
-    struct evaluation evaluation = {
+    struct rules_run run = {
         .set = set, .facts = facts, .arena = arena, .verdict = verdict, .trace = trace
     };
 
@@ -444,11 +435,11 @@ enum eval_result rules_eval(const struct rule_set *set, enum stage stage, struct
     if (trace != NULL)
         trace_begin(trace, set, stage);
     for (size_t i = 0; i < set->count; i++) {
-        evaluation.rule = &set->rules[i];
-        evaluation.rule_at = i;
-        if ((evaluation.rule->info.stages & stage) == 0)
+        run.rule = &set->rules[i];
+        run.rule_at = i;
+        if ((run.rule->info.stages & stage) == 0)
             continue;
-        enum act_result result = eval_rule(&evaluation);
+        enum act_result result = eval_rule(&run);
         if (result == ACT_FINAL)
             break;
         if (result == ACT_NO_MEMORY)

@@ -4,7 +4,7 @@
 
 #include "common/rules/set.h"
 
-struct evaluation {
+struct rules_run {
     const struct rule_set *set;
     const struct rule *rule; /* the one under way */
     size_t rule_at; /* its index */
@@ -17,8 +17,7 @@ struct evaluation {
 };
 
 /* A fact for the rule under way, `score` included; noted in the trace. */
-enum fact_state evaluation_fact(struct evaluation *evaluation, uint32_t slot, bool ask,
-                                struct value *out);
+enum fact_state run_fact(struct rules_run *run, uint32_t slot, bool ask, struct value *out);
 
 /* ---- template.c ---- */
 
@@ -33,7 +32,7 @@ enum template_result {
     TEMPLATE_NO_MEMORY,
 };
 /* Fills the facts in, escaped, cut at ACTION_TEXT_MAX. In the evaluation's arena. */
-enum template_result template_expand(const struct template *template, struct evaluation *evaluation,
+enum template_result template_expand(const struct template *template, struct rules_run *run,
                                      struct slice *out);
 
 #endif

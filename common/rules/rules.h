@@ -5,11 +5,25 @@
  *     when    = country in (KP, RU) and sasl_username is empty
  *     then    = reject 5.7.1 Mail from this country is not accepted here
  *     order   = 300
- *     mode    = enforce        # or shadow
- *     trouble = skip           # or match, defer
- *     stage   = any            # or: connect helo mail rcpt data end-of-message
+ *     mode    = enforce
+ *     trouble = skip
+ *     stage   = any
  *
- * Three-valued logic (Kleene): false and unknown = false, true or unknown = true, not unknown = unknown. */
+ * `when` (always, without it), `order` (of rules that stand in a file), `mode` (or shadow), `trouble` (or match, defer)
+ * and `stage` (or some of connect helo mail rcpt data end-of-message) may be left out.
+ *
+ * Conditions: and, or, not, ( ); FACT alone if it is yes or no; = != < <= > >= with a literal or another fact; in (a, b);
+ * in list:NAME, list:NAME/{fact}, map:NAME/{fact}; matches "glob" or "/regex/i"; is set, is empty; not in, not matches,
+ * is not. A bare word that is no fact, or "quoted text", is a literal, read as the type of the fact it is compared with:
+ *     addresses   192.0.2.1, 192.0.2.0/24 (lies in)
+ *     domains     example.com, .example.com (and below)
+ *     mailboxes   user@example.com, @example.com (all there), @.example.com (and below)
+ *     numbers     10, -1.5, 10M
+ * An empty fact equals no literal, is in nothing, has no order, and is matched as the empty text; two empty facts are
+ * equal.
+ *
+ * Three-valued logic (Kleene): false and unknown = false, true or unknown = true, not unknown = unknown. A comparison with
+ * unknown is unknown, `is empty` too. */
 #ifndef GATEHOUSE_RULES_RULES_H
 #define GATEHOUSE_RULES_RULES_H
 

@@ -120,7 +120,7 @@ struct slice value_spelling(const struct value *value, char room[VALUE_TEXT_MAX]
     return (struct slice){ room, (size_t)len };
 }
 
-enum template_result template_expand(const struct template *template, struct evaluation *evaluation,
+enum template_result template_expand(const struct template *template, struct rules_run *run,
                                      struct slice *out)
 {
     enum template_result result = TEMPLATE_OK;
@@ -134,7 +134,7 @@ enum template_result template_expand(const struct template *template, struct eva
             line_add(&line, piece->text);
             continue;
         }
-        enum fact_state state = evaluation_fact(evaluation, piece->slot, true, &value);
+        enum fact_state state = run_fact(run, piece->slot, true, &value);
         if (state == FACT_MISSING)
             result = TEMPLATE_MISSING; /* go on: all are needed */
         else if (state == FACT_UNKNOWN && result == TEMPLATE_OK)
@@ -143,6 +143,6 @@ enum template_result template_expand(const struct template *template, struct eva
     }
     if (result == TEMPLATE_MISSING)
         return result;
-    *out = arena_copy(evaluation->arena, (struct slice){ line.bytes, line.len });
+    *out = arena_copy(run->arena, (struct slice){ line.bytes, line.len });
     return out->ptr == NULL ? TEMPLATE_NO_MEMORY : result;
 }

@@ -427,53 +427,6 @@ static void runs_rules_where_all_their_facts_exist(UNUSED void **state)
     world_free(&world);
 }
 
-static void fills_in_and_escapes_texts(UNUSED void **state)
-{
-    static const struct {
-        const char *then, *fact, *text, *want;
-    } cases[] = {
-        { "reject No mail from {sender}, sorry", "sender", "a@b.example",
-          "No mail from a@b.example, sorry" },
-        { "reject Bad {helo_name}", "helo_name", "a\r\nb\x01\xc3\xbc", "Bad a??b???" },
-        { "reject Bad {helo_name}", "helo_name", "", "Bad " },
-        { "reject Bad {helo_name}", "helo_name", "?", "Bad unknown" },
-        { "reject Size {size}", "size", "1024", "Size 1024" },
-        { "reject Login {authenticated}", "authenticated", "yes", "Login yes" },
-        { "reject Client {client_address}.", "client_address", "2001:db8::1",
-          "Client 2001:db8::1." },
-        { "reject Set {{x} {spf}{spf}", "spf", "fail", "Set {x} failfail" },
-        { "reject Set {{x}", "spf", "fail", "Set {x}" },
-        { "reject", "spf", "fail", "Access denied" },
-        { "defer 4.7.1", "spf", "fail", "Try again later" },
-    };
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct rule_source rule = { .name = SLICE("r"), .then = slice_of(cases[i].then) };
-        struct world world;
-
-        world_init(&world, &rule, 1);
-        set_fact(&world, cases[i].fact, cases[i].text);
-        assert_int_equal(EVAL_DONE, world_eval(&world, STAGE_DATA));
-        assert_slice(cases[i].want, world.verdict.final->text);
-        world_free(&world);
-    }
-}
-
-static void bounds_texts(UNUSED void **state)
-{
-    struct rule_source rule = ALWAYS("r", "reject Hello {helo_name}");
-    struct world world;
-    char name[1000];
-
-    memset(name, 'x', sizeof name);
-    name[sizeof name - 1] = '\0';
-    world_init(&world, &rule, 1);
-    set_fact(&world, "helo_name", name);
-    assert_int_equal(EVAL_DONE, world_eval(&world, STAGE_DATA));
-    assert_int_equal(ACTION_TEXT_MAX, world.verdict.final->text.len);
-    world_free(&world);
-}
-
 /* An action that needs a mailbox and gets none follows `trouble`. */
 static void takes_no_bad_mailbox(UNUSED void **state)
 {
@@ -504,29 +457,6 @@ static void takes_no_bad_mailbox(UNUSED void **state)
         assert_int_equal(!cases[i].acts, world.verdict.troubled_count);
         world_free(&world);
     }
-}
-
-static void carries_what_actions_take(UNUSED void **state)
-{
-    static const struct rule_source rules[] = {
-        ALWAYS("header", "prepend X-Country:  is {country} "),
-        ALWAYS("delay", "greylist 5m"),
-        ALWAYS("bcc", "bcc Archive@example.com"),
-        ALWAYS("class", "restrict permissive"),
-    };
-    struct world world;
-
-    world_init(&world, rules, COUNT(rules));
-    set_fact(&world, "country", "DE");
-    assert_int_equal(EVAL_DONE, world_eval(&world, STAGE_DATA));
-    assert_int_equal(2, world.verdict.continuing_count);
-    assert_slice("X-Country", world.verdict.continuing[0].header);
-    assert_slice("is DE", world.verdict.continuing[0].text);
-    assert_slice("Archive@example.com", world.verdict.continuing[1].text);
-    assert_slice("permissive", world.verdict.final->text);
-    assert_int_equal(EVAL_DONE, world_eval(&world, STAGE_RCPT));
-    assert_true(world.verdict.continuing[0].duration_ms == 300000);
-    world_free(&world);
 }
 
 /* ---- waiting ---- */
@@ -667,10 +597,7 @@ int main(void)
         cmocka_unit_test(keeps_shadow_rules_apart),
         cmocka_unit_test(follows_the_rules_trouble),
         cmocka_unit_test(runs_rules_where_all_their_facts_exist),
-        cmocka_unit_test(fills_in_and_escapes_texts),
-        cmocka_unit_test(bounds_texts),
         cmocka_unit_test(takes_no_bad_mailbox),
-        cmocka_unit_test(carries_what_actions_take),
         cmocka_unit_test(waits_and_says_what_it_could_need),
         cmocka_unit_test(waits_for_the_facts_of_a_text),
         cmocka_unit_test(asks_for_side_effects_in_their_turn),

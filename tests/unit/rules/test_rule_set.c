@@ -14,7 +14,7 @@ static struct rule_set *compile(const struct rule_source *sources, size_t count,
     return set;
 }
 
-/* Mistakes outside of conditions (those are in test_types.c). */
+/* Mistakes outside of conditions and actions (those are in test_types.c and test_action.c). */
 static const struct {
     struct rule_source source;
     enum rule_field field;
@@ -28,47 +28,12 @@ static const struct {
       RULE_THEN,
       0,
       "\"then\" is missing: what is the rule to do?" },
-    { THEN("  "), RULE_THEN, 0, "\"then\" is missing: what is the rule to do?" },
-    { THEN("rejct 5.7.1 No"), RULE_THEN, 0,
-      "there is no action \"rejct\"; did you mean \"reject\"?" },
-    { THEN(" accept now"), RULE_THEN, 8, "accept takes nothing after it" },
-    { THEN("reject 250 Fine"), RULE_THEN, 7, NULL },
-    { THEN("defer 550 No"), RULE_THEN, 6, NULL },
-    { THEN("reject 550 4.7.1 No"), RULE_THEN, 7, NULL },
-    { THEN("reject {sender} is bad"), RULE_THEN, 7,
-      "the text of a reply begins with words, not with a fact: log reports group by it" },
-    { THEN("reject 5.7.1 Bad {sendr}"), RULE_THEN, 18,
-      "there is no fact \"sendr\"; did you mean \"sender\"?" },
-    { THEN("reject 5.7.1 Bad {sender"), RULE_THEN, 17,
-      "the brace is never closed; {fact} stands for a fact, {{ for a brace" },
-    { THEN("reject Bad {limit.huorly.used}"), RULE_THEN, 18,
-      "there is no limit \"huorly\"; did you mean \"hourly\"?" },
-    { THEN("reject Non-\xc3\xa4scii"), RULE_THEN, 11,
-      "byte 0xc3: texts are printable ASCII, on one line" },
-    { THEN("warn"), RULE_THEN, 4, "warn needs a text" },
-    { THEN("prepend X-Spam yes"), RULE_THEN, 8, "prepend takes a header: \"Name: text\"" },
-    { THEN("prepend X Spam: yes"), RULE_THEN, 8, "prepend takes a header: \"Name: text\"" },
-    { THEN("prepend X-Spam:"), RULE_THEN, 8, "prepend takes a header: \"Name: text\"" },
-    { THEN("redirect nobody"), RULE_THEN, 9, "redirect takes an address: user@example.com" },
-    { THEN("redirect"), RULE_THEN, 8, "redirect takes an address: user@example.com" },
-    { THEN("restrict"), RULE_THEN, 8, "restrict needs a word" },
-    { THEN("restrict a b"), RULE_THEN, 10, "restrict takes one word" },
-    { THEN("limit"), RULE_THEN, 5, "the name of a limit is missing" },
-    { THEN("limit hourly,"), RULE_THEN, 13, "the name of a limit is missing" },
-    { THEN("limit hourly, dayly"), RULE_THEN, 14, "there is no limit \"dayly\"" },
-    { THEN("limit hourly, houly"), RULE_THEN, 14,
-      "there is no limit \"houly\"; did you mean \"hourly\"?" },
-    { THEN("limit hourly, bytes, hourly"), RULE_THEN, 21, "limit hourly is named twice" },
     { .source = { .name = SLICE_INIT("r"),
                   .then = SLICE_INIT("limit hourly"),
                   .stage = SLICE_INIT("rcpt") },
       RULE_THEN,
       6,
       "limit hourly is charged at data, where this rule does not run" },
-    { THEN("greylist"), RULE_THEN, 8, "greylist: the time is missing, for example 5m" },
-    { THEN("greylist soon"), RULE_THEN, 9, NULL },
-    { THEN("score much"), RULE_THEN, 6, "score takes a number such as +2 or -1.5" },
-    { THEN("score 1000001"), RULE_THEN, 6, "score takes a number such as +2 or -1.5" },
     { WITH(order, "first"), RULE_ORDER, 0, "the order is a number from 0 to 1000000000" },
     { WITH(order, "-1"), RULE_ORDER, 0, "the order is a number from 0 to 1000000000" },
     { WITH(order, "1000000001"), RULE_ORDER, 0, "the order is a number from 0 to 1000000000" },
@@ -327,6 +292,26 @@ static void gives_equal_facts_one_slot(UNUSED void **state)
     rule_set_free(&set);
 }
 
+/* The daemon's own facts have the same slots whatever the rules name. */
+static void gives_extra_facts_the_first_slots(UNUSED void **state)
+{
+    static const char *const extra[] = { "country", "sender" };
+    struct rules_schema schema = fake_schema;
+    struct rule_source source = { .name = SLICE("r"),
+                                  .when = SLICE("size > 1 and sender is set"),
+                                  .then = SLICE("accept") };
+
+    schema.extra_facts = extra;
+    schema.extra_fact_count = COUNT(extra);
+    struct rule_set *set = rule_set_new(&schema, &source, 1, NULL);
+    assert_int_equal(3, rule_set_slots(set));
+    assert_int_equal(0, rule_set_slot(set, SLICE("country")));
+    assert_int_equal(1, rule_set_slot(set, SLICE("sender")));
+    assert_int_equal(2, rule_set_slot(set, SLICE("size")));
+    assert_true(rule_set_slot(set, SLICE("spf")) == FACT_NONE);
+    rule_set_free(&set);
+}
+
 static void bounds_the_number_of_rules_and_facts(UNUSED void **state)
 {
     size_t count = RULES_MAX + 1;
@@ -372,6 +357,7 @@ int main(void)
         cmocka_unit_test(warns_of_what_does_not_make_sense),
         cmocka_unit_test(knows_which_names_are_used),
         cmocka_unit_test(gives_equal_facts_one_slot),
+        cmocka_unit_test(gives_extra_facts_the_first_slots),
         cmocka_unit_test(bounds_the_number_of_rules_and_facts),
         cmocka_unit_test(needs_no_listener_and_no_rules),
     };
