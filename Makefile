@@ -95,6 +95,23 @@ $(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBPOLICYD) $(LIBGATECTL) $(L
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
+# Sample configuration and manual pages, made from the programs' own tables.
+$(B)/tools/%: $(B)/obj/tools/%.o $(LIBPOLICYD) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+build/man/gatehouse-policyd.8: build/tools/policyd_documents
+	@mkdir -p $(@D)
+	$< daemon-page > $@
+build/man/policyd.conf.5: build/tools/policyd_documents
+	@mkdir -p $(@D)
+	$< conf-page > $@
+build/man/gatectl.8: build/bin/gatectl
+	@mkdir -p $(@D)
+	$< help --man > $@
+man: build/man/gatehouse-policyd.8 build/man/policyd.conf.5 build/man/gatectl.8
+samples: build/tools/policyd_documents
+	$< sample > conf/policyd.conf
+
 units: $(UNITS)
 benches: $(BENCHES)
 fuzzers: $(FUZZERS)
@@ -129,12 +146,12 @@ fuzz:
 
 DESTDIR ?=
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-install: all
+install: all man
 	scripts/install "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"
 
 clean:
 	rm -rf build
 
-.PHONY: all units benches fuzzers clean run test lint bench check-asan check-tsan fuzz install
+.PHONY: all man samples units benches fuzzers clean run test lint bench check-asan check-tsan fuzz install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -170,6 +170,7 @@ kill "$monitor"
 wait "$monitor" 2>/dev/null || true
 grep -v ' lua\] ' "$run/monitor" | grep -i '"evalsha"' | grep -E 'user[0-9]{12}' | tail -n 1 |
     sed -E 's/user[0-9]{12}/user__rand_int__/g; s/once:[0-9a-f]{32}/once:00000000000000000000__rand_int__/g' >"$run/call"
+cp "$run/call" "$out/call" # for who wants to see what redis-benchmark runs
 mapfile -d '' call < <(/usr/bin/python3 -c '
 import re, sys
 for word in re.findall(r"\"((?:[^\"\\]|\\.)*)\"", sys.stdin.read()):
