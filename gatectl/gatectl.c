@@ -235,7 +235,7 @@ static struct slice invoking_user(struct gatectl *ctl)
         name = entry->pw_name;
     if (name == NULL || name[0] == '\0')
         return arena_printf(ctl->arena, "uid-%u", (unsigned)getuid());
-    for (; name[len] != '\0' && len < sizeof(word) - 1; len++)
+    for (; len < sizeof(word) - 1 && name[len] != '\0'; len++)
         word[len] = ascii_is_print(name[len]) && name[len] != ' ' ? name[len] : '?';
     return arena_copy(ctl->arena, (struct slice){ word, len });
 }
