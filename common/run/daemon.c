@@ -142,7 +142,6 @@ static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
     if (daemon->spec->tick != NULL)
         daemon->spec->tick(daemon);
     say_readiness(daemon);
-    metric_set(metric_of(&metrics[GENERATION]), (int64_t)daemon->generation);
 }
 
 /* A worker that hangs keeps us from saying so, and the service manager restarts us. */
@@ -371,8 +370,7 @@ static int start_main(struct worker *worker)
         daemon_http_start(daemon) == 0) {
         systemd_notify("READY=1");
         log_echo_errors(false);
-        log_info("%s %s: ready, %zu workers", daemon->spec->program->name, GATEHOUSE_VERSION,
-                 daemon->worker_count);
+        log_info("version %s is ready, %zu workers", GATEHOUSE_VERSION, daemon->worker_count);
         return 0;
     }
     log_error("the daemon cannot start");
@@ -498,9 +496,12 @@ static int load_first(struct daemon *daemon)
     return daemon_adopt(daemon, loaded) == 0 ? 0 : EX_OSERR;
 }
 
-static void set_open_gauge(void *arg)
+static void set_gauges(void *arg)
 {
-    metric_set(metric_of(&metrics[OPEN]), (int64_t)daemon_connections(arg));
+    const struct daemon *daemon = arg;
+
+    metric_set(metric_of(&metrics[OPEN]), (int64_t)daemon_connections(daemon));
+    metric_set(metric_of(&metrics[GENERATION]), (int64_t)daemon->generation);
 }
 
 static void start_metrics(struct daemon *daemon)
@@ -511,7 +512,7 @@ static void start_metrics(struct daemon *daemon)
     metrics_register(metrics, COUNT(metrics));
     metric_set(metric_of(&metrics[STARTED]), (int64_t)(daemon->started_ms / SECOND));
     metric_set(metric_series(&metrics[BUILD], build), 1);
-    metrics_on_read(set_open_gauge, daemon);
+    metrics_on_read(set_gauges, daemon);
 }
 
 /* With the configuration loaded and the log open: everything else. */
@@ -527,7 +528,7 @@ static int serve(struct daemon *daemon)
         if (daemon->spec->stop != NULL)
             daemon->spec->stop(daemon);
     }
-    metrics_forget_on_read(set_open_gauge, daemon);
+    metrics_forget_on_read(set_gauges, daemon);
     free_workers(daemon);
     daemon_sockets_close(daemon);
     return status;
@@ -549,7 +550,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
         status = EX_OSERR;
     else if (status == 0) {
         status = serve(&daemon);
-        log_info("%s: ended", spec->program->name);
+        log_info("ended");
         log_close();
     }
     snapshot_unref(&daemon.snapshot);

@@ -200,6 +200,10 @@ static const struct {
     { "bad JSON",
       "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{]",
       "HTTP/1.1 400 ", "{\"error\":\"the body is not JSON: line 1: " },
+    { "in chunks",
+      "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n",
+      "HTTP/1.1 201 Created", "{\"a\":1}" },
     { "no body", "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n\r\n", "HTTP/1.1 400 ",
       "is not JSON" },
     { "a form from a browser",
@@ -227,6 +231,21 @@ static void head_has_no_body(void **state)
 
     assert_non_null(strstr(answer, "Content-Length: 6\r\n"));
     assert_null(strstr(answer, "hello"));
+}
+
+static void gives_leave_to_send_the_body(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    int fd = connect_to(*state);
+    char leave[64] = "";
+
+    send_text(fd, "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n"
+                  "Expect: 100-continue\r\nContent-Length: 7\r\n\r\n");
+    run_for(*state, 20);
+    assert_true(recv(fd, leave, sizeof leave - 1, 0) > 0);
+    assert_string_equal("HTTP/1.1 100 Continue\r\n\r\n", leave);
+    send_text(fd, "{\"a\":1}");
+    assert_non_null(strstr(read_answer(*state, fd, &out), "HTTP/1.1 201 Created"));
 }
 
 static void sends_large_answers_whole(void **state)
@@ -408,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_requests_as_they_deserve, setup, teardown),
         cmocka_unit_test_setup_teardown(head_has_no_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(gives_leave_to_send_the_body, setup, teardown),
         cmocka_unit_test_setup_teardown(sends_large_answers_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_later, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_504_when_the_handler_is_slow, setup, teardown),

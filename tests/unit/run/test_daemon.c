@@ -276,6 +276,7 @@ static const struct {
     { "/ready", " 200 ", "\r\n\r\nok\n" },
     { "/metrics", " 200 ", "gatehouse_connections_accepted_total 1\n" },
     { "/metrics", " 200 ", "gatehouse_connections 1\n" },
+    { "/metrics", " 200 ", "gatehouse_configuration_generation 1\n" },
     { "/metrics", " 200 ", "text/plain; version=0.0.4" },
     { "/nothing", " 404 ", "error" },
 };
