@@ -13,24 +13,36 @@ enum {
 
 /* ---- one rule ---- */
 
-/* One of a few words: its index, or -1 with the mistake reported. An absent text is the first. */
-static int read_choice(struct builder *builder, enum rule_field field, struct slice text,
-                       const char *const *words, size_t count)
+/* What may stand in `mode` and `trouble`, in the order of their enums; `all` is for the error. */
+struct choice {
+    enum rule_field field;
+    const char *all;
+    const char *words[4];
+};
+
+static const struct choice mode_choice = { RULE_MODE,
+                                           "mode is enforce or shadow",
+                                           { "enforce", "shadow", NULL } };
+static const struct choice trouble_choice = { RULE_TROUBLE_FIELD,
+                                              "trouble is skip, match or defer",
+                                              { "skip", "match", "defer", NULL } };
+
+/* Which of the words it is; the first, too, when there is none (`text` absent) or it is wrong, which is reported. */
+static unsigned read_choice(struct builder *builder, struct slice text, const struct choice *choice)
 {
     struct suggest suggest = suggest_for(text);
 
     if (text.ptr == NULL)
         return 0;
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equal(text, slice_of(words[i])))
-            return (int)i;
-        suggest_offer(&suggest, slice_of(words[i]));
+    for (unsigned i = 0; choice->words[i] != NULL; i++) {
+        if (slice_equal(text, slice_of(choice->words[i])))
+            return i;
+        suggest_offer(&suggest, slice_of(choice->words[i]));
     }
-    builder->report.field = field;
-    report_error(&builder->report, 0, "there is no %s \"%.*s\"%s",
-                 field == RULE_MODE ? "mode" : "trouble", SLICE_ARG(slice_part(text, 0, 60)),
-                 hint_of(&suggest).text);
-    return -1;
+    builder->report.field = choice->field;
+    report_error(&builder->report, 0, "%s, not \"%.*s\"%s", choice->all,
+                 SLICE_ARG(slice_part(text, 0, 60)), hint_of(&suggest).text);
+    return 0;
 }
 
 static void read_order(struct builder *builder, const struct rule_source *source, long previous,
@@ -86,16 +98,8 @@ static const struct action_type *find_defer(const struct rules_schema *schema)
 static void read_settings(struct builder *builder, const struct rule_source *source,
                           struct rule *rule)
 {
-    static const char *const modes[] = { "enforce", "shadow" };
-    static const char *const troubles[] = { "skip", "match", "defer" };
-    int mode = read_choice(builder, RULE_MODE, source->mode, modes, COUNT(modes));
-    int trouble =
-        read_choice(builder, RULE_TROUBLE_FIELD, source->trouble, troubles, COUNT(troubles));
-
-    if (mode >= 0)
-        rule->info.mode = (enum rule_mode)mode;
-    if (trouble >= 0)
-        rule->info.trouble = (enum rule_trouble)trouble;
+    rule->info.mode = (enum rule_mode)read_choice(builder, source->mode, &mode_choice);
+    rule->info.trouble = (enum rule_trouble)read_choice(builder, source->trouble, &trouble_choice);
     if (rule->info.trouble != TROUBLE_DEFER)
         return;
     builder->set->defer = find_defer(builder->set->schema);

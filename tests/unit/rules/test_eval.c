@@ -113,115 +113,121 @@ static void binds_not_then_and_then_or(UNUSED void **state)
         }
 }
 
+static const struct {
+    const char *when, *fact, *text;
+    char want;
+} comparisons[] = {
+    /* text: byte by byte */
+    { "helo_name = Foo", "helo_name", "Foo", 'T' },
+    { "helo_name = Foo", "helo_name", "foo", 'F' },
+    { "helo_name != Foo", "helo_name", "foo", 'T' },
+    { "helo_name = \"a \\\"b\\\" \\\\ \\c\"", "helo_name", "a \"b\" \\ \\c", 'T' },
+    /* word: in any case */
+    { "country in (KP, ru)", "country", "RU", 'T' },
+    { "country not in (KP, RU)", "country", "DE", 'T' },
+    { "spf = Fail", "spf", "fail", 'T' },
+    /* number */
+    { "size > 10K", "size", "10240", 'F' },
+    { "size >= 10K", "size", "10240", 'T' },
+    { "size < 1.5K", "size", "1535", 'T' },
+    { "size <= 1M", "size", "1048577", 'F' },
+    { "size = 1G", "size", "1073741824", 'T' },
+    { "dnsbl.score = 0.3", "dnsbl.score", "0.3", 'T' },
+    { "dnsbl.score < -0.5", "dnsbl.score", "-0.501", 'T' },
+    { "dnsbl.score in (1, 2)", "dnsbl.score", "2", 'T' },
+    { "dnsbl.score not in (1, 2)", "dnsbl.score", "2.01", 'T' },
+    { "dnsbl.score >= 0.001", "dnsbl.score", "0", 'F' },
+    /* boolean */
+    { "authenticated = no", "authenticated", "no", 'T' },
+    { "authenticated != yes", "authenticated", "yes", 'F' },
+    /* address: lies in */
+    { "client_address = 192.0.2.0/24", "client_address", "192.0.2.77", 'T' },
+    { "client_address = 192.0.2.0/24", "client_address", "192.0.3.1", 'F' },
+    { "client_address != 192.0.2.0/24", "client_address", "192.0.3.1", 'T' },
+    { "client_address = 192.0.2.1", "client_address", "::ffff:192.0.2.1", 'T' },
+    { "client_address in (10.0.0.0/8, 2001:db8::/32)", "client_address", "2001:db8::1", 'T' },
+    { "client_address in (::/0)", "client_address", "10.0.0.1", 'F' },
+    /* domain */
+    { "sender_domain = EXAMPLE.com", "sender_domain", "example.com", 'T' },
+    { "sender_domain = example.com", "sender_domain", "a.example.com", 'F' },
+    { "sender_domain = .example.com", "sender_domain", "a.example.com", 'T' },
+    { "sender_domain = .example.com", "sender_domain", "example.com", 'T' },
+    { "sender_domain = .example.com", "sender_domain", "badexample.com", 'F' },
+    { "sender_domain = b\xc3\xbc"
+      "cher.example",
+      "sender_domain", "xn--bcher-kva.example", 'T' },
+    /* mailbox */
+    { "sender = Alice@Example.COM", "sender", "alice@example.com", 'T' },
+    { "sender in (@example.com, x@y.example)", "sender", "bob@example.com", 'T' },
+    { "sender = @example.com", "sender", "bob@a.example.com", 'F' },
+    { "sender = @.example.com", "sender", "bob@a.example.com", 'T' },
+    { "sender = @.example.com", "sender", "bob@example.com", 'T' },
+    { "sender = @.example.com", "sender", "bob@badexample.com", 'F' },
+    { "sasl_username = alice", "sasl_username", "alice", 'T' },
+    { "sasl_username = @example.com", "sasl_username", "alice", 'F' },
+    /* empty: = is false, != is true, no order, in nothing */
+    { "helo_name = x", "helo_name", "", 'F' },
+    { "helo_name != x", "helo_name", "", 'T' },
+    { "size < 1", "size", "", 'F' },
+    { "size >= 0", "size", "", 'F' },
+    { "size = 0", "size", "", 'F' },
+    { "size != 0", "size", "", 'T' },
+    { "sender in (@example.com)", "sender", "", 'F' },
+    { "sender not in (@example.com)", "sender", "", 'T' },
+    { "client_address != 192.0.2.0/24", "client_address", "", 'T' },
+    { "sender in list:block", "sender", "", 'F' },
+    { "helo_name matches \"a*\"", "helo_name", "", 'F' },
+    { "helo_name matches \"*\"", "helo_name", "", 'T' },
+    { "sender is empty", "sender", "", 'T' },
+    { "sender is set", "sender", "", 'F' },
+    { "sender is not empty", "sender", "a@b.example", 'T' },
+    { "sender is not set", "sender", "a@b.example", 'F' },
+    { "size is empty", "size", "0", 'F' },
+    { "client_address is set", "client_address", "192.0.2.1", 'T' },
+    /* unknown */
+    { "sender is empty", "sender", "?", 'U' },
+    { "sender is not set", "sender", "?", 'U' },
+    { "spf != fail", "spf", "?", 'U' },
+    { "spf not in (fail)", "spf", "?", 'U' },
+    { "size > 1", "size", "?", 'U' },
+    { "sender in list:block", "sender", "?", 'U' },
+    { "helo_name not matches \"a\"", "helo_name", "?", 'U' },
+    /* patterns */
+    { "helo_name matches \"mx?.example.*\"", "helo_name", "mx1.example.com", 'T' },
+    { "helo_name matches \"mx?.example.*\"", "helo_name", "MX1.example.com", 'F' },
+    { "helo_name not matches \"*.com\"", "helo_name", "mx1.example.com", 'F' },
+    { "helo_name matches \"/^MX\\d\\./i\"", "helo_name", "mx1.example.com", 'T' },
+    { "client_name matches \"*.EXAMPLE.com\"", "client_name", "a.example.com", 'T' },
+    { "helo_name matches \"/(a+)+$/\"", "helo_name", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", 'U' },
+    /* lists and maps */
+    { "sender in list:block", "list:block", "x@example.com, me@example.com", 'T' },
+    { "sender not in list:block", "list:block", "x@example.com, me@example.com", 'F' },
+    { "sender in list:block", "list:block", "?", 'U' },
+    { "sender in list:allow/{recipient}", "list:allow/you@example.org", "me@example.com", 'T' },
+    { "sender in list:allow/{recipient}", "list:allow/her@example.org", "me@example.com", 'F' },
+    { "sender in list:allow/{recipient}", "list:allow", "me@example.com", 'F' },
+    { "sasl_username not in map:owners/{sender}", "map:owners/me@example.com", "login", 'F' },
+    { "sasl_username not in map:owners/{sender}", "map:owners/me@example.com", "other", 'T' },
+    { "sasl_username in map:owners/{sender}", "sender", "", 'F' },
+    { "sasl_username in map:owners/{sender}", "sender", "?", 'U' },
+};
+
 static void compares_by_type(UNUSED void **state)
 {
-    static const struct {
-        const char *when, *fact, *text;
-        char want;
-    } cases[] = {
-        /* text: byte by byte */
-        { "helo_name = Foo", "helo_name", "Foo", 'T' },
-        { "helo_name = Foo", "helo_name", "foo", 'F' },
-        { "helo_name != Foo", "helo_name", "foo", 'T' },
-        { "helo_name = \"a \\\"b\\\" \\\\ \\c\"", "helo_name", "a \"b\" \\ \\c", 'T' },
-        /* word: in any case */
-        { "country in (KP, ru)", "country", "RU", 'T' },
-        { "country not in (KP, RU)", "country", "DE", 'T' },
-        { "spf = Fail", "spf", "fail", 'T' },
-        /* number */
-        { "size > 10K", "size", "10240", 'F' },
-        { "size >= 10K", "size", "10240", 'T' },
-        { "size < 1.5K", "size", "1535", 'T' },
-        { "size <= 1M", "size", "1048577", 'F' },
-        { "size = 1G", "size", "1073741824", 'T' },
-        { "dnsbl.score = 0.3", "dnsbl.score", "0.3", 'T' },
-        { "dnsbl.score < -0.5", "dnsbl.score", "-0.501", 'T' },
-        { "dnsbl.score in (1, 2)", "dnsbl.score", "2", 'T' },
-        { "dnsbl.score not in (1, 2)", "dnsbl.score", "2.01", 'T' },
-        { "dnsbl.score >= 0.001", "dnsbl.score", "0", 'F' },
-        /* boolean */
-        { "authenticated = no", "authenticated", "no", 'T' },
-        { "authenticated != yes", "authenticated", "yes", 'F' },
-        /* address: lies in */
-        { "client_address = 192.0.2.0/24", "client_address", "192.0.2.77", 'T' },
-        { "client_address = 192.0.2.0/24", "client_address", "192.0.3.1", 'F' },
-        { "client_address != 192.0.2.0/24", "client_address", "192.0.3.1", 'T' },
-        { "client_address = 192.0.2.1", "client_address", "::ffff:192.0.2.1", 'T' },
-        { "client_address in (10.0.0.0/8, 2001:db8::/32)", "client_address", "2001:db8::1", 'T' },
-        { "client_address in (::/0)", "client_address", "10.0.0.1", 'F' },
-        /* domain */
-        { "sender_domain = EXAMPLE.com", "sender_domain", "example.com", 'T' },
-        { "sender_domain = example.com", "sender_domain", "a.example.com", 'F' },
-        { "sender_domain = .example.com", "sender_domain", "a.example.com", 'T' },
-        { "sender_domain = .example.com", "sender_domain", "example.com", 'T' },
-        { "sender_domain = .example.com", "sender_domain", "badexample.com", 'F' },
-        { "sender_domain = b\xc3\xbc"
-          "cher.example",
-          "sender_domain", "xn--bcher-kva.example", 'T' },
-        /* mailbox */
-        { "sender = Alice@Example.COM", "sender", "alice@example.com", 'T' },
-        { "sender in (@example.com, x@y.example)", "sender", "bob@example.com", 'T' },
-        { "sender = @example.com", "sender", "bob@a.example.com", 'F' },
-        { "sender = @.example.com", "sender", "bob@a.example.com", 'T' },
-        { "sender = @.example.com", "sender", "bob@example.com", 'T' },
-        { "sender = @.example.com", "sender", "bob@badexample.com", 'F' },
-        { "sasl_username = alice", "sasl_username", "alice", 'T' },
-        { "sasl_username = @example.com", "sasl_username", "alice", 'F' },
-        /* empty: = is false, != is true, no order, in nothing */
-        { "helo_name = x", "helo_name", "", 'F' },
-        { "helo_name != x", "helo_name", "", 'T' },
-        { "size < 1", "size", "", 'F' },
-        { "size >= 0", "size", "", 'F' },
-        { "size = 0", "size", "", 'F' },
-        { "size != 0", "size", "", 'T' },
-        { "sender in (@example.com)", "sender", "", 'F' },
-        { "sender not in (@example.com)", "sender", "", 'T' },
-        { "client_address != 192.0.2.0/24", "client_address", "", 'T' },
-        { "sender in list:block", "sender", "", 'F' },
-        { "helo_name matches \"a*\"", "helo_name", "", 'F' },
-        { "helo_name matches \"*\"", "helo_name", "", 'T' },
-        { "sender is empty", "sender", "", 'T' },
-        { "sender is set", "sender", "", 'F' },
-        { "sender is not empty", "sender", "a@b.example", 'T' },
-        { "sender is not set", "sender", "a@b.example", 'F' },
-        { "size is empty", "size", "0", 'F' },
-        { "client_address is set", "client_address", "192.0.2.1", 'T' },
-        /* unknown */
-        { "sender is empty", "sender", "?", 'U' },
-        { "sender is not set", "sender", "?", 'U' },
-        { "spf != fail", "spf", "?", 'U' },
-        { "spf not in (fail)", "spf", "?", 'U' },
-        { "size > 1", "size", "?", 'U' },
-        { "sender in list:block", "sender", "?", 'U' },
-        { "helo_name not matches \"a\"", "helo_name", "?", 'U' },
-        /* patterns */
-        { "helo_name matches \"mx?.example.*\"", "helo_name", "mx1.example.com", 'T' },
-        { "helo_name matches \"mx?.example.*\"", "helo_name", "MX1.example.com", 'F' },
-        { "helo_name not matches \"*.com\"", "helo_name", "mx1.example.com", 'F' },
-        { "helo_name matches \"/^MX\\d\\./i\"", "helo_name", "mx1.example.com", 'T' },
-        { "client_name matches \"*.EXAMPLE.com\"", "client_name", "a.example.com", 'T' },
-        { "helo_name matches \"/(a+)+$/\"", "helo_name", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
-          'U' },
-        /* lists and maps */
-        { "sender in list:block", "list:block", "x@example.com, me@example.com", 'T' },
-        { "sender not in list:block", "list:block", "x@example.com, me@example.com", 'F' },
-        { "sender in list:block", "list:block", "?", 'U' },
-        { "sender in list:allow/{recipient}", "list:allow/you@example.org", "me@example.com", 'T' },
-        { "sender in list:allow/{recipient}", "list:allow/her@example.org", "me@example.com", 'F' },
-        { "sender in list:allow/{recipient}", "list:allow", "me@example.com", 'F' },
-        { "sasl_username not in map:owners/{sender}", "map:owners/me@example.com", "login", 'F' },
-        { "sasl_username not in map:owners/{sender}", "map:owners/me@example.com", "other", 'T' },
-        { "sasl_username in map:owners/{sender}", "sender", "", 'F' },
-        { "sasl_username in map:owners/{sender}", "sender", "?", 'U' },
-    };
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        const char *facts[] = { "sender",          "me@example.com", "recipient",
-                                "you@example.org", "sasl_username",  "login",
-                                cases[i].fact,     cases[i].text,    NULL };
-        char got = outcome(cases[i].when, facts);
-        if (got != cases[i].want)
-            fail_msg("%s with %s=%s: %c", cases[i].when, cases[i].fact, cases[i].text, got);
+    for (size_t i = 0; i < COUNT(comparisons); i++) {
+        const char *facts[] = { "sender",
+                                "me@example.com",
+                                "recipient",
+                                "you@example.org",
+                                "sasl_username",
+                                "login",
+                                comparisons[i].fact,
+                                comparisons[i].text,
+                                NULL };
+        char got = outcome(comparisons[i].when, facts);
+        if (got != comparisons[i].want)
+            fail_msg("%s with %s=%s: %c", comparisons[i].when, comparisons[i].fact,
+                     comparisons[i].text, got);
     }
 }
 
