@@ -33,7 +33,6 @@ mynetworks = 127.0.0.0/8
 smtp_dns_support_level = disabled
 smtpd_peername_lookup = no
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
-smtpd_relay_restrictions = reject_unauth_destination
 relay_domains = example.org
 relay_transport = smtp:[127.0.0.1]:{sink}
 default_transport = smtp:[127.0.0.1]:{sink}
