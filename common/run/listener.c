@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 4096 }; /* as net.core.somaxconn: a unix socket with a full one refuses */
 
 static const char *unix_path(const struct sockaddr_storage *address)
 {

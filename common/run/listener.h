@@ -13,7 +13,7 @@
 struct listener_options {
     mode_t mode; /* of a unix socket */
     gid_t group; /* of a unix socket; LISTENER_NO_GROUP: the process's own */
-    int backlog; /* 0: 1024 */
+    int backlog; /* 0: 4096 */
 };
 
 struct listener {
