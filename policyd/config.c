@@ -86,8 +86,6 @@ static const struct conf_param classes_params[] = {
 /* clang-format off */
 static const struct conf_param params[] = {
     COMMON_PARAMS("policyd", "unix:/var/spool/postfix/gatehouse/policyd"),
-    { PARAM(listen_group), CONF_TEXT, "", 0, 32, .example = "postfix",
-      .doc = "The group of the unix sockets in listen. Empty: the one that policyd runs with." },
     { PARAM(geoip_database), CONF_PATH, "", 0, 0, .live = true, .example = "/var/lib/GeoIP/GeoLite2-Country.mmdb",
       .doc = "A country database in MaxMind's format, for the facts country, continent and asn; read again when it "
              "changes. Without one they are unknown." },

@@ -39,7 +39,6 @@ struct policyd_config {
     bool strip_extension;
     struct slice recipient_delimiter;
     uint64_t idle_timeout, request_timeout; /* ms */
-    struct slice listen_group;
     const struct rule_section *rules;
     size_t rule_count;
     const struct limit_section *limits;

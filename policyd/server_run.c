@@ -49,8 +49,13 @@ static int policyd_start(struct daemon *daemon)
     policy_metrics_register(&policyd->metrics);
     policyd->answers = answers_new(ANSWERS_MAX);
     policyd->seen = seen_new(SEEN_MAX);
-    struct stores_options options = { common->store, common->store_password_file,
-                                      common->memory_limit, daemon_clock(daemon) };
+    struct stores_options options = {
+        .url = common->store,
+        .password_file = common->store_password_file,
+        .memory_limit = common->memory_limit,
+        .log_age_ms = common->log_age,
+        .clock = daemon_clock(daemon),
+    };
     policyd->stores = stores_new(&options, &error);
     if (policyd->answers != NULL && policyd->seen != NULL && policyd->stores != NULL) {
         if (slice_equal(common->store, SLICE("memory")))

@@ -31,6 +31,7 @@ struct common_config {
     struct slice log; /* syslog, journal, stderr, file:PATH */
     enum conf_log_level log_level;
     enum conf_log_addresses log_addresses;
+    uint64_t log_age; /* ms */
     uint64_t budget; /* ms */
     uint64_t memory_limit; /* bytes */
 };
@@ -80,6 +81,9 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
       .live = true,                                                                                \
       .doc = "How mailboxes appear in the decision log: in full, their domain alone, or as a "     \
              "hash." },                                                                      \
+    { COMMON_PARAM(log_age), CONF_TIME, "7d", 0, 366 * DAY,                                        \
+      .doc = "How long decisions stay in the store's log, for gatectl why and tail; 0: until there " \
+             "are too many. Redis 6.2 or later." },                                                \
     { COMMON_PARAM(budget), CONF_TIME, "5s", 100, 90 * SECOND, .live = true,                       \
       .doc = "For all lookups of one request together; what is known by then decides." },          \
     { COMMON_PARAM(memory_limit), CONF_SIZE, "256M", UINT64_C(16) << 20, UINT64_C(64) << 30,       \

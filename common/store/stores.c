@@ -1,6 +1,7 @@
 /* common/store/stores.c - see stores.h. */
 #include "common/store/stores.h"
 
+#include "common/observe/metrics.h"
 #include "common/store/store_redis.h"
 
 #include <errno.h>
@@ -13,6 +14,63 @@ struct stores {
     struct store_memory *memory;
     struct store_redis *redis; /* NULL: memory is all there is */
 };
+
+/* ---- what the memory store tells ---- */
+
+enum {
+    MEMORY_USED,
+    COUNTERS,
+    EVICTED,
+    UNCOUNTED,
+    SQUEEZED,
+    FORGOTTEN,
+    OWED,
+    OWED_LOST,
+    MEMORY_METRICS
+};
+
+static struct metric metrics[MEMORY_METRICS] = {
+    [MEMORY_USED] = METRIC("gatehouse_store_memory_bytes", METRIC_GAUGE,
+                           "Memory taken by counters in this process."),
+    [COUNTERS] = METRIC("gatehouse_store_counters", METRIC_GAUGE, "Counters kept in this process."),
+    [EVICTED] = METRIC(
+        "gatehouse_store_evicted", METRIC_GAUGE,
+        "Entries dropped before their time since the start, because memory_limit was reached."),
+    [UNCOUNTED] =
+        METRIC("gatehouse_store_uncounted", METRIC_GAUGE,
+               "Charges of new subjects since the start that passed uncounted at memory_limit."),
+    [SQUEEZED] = METRIC(
+        "gatehouse_store_squeezed", METRIC_GAUGE,
+        "Counters since the start whose slots come free later than they should, at memory_limit."),
+    [FORGOTTEN] = METRIC("gatehouse_store_forgotten", METRIC_GAUGE,
+                         "Charges since the start that a retry could repeat, at memory_limit."),
+    [OWED] = METRIC("gatehouse_store_owed", METRIC_GAUGE,
+                    "Charges that are still to be written back to Redis."),
+    [OWED_LOST] = METRIC("gatehouse_store_owed_lost", METRIC_GAUGE,
+                         "Charges since the start that never will be: there were too many."),
+};
+
+/* Before every reading, on its thread. */
+static void memory_tell(void *arg)
+{
+    struct store_memory_stats stats;
+
+    store_memory_stats(arg, &stats);
+    const uint64_t values[MEMORY_METRICS] = {
+        [MEMORY_USED] = stats.memory_used,
+        [COUNTERS] = stats.counters,
+        [EVICTED] = stats.evicted,
+        [UNCOUNTED] = stats.uncounted,
+        [SQUEEZED] = stats.squeezed,
+        [FORGOTTEN] = stats.forgotten,
+        [OWED] = stats.owed,
+        [OWED_LOST] = stats.owed_lost,
+    };
+    for (size_t i = 0; i < MEMORY_METRICS; i++)
+        metric_set(metric_of(&metrics[i]), (int64_t)values[i]);
+}
+
+/* ---- making them ---- */
 
 static int file_read(const char *path, struct buf *out)
 {
@@ -52,7 +110,9 @@ static bool secrets_read(struct slice path, struct redis_secrets *out, struct bu
 static bool redis_make(struct stores *stores, const struct stores_options *options,
                        struct buf *error)
 {
-    struct store_redis_options redis = { .clock = options->clock, .shadow = stores->memory };
+    struct store_redis_options redis = { .clock = options->clock,
+                                         .shadow = stores->memory,
+                                         .log_age_ms = options->log_age_ms };
     const char *why;
 
     if (!redis_url_parse(options->url, &redis.url, &why)) {
@@ -79,6 +139,8 @@ struct stores *stores_new(const struct stores_options *options, struct buf *erro
         stores_free(&stores);
         return NULL;
     }
+    metrics_register(metrics, COUNT(metrics));
+    metrics_on_read(memory_tell, stores->memory);
     if (!slice_equal(options->url, SLICE("memory")) && !redis_make(stores, options, error))
         stores_free(&stores);
     return stores;
@@ -88,6 +150,8 @@ void stores_free(struct stores **stores)
 {
     if (*stores == NULL)
         return;
+    if ((*stores)->memory != NULL)
+        metrics_forget_on_read(memory_tell, (*stores)->memory);
     store_redis_free(&(*stores)->redis);
     store_memory_free(&(*stores)->memory);
     free(*stores);
