@@ -1,7 +1,7 @@
 /* common/net/redis_url.c - see redis_url.h. */
 #include "common/net/redis_url.h"
 
-static const unsigned db_most = 9999;
+static const unsigned db_most = 65535;
 
 /* A copy with a NUL; false when it is too long or contains one itself. */
 static bool copy_text(struct slice text, char *out, size_t size)
@@ -39,7 +39,7 @@ static const char *parse_db(struct slice text, struct redis_url *url)
     uint64_t db;
 
     if (!parse_number(text, db_most, &db))
-        return "the database is a number from 0 to 9999";
+        return "the database is a number from 0 to 65535";
     url->db = (unsigned)db;
     return NULL;
 }

@@ -31,7 +31,7 @@ struct redis_url {
     char master[65]; /* SENTINEL: NAME */
     struct redis_host hosts[REDIS_HOSTS_MAX]; /* TCP: one */
     size_t host_count;
-    unsigned db; /* 0 to 9999 */
+    unsigned db; /* 0 to 65535 */
 };
 
 /* On failure *error is a constant text that says what is wrong. */
