@@ -76,31 +76,39 @@ bool is_serving(const struct worker_store *store)
     return store->breaker == BREAKER_CLOSED && redis_is_ready(store->redis);
 }
 
-/* Says what changed, once for the process: it is up when all its workers are. */
+/* One line for each change of the process's state: it is up when all its workers are. */
+static void say_state(struct store_redis *shared)
+{
+    char problem[sizeof(shared->problem)];
+
+    if (atomic_load(&shared->workers_down) == 0) {
+        log_once_per_change(&shared->state, 0, LOG_LEVEL_INFO, "store: redis is in use again");
+        return;
+    }
+    pthread_mutex_lock(&shared->lock);
+    memcpy(problem, shared->problem, sizeof(problem));
+    pthread_mutex_unlock(&shared->lock);
+    log_once_per_change(&shared->state, 1, LOG_LEVEL_WARNING,
+                        "store: redis is not in use, deciding locally: %s", problem);
+}
+
+/* Keeps the count of workers that are down, and the last reason. */
 static void report(struct worker_store *store, const char *why)
 {
     struct store_redis *shared = store->shared;
     bool is_up = is_serving(store);
-    unsigned down;
 
     if (!is_up) {
         pthread_mutex_lock(&shared->lock);
         snprintf(shared->problem, sizeof(shared->problem), "%s", why);
         pthread_mutex_unlock(&shared->lock);
     }
-    if (store->reported == (is_up ? REPORTED_UP : REPORTED_DOWN))
-        return;
-    if (is_up)
-        down = atomic_fetch_sub(&shared->workers_down, store->reported != REPORTED_NOTHING) -
-               (store->reported != REPORTED_NOTHING);
-    else
-        down = atomic_fetch_add(&shared->workers_down, 1) + 1;
+    if (is_up && store->reported == REPORTED_DOWN)
+        atomic_fetch_sub(&shared->workers_down, 1);
+    else if (!is_up && store->reported != REPORTED_DOWN)
+        atomic_fetch_add(&shared->workers_down, 1);
     store->reported = is_up ? REPORTED_UP : REPORTED_DOWN;
-    if (down == 0)
-        log_once_per_change(&shared->state, 0, LOG_LEVEL_INFO, "store: redis is in use again");
-    else
-        log_once_per_change(&shared->state, 1, LOG_LEVEL_WARNING,
-                            "store: redis is not in use, deciding locally: %s", why);
+    say_state(shared);
 }
 
 void breaker_open(struct worker_store *store, enum breaker how, const char *why)
@@ -171,6 +179,8 @@ void note_error(struct worker_store *store, const struct redisReply *reply)
         break;
     case REDIS_NO_ERROR:
         store_count(STORE_MISTAKES);
+        log_once_per_change(&store->shared->mistake, 2, LOG_LEVEL_ERROR,
+                            "store: redis gives an unexpected reply");
         break;
     case REDIS_NOSCRIPT:
         break;
@@ -426,6 +436,8 @@ static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
     struct worker_store *store = arg;
 
+    if (store->reported != REPORTED_NOTHING)
+        say_state(store->shared); /* what was held back, so as not to write too often */
     if (!redis_is_ready(store->redis)) {
         if (store->reported != REPORTED_NOTHING || ++store->ticks_down >= TICKS_UNTIL_DOWN)
             report(store, redis_problem(store->redis));

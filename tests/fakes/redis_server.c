@@ -184,26 +184,68 @@ static void print_reply(const redisReply *reply, char *out, size_t size)
     }
 }
 
-const char *redis_server_ask(struct redis_server *server, const char *format, ...)
+static redisContext *context_open(struct redis_server *server)
 {
     const struct timeval timeout = { 2, 0 };
     redisContext *context = redisConnectUnixWithTimeout(server->socket, timeout);
-    redisReply *reply = NULL;
-    va_list list;
 
     snprintf(server->answer, sizeof(server->answer), "?");
-    if (context != NULL && context->err == 0) {
+    if (context == NULL)
+        give_up("out of memory");
+    if (context->err == 0) {
         redisSetTimeout(context, timeout);
         if (server->password[0] != '\0')
             freeReplyObject(redisCommand(context, "AUTH %s", server->password));
-        va_start(list, format);
-        reply = redisvCommand(context, format, list);
-        va_end(list);
+        return context;
     }
+    redisFree(context);
+    return NULL;
+}
+
+static const char *context_end(struct redis_server *server, redisContext *context,
+                               redisReply *reply)
+{
     if (reply != NULL)
         print_reply(reply, server->answer, sizeof(server->answer));
     freeReplyObject(reply);
+    redisFree(context);
+    return server->answer;
+}
+
+const char *redis_server_ask(struct redis_server *server, const char *format, ...)
+{
+    redisContext *context = context_open(server);
+    va_list list;
+
+    if (context == NULL)
+        return server->answer;
+    va_start(list, format);
+    redisReply *reply = redisvCommand(context, format, list);
+    va_end(list);
+    return context_end(server, context, reply);
+}
+
+static void ask_one(struct redis_server *server, struct slice command)
+{
+    redisContext *context = context_open(server);
+    const char *words[16];
+    size_t lengths[COUNT(words)];
+    int count = 0;
+    struct slice word;
+
+    while (count < (int)COUNT(words) && slice_next(&command, ' ', &word)) {
+        words[count] = word.ptr;
+        lengths[count++] = word.len;
+    }
     if (context != NULL)
-        redisFree(context);
+        context_end(server, context, redisCommandArgv(context, count, words, lengths));
+}
+
+const char *redis_server_ask_words(struct redis_server *server, const char *commands)
+{
+    struct slice rest = slice_of(commands), command;
+
+    while (slice_next(&rest, ';', &command))
+        ask_one(server, command);
     return server->answer;
 }

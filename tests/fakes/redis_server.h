@@ -33,6 +33,9 @@ void redis_server_end(struct redis_server *server); /* kills it and removes its 
 const char *redis_server_ask(struct redis_server *server, const char *format, ...)
     PRINTF_LIKE(2, 3);
 
+/* Commands separated by `;`, their words by blanks; the answer to the last one. */
+const char *redis_server_ask_words(struct redis_server *server, const char *commands);
+
 uint16_t free_port(void); /* of loopback */
 
 #endif

@@ -42,7 +42,7 @@ static int open_store(UNUSED void **state)
 
     fake_clock_init(&fake);
     redis_server_ask(&server, "FLUSHALL");
-    snprintf(url, sizeof(url), "redis+unix://%s?db=3", server.socket);
+    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
     test_store_open(&test, url, NULL, &fake.clock, true);
     return test_store_wait(&test, STORE_UP, 3000) ? 0 : -1;
 }
@@ -193,10 +193,7 @@ static void a_live_value_is_in_force_at_once(UNUSED void **state)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        redis_server_ask(&server, "EVAL %s 0 %s",
-                         "redis.call('SELECT',3) local w={} for s in ARGV[1]:gmatch('%S+') do "
-                         "w[#w+1]=s end return redis.call(unpack(w))",
-                         rows[i].command);
+        redis_server_ask_words(&server, rows[i].command);
         struct charged got =
             test_store_charge(&test, limit_of(hourly), "alice@example.com", 0, NULL, CHARGE_PEEK);
         if (got.use.rate.most != rows[i].most || (got.use.bad != SIZE_MAX) != rows[i].is_bad ||
@@ -277,7 +274,7 @@ static void reads_a_large_hash_in_steps(UNUSED void **state)
     size_t distinct = 0;
 
     redis_server_ask(&server, "EVAL %s 0",
-                     "redis.call('SELECT',3) for i=0,29999 do redis.call('HSET','gh:list:large',i,"
+                     "for i=0,29999 do redis.call('HSET','gh:list:large',i,"
                      "'note=x') end return 1");
     test_store_finish(&test, store_read(test.store, &read), &read.call);
     assert_int_equal(STORE_OK, read.call.result);
@@ -309,18 +306,14 @@ static void polling_sees_each_change(UNUSED void **state)
         { "DEL gh:rule", { true, false, false } },
         { "SET gh:list:s not-a-hash", { false, false, true } },
         { "INCR gh:gen", { false, false, false } },
-        { "LARGE", { false, true, false } },
+        { "EVAL for\ti=1,2001\tdo\tredis.call('HSET','gh:list:l',i,'x')\tend 0",
+          { false, true, false } },
         { "HSET gh:list:l 1 y", { false, false, false } }, /* by hand, large: needs INCR gh:gen */
         { "INCR gh:gen", { false, true, false } },
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        redis_server_ask(
-            &server, "EVAL %s 0 %s",
-            "redis.call('SELECT',3) if ARGV[1]=='LARGE' then for i=1,2001 do "
-            "redis.call('HSET','gh:list:l',i,'x') end return 1 end local w={} for s in "
-            "ARGV[1]:gmatch('%S+') do w[#w+1]=s end return redis.call(unpack(w))",
-            rows[i].command);
+        redis_server_ask_words(&server, rows[i].command);
         test_store_finish(&test, store_poll(test.store, &poll), &poll.call);
         assert_int_equal(STORE_OK, poll.call.result);
         for (size_t k = 0; k < 3; k++) {

@@ -1,0 +1,395 @@
+/* The store when Redis is hung, killed, replaced, read-only, full, locked or of another version, while charges go on: every
+ * call is answered, none later than 100 ms and some slack, Redis is in use again within a second, and nothing is admitted
+ * twice over. */
+#include "tests/unit/unit.h"
+
+#include <time.h>
+
+#include "tests/fakes/fake_limits.h"
+#include "tests/fakes/redis_server.h"
+#include "tests/fakes/test_store.h"
+
+enum {
+    SLOWEST_MS = 100 + 150, /* the promise, and what a busy machine may add */
+    RECOVERY_MS = 1000 + 200,
+};
+
+static struct redis_server server, other;
+static struct test_store test;
+static struct limit_set *hourly, *many;
+
+static const struct limit *limit_of(struct limit_set *set)
+{
+    return limit_set_at(set, 0);
+}
+
+static int start(UNUSED void **state)
+{
+    hourly = fake_limit("hourly", "10/1h");
+    many = fake_limit("many", "1000000/1h");
+    return 0;
+}
+
+static int stop(UNUSED void **state)
+{
+    limit_set_free(&hourly);
+    limit_set_free(&many);
+    return 0;
+}
+
+static void open_by_tcp(const char *password)
+{
+    char url[64];
+
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%u", server.port);
+    test_store_open(&test, url, password, &clock_system, false);
+    assert_true(test_store_wait(&test, STORE_UP, 3000));
+}
+
+static int start_server(UNUSED void **state)
+{
+    redis_server_init(&server);
+    redis_server_start(&server, NULL);
+    open_by_tcp(NULL);
+    return 0;
+}
+
+static int stop_server(UNUSED void **state)
+{
+    test_store_close(&test);
+    redis_server_end(&server);
+    return 0;
+}
+
+struct load {
+    unsigned charges, admitted, degraded;
+    uint64_t slowest_ms, first_ms; /* of all; of the first one */
+};
+
+/* Charges with names of their own, one after the other. */
+static struct load charge_for(unsigned ms)
+{
+    static unsigned number;
+    uint64_t end = real_ms() + ms;
+    struct load load = { 0 };
+
+    while (real_ms() < end) {
+        char name[33];
+        snprintf(name, sizeof(name), "load%u", number++);
+        struct charged got =
+            test_store_charge(&test, limit_of(many), "alice", 1, name, CHARGE_ONCE);
+        assert_int_equal(STORE_OK, got.result);
+        if (load.charges++ == 0)
+            load.first_ms = got.took_ms;
+        if (got.took_ms > load.slowest_ms)
+            load.slowest_ms = got.took_ms;
+        load.admitted += got.admitted;
+        load.degraded += got.is_degraded;
+        test_store_run(&test, 1);
+    }
+    return load;
+}
+
+static void assert_local(struct load load)
+{
+    assert_true(load.charges > 10);
+    assert_int_equal(load.charges, load.admitted);
+    assert_true(load.degraded >= load.charges - 1);
+    if (load.slowest_ms > SLOWEST_MS)
+        fail_msg("a charge took %u ms", (unsigned)load.slowest_ms);
+}
+
+static uint64_t redis_usage(struct redis_server *of, struct limit_set *set, const char *login)
+{
+    static const char sum[] =
+        "local t=0 for _,k in ipairs(redis.call('KEYS',ARGV[1])) do for _,v in "
+        "ipairs(redis.call('HVALS',k)) do t=t+v end end return t";
+    char pattern[96];
+    uint64_t number = UINT64_MAX;
+
+    snprintf(pattern, sizeof(pattern), "gh:q:{t:%s}:%.*s.*", login,
+             SLICE_ARG(limit_name(limit_of(set))));
+    (void)slice_to_u64(slice_of(redis_server_ask(of, "EVAL %s 0 %s", sum, pattern)), &number);
+    return number;
+}
+
+/* Waits until everything is written back. */
+static void assert_usage(struct redis_server *of, struct limit_set *set, const char *login,
+                         uint64_t want)
+{
+    struct store_memory_stats stats;
+
+    for (int i = 0; i < 100; i++) {
+        test_store_run(&test, 20);
+        store_memory_stats(test.memory, &stats);
+        if (stats.owed == 0)
+            break;
+    }
+    uint64_t got = redis_usage(of, set, login);
+    if (got != want)
+        fail_msg("Redis has %u, charged were %u; still owed: %u", (unsigned)got, (unsigned)want,
+                 (unsigned)stats.owed);
+}
+
+static void hung_and_awake_again(UNUSED void **state)
+{
+    struct load before = charge_for(100);
+    redis_server_stop(&server);
+    struct load hung = charge_for(400); /* less than what makes it give the connection up */
+    assert_local(hung);
+    redis_server_continue(&server);
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+    struct load after = charge_for(100);
+    assert_true(after.slowest_ms <= SLOWEST_MS);
+    assert_usage(&server, many, "alice", before.admitted + hung.admitted + after.admitted);
+}
+
+static void hung_for_long(UNUSED void **state)
+{
+    struct load before = charge_for(100);
+    redis_server_stop(&server);
+    struct load hung = charge_for(2500);
+    assert_local(hung);
+    redis_server_continue(&server);
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+    assert_usage(&server, many, "alice", before.admitted + hung.admitted);
+}
+
+static void killed_and_started_empty(UNUSED void **state)
+{
+    struct load before = charge_for(100);
+    redis_server_kill(&server);
+    struct load dead = charge_for(1500);
+    assert_local(dead);
+    assert_true(before.admitted > 10);
+    redis_server_start(&server, NULL);
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+    assert_usage(&server, many, "alice", dead.admitted); /* all that this host admitted alone */
+}
+
+static void the_shadow_knows_what_redis_admitted(UNUSED void **state)
+{
+    unsigned admitted = 0;
+
+    for (int i = 0; i < 8; i++)
+        admitted +=
+            test_store_charge(&test, limit_of(hourly), "bob", 1, NULL, CHARGE_ONCE).admitted;
+    redis_server_kill(&server);
+    for (int i = 0; i < 50; i++)
+        admitted +=
+            test_store_charge(&test, limit_of(hourly), "bob", 1, NULL, CHARGE_ONCE).admitted;
+    assert_int_equal(10, admitted);
+}
+
+static void the_last_live_value_stays_in_force(UNUSED void **state)
+{
+    redis_server_ask(&server, "HSET gh:limit:hourly user:bob 3/1h");
+    assert_true(test_store_charge(&test, limit_of(hourly), "bob", 3, NULL, CHARGE_ONCE).admitted);
+    redis_server_kill(&server);
+    struct charged got = test_store_charge(&test, limit_of(hourly), "bob", 1, NULL, CHARGE_ONCE);
+    assert_true(got.is_degraded);
+    assert_false(got.admitted);
+    assert_int_equal(3, got.use.rate.most);
+}
+
+static void a_named_charge_counts_once_across_an_outage(UNUSED void **state)
+{
+    redis_server_stop(&server);
+    assert_true(test_store_charge(&test, limit_of(hourly), "bob", 4, "m", CHARGE_ONCE).admitted);
+    redis_server_continue(&server); /* it runs there late */
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+    assert_true(test_store_charge(&test, limit_of(hourly), "bob", 4, "m", CHARGE_ONCE).repeated);
+    assert_usage(&server, hourly, "bob", 4);
+    redis_server_kill(&server);
+    assert_true(test_store_charge(&test, limit_of(hourly), "bob", 5, "n", CHARGE_ONCE).admitted);
+    redis_server_start(&server, NULL);
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+    assert_usage(&server, hourly, "bob", 5);
+    assert_true(test_store_charge(&test, limit_of(hourly), "bob", 5, "n", CHARGE_ONCE).repeated);
+}
+
+/* Faults that commands begin and end, separated by `;`. */
+static const struct {
+    const char *what, *begin, *end, *says;
+} faults[] = {
+    { "read-only", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read" },
+    { "full", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM" },
+    { "too few replicas", "CONFIG SET min-replicas-to-write 1",
+      "CONFIG SET min-replicas-to-write 0", "NOREPLICAS" },
+    { "another schema", "SET gh:schema 2;CLIENT KILL TYPE normal", "SET gh:schema 1",
+      "gh:schema is 2" },
+    { "without rights", "ACL SETUSER default -evalsha", "ACL SETUSER default +evalsha", "NOPERM" },
+};
+
+static void says_what_it_cannot_do_with(const char *what, const char *says)
+{
+    struct store_status status;
+
+    store_status(test.store, &status);
+    assert_int_equal(STORE_DEGRADED, status.state);
+    if (strstr(status.detail, says) == NULL)
+        fail_msg("%s: %s", what, status.detail);
+}
+
+static void faulty(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        uint64_t base = redis_usage(&server, many, "alice");
+        redis_server_ask_words(&server, faults[i].begin);
+        struct load load = charge_for(500);
+        print_message("%s: %u charges, %u locally, slowest %u ms\n", faults[i].what, load.charges,
+                      load.degraded, (unsigned)load.slowest_ms);
+        assert_local(load);
+        says_what_it_cannot_do_with(faults[i].what, faults[i].says);
+        redis_server_ask_words(&server, faults[i].end);
+        assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+        assert_int_equal(0, charge_for(50).degraded);
+        assert_true(redis_usage(&server, many, "alice") > base);
+    }
+}
+
+static void wrong_password(UNUSED void **state)
+{
+    struct store_status status;
+
+    redis_server_ask(&server, "CONFIG SET requirepass right");
+    snprintf(server.password, sizeof(server.password), "right");
+    test_store_close(&test);
+    open_by_tcp("right");
+    redis_server_ask(&server, "CONFIG SET requirepass changed");
+    snprintf(server.password, sizeof(server.password), "changed");
+    redis_server_ask(&server, "CLIENT KILL TYPE normal");
+    assert_local(charge_for(500));
+    store_status(test.store, &status);
+    assert_non_null(strstr(status.detail, "WRONGPASS"));
+    redis_server_ask(&server, "CONFIG SET requirepass right");
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+}
+
+static void a_user_of_an_acl(UNUSED void **state)
+{
+    char url[64];
+
+    redis_server_ask(&server,
+                     "ACL SETUSER gate on >secret ~gh:* +@read +@write +role +select +script +eval "
+                     "+evalsha +scan +time -@dangerous +role");
+    test_store_close(&test);
+    snprintf(url, sizeof(url), "redis://gate@127.0.0.1:%u/0", server.port);
+    test_store_open(&test, url, "secret", &clock_system, false);
+    assert_true(test_store_wait(&test, STORE_UP, 3000));
+    assert_int_equal(0, charge_for(50).degraded);
+}
+
+static void calls_without_a_copy_fail_in_time(UNUSED void **state)
+{
+    const struct slice field = SLICE_INIT("a");
+    struct slice text;
+    struct store_fetch fetch = { .key = SLICE_INIT("list:x"),
+                                 .fields = &field,
+                                 .count = 1,
+                                 .texts = &text,
+                                 .arena = test.arena };
+    struct store_write write = { .key = SLICE_INIT("rule"), .field = field, .text = field };
+    uint64_t begin = real_ms();
+
+    redis_server_stop(&server);
+    test_store_finish(&test, store_fetch(test.store, &fetch), &fetch.call);
+    assert_int_equal(STORE_FAILED, fetch.call.result);
+    assert_true(real_ms() - begin <= SLOWEST_MS);
+    test_store_finish(&test, store_write(test.store, &write), &write.call);
+    assert_int_equal(STORE_FAILED, write.call.result);
+    assert_true(real_ms() - begin <= 3000);
+}
+
+static void what_can_wait_waits_for_a_connection(UNUSED void **state)
+{
+    struct store_write write = { .key = SLICE_INIT("rule"),
+                                 .field = SLICE_INIT("a"),
+                                 .text = SLICE_INIT("b") };
+    char url[64];
+
+    test_store_close(&test);
+    snprintf(url, sizeof(url), "redis://localhost:%u", server.port); /* through the resolver */
+    test_store_open(&test, url, NULL, &clock_system, false);
+    test_store_finish(&test, store_write(test.store, &write), &write.call);
+    assert_int_equal(STORE_OK, write.call.result);
+    assert_string_equal("b", redis_server_ask(&server, "HGET gh:rule a"));
+}
+
+/* ---- Sentinel ---- */
+
+static void start_pair(struct redis_server *sentinel)
+{
+    char port[8], config[256];
+    const char *options[] = { "--replicaof", "127.0.0.1", port, NULL };
+
+    redis_server_init(&server);
+    redis_server_init(&other);
+    redis_server_init(sentinel);
+    redis_server_start(&server, NULL);
+    snprintf(port, sizeof(port), "%u", server.port);
+    redis_server_start(&other, options);
+    snprintf(config, sizeof(config),
+             "sentinel monitor gate 127.0.0.1 %u 1\nsentinel down-after-milliseconds gate 300\n"
+             "sentinel failover-timeout gate 3000\n",
+             server.port);
+    redis_server_start_sentinel(sentinel, config);
+    for (int i = 0; i < 300; i++) { /* until it knows the replica, and that is in step */
+        if (strstr(redis_server_ask(sentinel, "SENTINEL replicas gate"), "127.0.0.1") != NULL &&
+            strstr(redis_server_ask(&other, "INFO replication"), "master_link_status:up") != NULL)
+            break;
+        struct timespec pause = { 0, 20000000 };
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void follows_a_failover(UNUSED void **state)
+{
+    struct redis_server sentinel;
+    unsigned admitted = 0;
+    char url[128];
+
+    start_pair(&sentinel);
+    /* The first sentinel does not exist. */
+    snprintf(url, sizeof(url), "redis+sentinel://127.0.0.1:%u,127.0.0.1:%u/gate", free_port(),
+             sentinel.port);
+    test_store_open(&test, url, NULL, &clock_system, false);
+    assert_true(test_store_wait(&test, STORE_UP, 3000));
+    admitted += charge_for(200).admitted;
+    test_store_run(&test, 100); /* replicated */
+    redis_server_kill(&server);
+    for (int i = 0; i < 100; i++) {
+        struct load load = charge_for(100);
+        admitted += load.admitted;
+        assert_true(load.slowest_ms <= SLOWEST_MS);
+        if (strstr(redis_server_ask(&other, "ROLE"), "master") != NULL)
+            break;
+    }
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+    assert_usage(&other, many, "alice", admitted);
+    test_store_close(&test);
+    redis_server_end(&sentinel);
+    redis_server_end(&other);
+    redis_server_end(&server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, start_server, stop_server)
+        T(hung_and_awake_again),
+        T(hung_for_long),
+        T(killed_and_started_empty),
+        T(the_shadow_knows_what_redis_admitted),
+        T(the_last_live_value_stays_in_force),
+        T(a_named_charge_counts_once_across_an_outage),
+        T(faulty),
+        T(wrong_password),
+        T(a_user_of_an_acl),
+        T(calls_without_a_copy_fail_in_time),
+        T(what_can_wait_waits_for_a_connection),
+        cmocka_unit_test(follows_a_failover),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
