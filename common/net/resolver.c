@@ -4,6 +4,7 @@
  * last frees it. The thread writes the answer, then one byte into the pipe-like eventfd on which the loop waits. */
 #include "common/net/resolver.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -19,7 +20,8 @@ struct lookup {
     atomic_int owners;
     int wake_fd;
     char name[NAME_SIZE];
-    struct resolver_answer answer; /* the thread's until wake_fd is written */
+    atomic_bool is_answered; /* the thread is done with `answer` */
+    struct resolver_answer answer; /* the thread's until then */
 };
 
 struct known {
@@ -74,9 +76,10 @@ static void *lookup_run(void *arg)
     const uint64_t one = 1;
 
     look_up(lookup->name, AI_ADDRCONFIG, &lookup->answer);
-    /* Fails only when the counter is full, which one write cannot make it. */
-    if (write(lookup->wake_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
-        lookup->answer.count = 0;
+    atomic_store(&lookup->is_answered, true);
+    ssize_t written = write(lookup->wake_fd, &one, sizeof(one));
+    assert(written == (ssize_t)sizeof(one)); /* one write does not fill the counter */
+    (void)written;
     lookup_release(lookup);
     return NULL;
 }
@@ -152,7 +155,7 @@ static void on_woken(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
     struct resolver *resolver = arg;
 
-    if (resolver->lookup->answer.count > 0)
+    if (atomic_load(&resolver->lookup->is_answered) && resolver->lookup->answer.count > 0)
         known_keep(resolver, resolver->name, &resolver->lookup->answer);
     finish(resolver);
 }

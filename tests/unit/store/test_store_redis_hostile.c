@@ -177,7 +177,8 @@ static void try_row(const struct row *row, const struct limit *limit)
     if ((connects() > before) != row->gets_ready)
         fail_msg("%s: the login was%s believed", row->what, row->gets_ready ? " not" : "");
     evconnlistener_free(listener);
-    test_store_run(&test, 20);
+    store_free(&test.store);
+    test_store_run(&test, 20); /* the clients see the end and go */
     test_store_close(&test);
 }
 
