@@ -72,8 +72,9 @@ static void read_classes(struct backend_store *store)
     fields = json_object_get(exchange.answer, "fields");
     sources = calloc(json_object_size(fields) + 1, sizeof(*sources));
     if (sources != NULL) {
-        json_object_foreach(fields, name, text) sources[count++] =
-            (struct class_source){ slice_of(name), slice_of(json_string_value(text)) };
+        json_object_foreach (fields, name, text)
+            sources[count++] =
+                (struct class_source){ slice_of(name), slice_of(json_string_value(text)) };
         classes_free(&store->live_classes);
         store->live_classes = classes_new(sources, count, NULL, NULL);
         free(sources);

@@ -58,16 +58,14 @@ static void print_rule(FILE *out, const json_t *rule)
         output_text(out, value);
     }
     putc('\n', out);
-    json_array_foreach(json_object_get(rule, "conditions"), i, part)
-    {
+    json_array_foreach (json_object_get(rule, "conditions"), i, part) {
         json_int_t depth = json_integer_value(json_object_get(part, "depth"));
         print_indented(out, depth < 0 || depth > 32 ? 32 : (size_t)depth, "text", part);
         fputs(": ", out);
         output_text(out, json_member(part, "result"));
         putc('\n', out);
     }
-    json_array_foreach(json_object_get(rule, "facts"), i, part)
-    {
+    json_array_foreach (json_object_get(rule, "facts"), i, part) {
         print_indented(out, 0, "name", part);
         value = json_member(part, "value");
         fputs(value.ptr == NULL ? " is " : " = ", out);
@@ -76,13 +74,30 @@ static void print_rule(FILE *out, const json_t *rule)
     }
 }
 
+/* A limit that the request would be charged in. */
+static void print_limit(FILE *out, const json_t *limit)
+{
+    fputs("limit ", out);
+    output_text(out, json_member(limit, "limit"));
+    putc(' ', out);
+    output_text(out, json_member(limit, "subject"));
+    fprintf(out, ": %lld used and %lld more, of ",
+            (long long)json_integer_value(json_object_get(limit, "used")),
+            (long long)json_integer_value(json_object_get(limit, "amount")));
+    output_text(out, json_member(limit, "rate"));
+    fputs(json_is_true(json_object_get(limit, "exceeded")) ? ": exceeded\n" : "\n", out);
+}
+
 static void print_answer(FILE *out, const json_t *answer)
 {
     static const char *const lines[] = { "verdict", "rule", "reply" };
-    const json_t *rule;
+    const json_t *rule, *limit;
     size_t i;
 
-    json_array_foreach(json_object_get(answer, "trace"), i, rule) print_rule(out, rule);
+    json_array_foreach (json_object_get(answer, "trace"), i, rule)
+        print_rule(out, rule);
+    json_array_foreach (json_object_get(answer, "limits"), i, limit)
+        print_limit(out, limit);
     for (i = 0; i < COUNT(lines); i++) {
         struct slice text = json_member(answer, lines[i]);
         if (text.ptr == NULL)

@@ -12,7 +12,7 @@ static void key_cell(struct text_table *table, const json_t *key)
     const json_t *part;
     size_t i;
 
-    json_array_foreach(key, i, part)
+    json_array_foreach (key, i, part)
         buf_printf(&text, "%s%s", i == 0 ? "" : ", ", json_string_value(part));
     text_table_cell(table, text.len == 0 ? SLICE("-") : slice_of(buf_text(&text)));
 }
@@ -29,8 +29,7 @@ static int print_limits(struct gatectl *ctl, const json_t *limits)
 
     if (table == NULL)
         return EXIT_FAILED;
-    json_array_foreach(limits, i, limit)
-    {
+    json_array_foreach (limits, i, limit) {
         json_t *overrides =
             json_integer((json_int_t)json_object_size(json_object_get(limit, "rates")));
         text_table_cell_json(table, json_object_get(limit, "name"));
@@ -74,9 +73,9 @@ static json_t *find_limit(const json_t *answer, const char *name)
     json_t *limit;
     size_t i;
 
-    json_array_foreach(json_object_get(answer, "limits"), i,
-                       limit) if (slice_equal(json_member(limit, "name"),
-                                              slice_of(name))) return json_incref(limit);
+    json_array_foreach (json_object_get(answer, "limits"), i, limit)
+        if (slice_equal(json_member(limit, "name"), slice_of(name)))
+            return json_incref(limit);
     return NULL;
 }
 
@@ -96,11 +95,10 @@ static json_t *merge_rates(const json_t *limit, const json_t *live, const char *
     rate = json_object_get(limit, "rate");
     if (rate != NULL && (field == NULL || strcmp(field, "default") == 0))
         json_array_append_new(rates, file_row("default", rate));
-    json_object_foreach(json_object_get(limit, "rates"), name,
-                        rate) if (field == NULL || strcmp(field, name) == 0)
-        json_array_append_new(rates, file_row(name, rate));
-    json_array_foreach(live, i, row)
-    {
+    json_object_foreach (json_object_get(limit, "rates"), name, rate)
+        if (field == NULL || strcmp(field, name) == 0)
+            json_array_append_new(rates, file_row(name, rate));
+    json_array_foreach (live, i, row) {
         if (field != NULL && !slice_equal(json_member(row, "name"), slice_of(field)))
             continue;
         json_object_set_new(row, "from", json_string("live"));
@@ -114,7 +112,7 @@ static int print_rates(struct gatectl *ctl, const json_t *rates)
     json_t *shown = json_deep_copy(rates), *row;
     size_t i;
 
-    json_array_foreach(shown, i, row) /* the origin beside the rate: "500/1h (live)" */
+    json_array_foreach (shown, i, row) /* the origin beside the rate: "500/1h (live)" */
         json_object_set_new(
             row, "value",
             json_sprintf("%s (%s)", json_member(row, "value").ptr, json_member(row, "from").ptr));

@@ -121,7 +121,8 @@ static json_t *sorted_rows(struct gatectl *ctl, const char *key, json_t *fields)
 
     if (names == NULL)
         return rows;
-    json_object_foreach(fields, name, value) names[at++] = name;
+    json_object_foreach (fields, name, value)
+        names[at++] = name;
     qsort(names, at, sizeof(*names), compare_names);
     for (size_t i = 0; i < at; i++) {
         value = json_object_get(fields, names[i]);
@@ -172,8 +173,7 @@ int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const 
     struct text_table *table = text_table_new(columns, count);
     if (table == NULL)
         return EXIT_FAILED;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         text_table_cell_json(table, json_object_get(row, "name"));
         if (value != NULL)
             text_table_cell_json(table, json_object_get(row, "value"));
@@ -183,8 +183,7 @@ int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const 
     }
     bool ok = text_table_print(table, ctl->out);
     text_table_free(&table);
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         struct slice error = json_member(row, "error");
         if (error.ptr != NULL)
             gatectl_error(ctl, "%s does not count: %.*s", json_member(row, "name").ptr,

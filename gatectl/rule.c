@@ -21,8 +21,7 @@ static int print_rules(struct gatectl *ctl, const json_t *rules)
 
     if (table == NULL)
         return EXIT_FAILED;
-    json_array_foreach(rules, i, rule)
-    {
+    json_array_foreach (rules, i, rule) {
         for (size_t n = 0; n < COUNT(members); n++)
             text_table_cell_json(table, json_object_get(rule, members[n]));
     }
@@ -66,8 +65,9 @@ static int ask_live_rules(struct gatectl *ctl, json_t **answer)
     const char *name;
     int code = gatectl_ask(ctl, &ask, &live);
 
-    json_object_foreach(json_object_get(live, "fields"), name, text) json_array_append_new(
-        rules, live_rule_row(slice_of(name), slice_of(json_string_value(text))));
+    json_object_foreach (json_object_get(live, "fields"), name, text)
+        json_array_append_new(rules,
+                              live_rule_row(slice_of(name), slice_of(json_string_value(text))));
     json_decref(live);
     *answer = json_pack("{s:o}", "rules", rules);
     return code;

@@ -50,8 +50,7 @@ static int print_usage(struct gatectl *ctl, const json_t *limits)
 
     if (table == NULL)
         return EXIT_FAILED;
-    json_array_foreach(limits, i, row)
-    {
+    json_array_foreach (limits, i, row) {
         const json_t *allowed = json_object_get(row, "allowed");
         text_table_cell_json(table, json_object_get(row, "limit"));
         text_table_cell_json(table, json_object_get(row, "count"));

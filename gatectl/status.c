@@ -1,6 +1,7 @@
 /* gatectl/status.c - gatectl status: what the daemon says of itself and its store. */
 #include "gatectl/command.h"
 #include "gatectl/output.h"
+#include "gatectl/when.h"
 
 static void print_value(FILE *out, const json_t *value)
 {
@@ -25,8 +26,7 @@ static void print_member(FILE *out, const char *name, json_t *value)
     if (!json_is_object(value)) {
         print_value(out, value);
     } else {
-        json_object_foreach(value, inner_name, inner)
-        {
+        json_object_foreach (value, inner_name, inner) {
             if (json_is_string(inner) && json_string_length(inner) == 0)
                 continue;
             fprintf(out, "%s", gap);
@@ -37,6 +37,19 @@ static void print_member(FILE *out, const char *name, json_t *value)
         }
     }
     putc('\n', out);
+}
+
+/* "started  2026-12-01 12:00 (2h 5m ago)" instead of Unix seconds. */
+static void print_started(struct gatectl *ctl, const json_t *value)
+{
+    AUTO_BUF text = BUF_INIT(128);
+    uint64_t now_s = ctl->clock->wall_ms(ctl->clock) / SECOND;
+    uint64_t at_s = (uint64_t)json_integer_value(value);
+
+    when_print_time(&text, at_s);
+    buf_put(&text, " (");
+    when_print_span(&text, now_s > at_s ? now_s - at_s : 0);
+    fprintf(ctl->out, "%-14s%s ago)\n", "started", buf_text(&text));
 }
 
 int cmd_status_show(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
@@ -51,7 +64,12 @@ int cmd_status_show(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count
     if (ctl->options.json) {
         output_json(ctl->out, answer);
     } else {
-        json_object_foreach(answer, name, value) print_member(ctl->out, name, value);
+        json_object_foreach (answer, name, value) {
+            if (strcmp(name, "started_s") == 0)
+                print_started(ctl, value);
+            else
+                print_member(ctl->out, name, value);
+        }
         store = json_object_get(answer, "store");
         if (slice_equal(json_member(store, "kind"), SLICE("memory")))
             fputs("Live changes and counters are in the daemon's memory: they end with it.\n",

@@ -12,8 +12,7 @@ static void print_lines(struct gatectl *ctl, const json_t *lines)
     const json_t *line;
     size_t i;
 
-    json_array_foreach(lines, i, line)
-    {
+    json_array_foreach (lines, i, line) {
         if (ctl->options.json) {
             output_json_line(ctl->out, line);
         } else {

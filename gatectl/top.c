@@ -14,8 +14,7 @@ static int print_rows(struct gatectl *ctl, const json_t *rows)
 
     if (table == NULL)
         return EXIT_FAILED;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         json_int_t window_ms = json_integer_value(json_object_get(row, "window_ms"));
         AUTO_BUF window = BUF_INIT(64);
         when_print_span(&window, ((uint64_t)window_ms + SECOND - 1) / SECOND);

@@ -92,7 +92,7 @@ int when_print_span(struct buf *out, uint64_t seconds)
                       : buf_printf(out, " %llu%c", (unsigned long long)minor, units[i + 1].letter);
 }
 
-int when_print(struct buf *out, uint64_t at_s, uint64_t now_s)
+int when_print_time(struct buf *out, uint64_t at_s)
 {
     time_t at = (time_t)(at_s > UNTIL_MAX ? UNTIL_MAX : at_s);
     struct tm tm;
@@ -100,10 +100,15 @@ int when_print(struct buf *out, uint64_t at_s, uint64_t now_s)
 
     if (localtime_r(&at, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm) == 0)
         return buf_printf(out, "%llu", (unsigned long long)at_s);
+    return buf_put(out, text);
+}
+
+int when_print(struct buf *out, uint64_t at_s, uint64_t now_s)
+{
+    if (when_print_time(out, at_s))
+        return -1;
     if (at_s <= now_s)
-        return buf_printf(out, "%s (over)", text);
-    return buf_printf(out, "%s (", text) || when_print_span(out, at_s - now_s) ||
-                   buf_put_char(out, ')')
-               ? -1
-               : 0;
+        return buf_put(out, " (over)");
+    return buf_put(out, " (") || when_print_span(out, at_s - now_s) || buf_put_char(out, ')') ? -1
+                                                                                              : 0;
 }

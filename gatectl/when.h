@@ -9,6 +9,9 @@
  * after `now_s`. */
 bool when_parse(struct slice text, uint64_t now_s, uint64_t *until_s, const char **error);
 
+/* "2026-12-01 12:00", local time. 0, or -1: the buffer is full. */
+int when_print_time(struct buf *out, uint64_t at_s);
+
 /* "2026-12-01 12:00 (2d 3h)", local time; a past one has "(over)". 0, or -1: the buffer is full. */
 int when_print(struct buf *out, uint64_t at_s, uint64_t now_s);
 

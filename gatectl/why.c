@@ -44,15 +44,15 @@ int cmd_why(struct gatectl *ctl, char **args, UNUSED size_t count)
     if (code != EXIT_DONE)
         return code;
     found = json_array();
-    json_array_foreach(lines, i, line) if (is_about(json_member(line, "text"), wanted))
-        json_array_append(found, line);
+    json_array_foreach (lines, i, line)
+        if (is_about(json_member(line, "text"), wanted))
+            json_array_append(found, line);
     if (ctl->options.json) {
         json_t *document = json_pack("{s:O}", "decisions", found);
         output_json(ctl->out, document);
         json_decref(document);
     } else {
-        json_array_foreach(found, i, line)
-        {
+        json_array_foreach (found, i, line) {
             if (i > 0)
                 putc('\n', ctl->out);
             print_decision(ctl->out, line);

@@ -329,8 +329,9 @@ static void finds_the_limits_that_a_value_fits(void **state)
         char *got = ask(*state, buf_text(&line));
         json_t *answer = json_loads(strchr(got, ' '), 0, NULL), *row;
         size_t n;
-        json_array_foreach(json_object_get(answer, "limits"), n, row) buf_printf(
-            &names, "%s%s", n == 0 ? "" : " ", json_string_value(json_object_get(row, "limit")));
+        json_array_foreach (json_object_get(answer, "limits"), n, row)
+            buf_printf(&names, "%s%s", n == 0 ? "" : " ",
+                       json_string_value(json_object_get(row, "limit")));
         if (strcmp(buf_text(&names), cases[i].limits) != 0)
             fail_msg("%s: want %s, got %s", cases[i].value, cases[i].limits, buf_text(&names));
         json_decref(answer);

@@ -1,0 +1,94 @@
+/* tests/unit/gatectl/test_options.c - options, wherever they stand. */
+#include "tests/unit/unit.h"
+
+#include "gatectl/options.h"
+
+enum { ARGS_MAX = 20 };
+
+/* A command line in one text, split at blanks. */
+static bool parse(char *line, struct options *out, char **argv)
+{
+    static FILE *nowhere;
+    int argc = 0;
+
+    if (nowhere == NULL)
+        nowhere = fopen("/dev/null", "w");
+    for (char *word = line, *next; word != NULL && argc < ARGS_MAX; word = next) {
+        next = strchr(word, ' ');
+        if (next != NULL)
+            *next++ = '\0';
+        argv[argc++] = word;
+    }
+    argv[argc] = NULL;
+    return options_parse(argc, argv, out, nowhere);
+}
+
+static void takes_options_anywhere(UNUSED void **state)
+{
+    char line[] = "gatectl limit --json set -u 2d user-hourly default --note why 5/1h -f -s /x";
+    char *argv[ARGS_MAX + 8];
+    struct options options;
+
+    assert_true(parse(line, &options, argv));
+    assert_true(options.json && options.force);
+    assert_string_equal("2d", options.until);
+    assert_string_equal("/x", options.socket);
+    assert_string_equal(GATECTL_CONFIG, options.config);
+    assert_false(options.is_config_given);
+    assert_int_equal(OPTION_UNTIL | OPTION_FORCE, options.given & ~(unsigned)OPTION_NOTE);
+}
+
+static void leaves_arguments_in_order(UNUSED void **state)
+{
+    char line[] = "gatectl list -c /f add block -- -x --json";
+    char *argv[ARGS_MAX + 8];
+    struct options options;
+
+    assert_true(parse(line, &options, argv));
+    assert_true(options.is_config_given);
+    assert_false(options.json);
+    assert_int_equal(5, options.arg_count);
+    assert_string_equal("list", options.args[0]);
+    assert_string_equal("add", options.args[1]);
+    assert_string_equal("block", options.args[2]);
+    assert_string_equal("-x", options.args[3]);
+    assert_string_equal("--json", options.args[4]);
+}
+
+static void refuses_what_is_no_option(UNUSED void **state)
+{
+    static const char *const lines[] = {
+        "gatectl --what",      "gatectl -x",       "gatectl tail -n",  "gatectl top -n 0",
+        "gatectl top -n 1001", "gatectl top -n x", "gatectl --json=1",
+    };
+
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        char *argv[ARGS_MAX + 8], *line = strdup(lines[i]);
+        struct options options;
+        if (parse(line, &options, argv))
+            fail_msg("accepted: %s", lines[i]);
+        free(line);
+    }
+}
+
+static void reads_a_count(UNUSED void **state)
+{
+    char line[] = "gatectl top --count 1000";
+    char *argv[ARGS_MAX + 8];
+    struct options options;
+
+    assert_true(parse(line, &options, argv));
+    assert_int_equal(1000, options.count);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_options_anywhere),
+        cmocka_unit_test(leaves_arguments_in_order),
+        cmocka_unit_test(refuses_what_is_no_option),
+        cmocka_unit_test(reads_a_count),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
