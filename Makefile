@@ -85,13 +85,13 @@ $(B)/bin/%:
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # A unit test may use the insides of the programs, never their main().
-$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBPOLICYD) $(LIBGATECTL) $(LIBFAKES) $(LIB)
+$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBPOLICYD) $(LIBGATECTL) $(LIBFAKES) $(LIB)
+$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 

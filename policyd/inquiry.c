@@ -48,6 +48,7 @@ struct inquiry {
     size_t *charge_rules; /* by use: the rule that named the limit */
     const struct policy_limit *exceeded;
     size_t exceeded_rule;
+    struct action trouble; /* the final action when limits cannot be decided: `trouble = defer` */
     char once[HASH_HEX_LEN + 1];
     uint64_t started_ms;
     struct answer_key key;
@@ -152,6 +153,13 @@ void inquiry_abandon(struct inquiry *inquiry)
 
 /* ---- back from the loop ---- */
 
+/* Counts, unless the request is only explained. */
+static void count(const struct inquiry *inquiry, metric_id series, uint64_t n)
+{
+    if (!inquiry->is_explained)
+        metric_add(series, n);
+}
+
 static struct inquiry *inquiry_of_facts(struct fact_request *facts)
 {
     return (struct inquiry *)(void *)((char *)facts - offsetof(struct inquiry, facts));
@@ -172,7 +180,7 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
 {
     struct inquiry *inquiry = (struct inquiry *)op;
 
-    metric_add(inquiry->server->policyd->metrics.late, 1);
+    count(inquiry, inquiry->server->policyd->metrics.late, 1);
     fact_request_abandon(&inquiry->facts);
     evaluation_late(&inquiry->evaluation);
     evaluation_late(&inquiry->over);
@@ -185,11 +193,11 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
 
 /* ---- the verdict ---- */
 
-static bool refuse_for_trouble(struct inquiry *inquiry)
+/* In the name of the rule whose limit it was. */
+static bool refuse_for_trouble(struct inquiry *inquiry, size_t rule)
 {
-    static const struct action trouble = { .type = &policyd_actions[ACTION_DEFER] };
-
-    inquiry->verdict.final = &trouble;
+    inquiry->trouble = (struct action){ .type = &policyd_actions[ACTION_DEFER], .rule = rule };
+    inquiry->verdict.final = &inquiry->trouble;
     inquiry->verdict.is_trouble = true;
     inquiry->phase = PHASE_REFUSED;
     return true;
@@ -223,56 +231,50 @@ static uint64_t number_of(const struct policy_request *req, enum policy_attribut
     return number;
 }
 
-/* One SMTP connection, as far as Postfix tells: before 3.0 it has no client_port, then each message counts. */
-static uint64_t connection_key(const struct policy_request *req)
+/* What is counted once, for each counter: one SMTP connection, as far as Postfix tells (before 3.0 it has no client_port,
+ * then each message counts), or one message. */
+static uint64_t counted_key(const struct policy_request *req, const struct limit_use *use)
 {
-    enum policy_attribute last =
-        req->attr[ATTR_CLIENT_PORT].len > 0 ? ATTR_CLIENT_PORT : ATTR_INSTANCE;
-    uint64_t parts[] = { 'c', hash_keyed(req->attr[ATTR_SERVER_ADDRESS]),
-                         hash_keyed(req->attr[ATTR_SERVER_PORT]),
-                         hash_keyed(req->attr[ATTR_CLIENT_ADDRESS]), hash_keyed(req->attr[last]) };
+    bool is_connection = limit_counts(use->limit) == COUNT_CONNECTIONS;
+    bool has_port = req->attr[ATTR_CLIENT_PORT].len > 0;
+    uint64_t parts[8] = { is_connection ? 'c' : 'm', hash_keyed(limit_name(use->limit)),
+                          hash_keyed(use->subject) };
+    size_t n = 3;
 
-    return hash_keyed((struct slice){ (const char *)parts, sizeof parts });
+    if (is_connection) {
+        parts[n++] = hash_keyed(req->attr[ATTR_SERVER_ADDRESS]);
+        parts[n++] = hash_keyed(req->attr[ATTR_SERVER_PORT]);
+        parts[n++] = hash_keyed(req->attr[ATTR_CLIENT_ADDRESS]);
+        parts[n++] = hash_keyed(req->attr[ATTR_CLIENT_PORT]);
+    }
+    if (!is_connection || !has_port)
+        parts[n++] = hash_keyed(req->attr[ATTR_INSTANCE]);
+    return hash_keyed((struct slice){ (const char *)parts, n * sizeof parts[0] });
 }
 
-static uint64_t message_key(const struct policy_request *req)
+/* Connections, and messages at RCPT, where each recipient asks. */
+static bool is_counted_once(const struct policy_request *req, const struct limit *limit)
 {
-    uint64_t parts[] = { 'm', hash_keyed(req->attr[ATTR_INSTANCE]) };
+    enum limit_count count = limit_counts(limit);
 
-    return hash_keyed((struct slice){ (const char *)parts, sizeof parts });
+    return count == COUNT_CONNECTIONS || (count == COUNT_MESSAGES && req->stage == STAGE_RCPT &&
+                                          req->attr[ATTR_INSTANCE].len > 0);
 }
 
-static struct limit_event event_of(const struct inquiry *inquiry, enum limit_count count,
-                                   bool is_refused)
+static bool was_counted(const struct inquiry *inquiry, const struct limit_use *use)
 {
-    struct seen *seen = inquiry->server->policyd->seen;
-    const struct policy_request *req = &inquiry->req;
-    struct limit_event event = {
-        .stage = req->stage,
-        .recipients = number_of(req, ATTR_RECIPIENT_COUNT),
-        .size = number_of(req, ATTR_SIZE),
-        .is_refused = is_refused,
-    };
-
-    if (count == COUNT_CONNECTIONS)
-        event.is_new_connection = !seen_before(seen, connection_key(req), inquiry->started_ms);
-    if (count == COUNT_MESSAGES)
-        event.is_new_message = req->attr[ATTR_INSTANCE].len == 0 ||
-                               !seen_before(seen, message_key(req), inquiry->started_ms);
-    return event;
+    return is_counted_once(&inquiry->req, use->limit) &&
+           seen_before(inquiry->server->policyd->seen, counted_key(&inquiry->req, use),
+                       inquiry->started_ms);
 }
 
 static void remember_charged(struct inquiry *inquiry)
 {
-    struct seen *seen = inquiry->server->policyd->seen;
-
     for (size_t i = 0; i < inquiry->charge.use_count; i++) {
-        enum limit_count count = limit_counts(inquiry->charge.uses[i].limit);
-        if (count == COUNT_CONNECTIONS)
-            seen_remember(seen, connection_key(&inquiry->req), inquiry->started_ms);
-        if (count == COUNT_MESSAGES && inquiry->req.stage == STAGE_RCPT &&
-            inquiry->req.attr[ATTR_INSTANCE].len > 0)
-            seen_remember(seen, message_key(&inquiry->req), inquiry->started_ms);
+        const struct limit_use *use = &inquiry->charge.uses[i];
+        if (is_counted_once(&inquiry->req, use->limit))
+            seen_remember(inquiry->server->policyd->seen, counted_key(&inquiry->req, use),
+                          inquiry->started_ms);
     }
 }
 
@@ -291,7 +293,14 @@ static enum collected collect_limit(struct inquiry *inquiry, const struct policy
                                     size_t rule, bool is_refused)
 {
     struct store_charge *charge = &inquiry->charge;
-    struct limit_event event = event_of(inquiry, limit_counts(limit->limit), is_refused);
+    struct limit_event event = {
+        .stage = inquiry->req.stage,
+        .recipients = number_of(&inquiry->req, ATTR_RECIPIENT_COUNT),
+        .size = number_of(&inquiry->req, ATTR_SIZE),
+        .is_new_message = true, /* see was_counted() */
+        .is_new_connection = true,
+        .is_refused = is_refused,
+    };
     uint64_t amount;
     bool force;
 
@@ -302,6 +311,8 @@ static enum collected collect_limit(struct inquiry *inquiry, const struct policy
     struct limit_use *use = &charge->uses[charge->use_count];
     switch (limit_use_make(&inquiry->evaluation, limit, use)) {
     case LIMIT_USE_READY:
+        if (was_counted(inquiry, use))
+            return COLLECTED;
         use->amount = amount;
         use->force = force;
         inquiry->charge_limits[charge->use_count] = limit;
@@ -315,9 +326,6 @@ static enum collected collect_limit(struct inquiry *inquiry, const struct policy
     case LIMIT_USE_NO_MEMORY:
         break;
     }
-    metric_add(inquiry->server->policyd->metrics.trouble, 1);
-    inquiry->exceeded = limit;
-    inquiry->exceeded_rule = rule;
     return COLLECT_TROUBLE;
 }
 
@@ -338,19 +346,22 @@ static bool collect_room(struct inquiry *inquiry)
            inquiry->charge_rules != NULL;
 }
 
-/* What `trouble` of the rule that named a limit says when the limit cannot be decided. */
-static enum collected collect_trouble(struct inquiry *inquiry)
+/* A limit that a rule named cannot be decided: `trouble` of the rule says what then. */
+static enum collected limit_trouble(struct inquiry *inquiry, const struct policy_limit *limit,
+                                    size_t rule)
 {
-    switch (rule_set_info(inquiry->policy->rules, inquiry->exceeded_rule).trouble) {
+    switch (rule_set_info(inquiry->policy->rules, rule).trouble) {
     case TROUBLE_MATCH:
+        inquiry->exceeded = limit;
+        inquiry->exceeded_rule = rule;
+        inquiry->phase = PHASE_OVER;
         return COLLECT_OVER;
     case TROUBLE_DEFER:
-        inquiry->exceeded = NULL;
+        refuse_for_trouble(inquiry, rule);
         return COLLECT_TROUBLE;
     case TROUBLE_SKIP:
         break;
     }
-    inquiry->exceeded = NULL;
     return COLLECTED;
 }
 
@@ -368,8 +379,10 @@ static enum collected collect(struct inquiry *inquiry, bool is_refused)
                 policy_limit_find(inquiry->policy, action->limits[k]);
             enum collected one =
                 limit == NULL ? COLLECTED : collect_limit(inquiry, limit, action->rule, is_refused);
-            if (one == COLLECT_TROUBLE)
-                one = is_refused ? COLLECTED : collect_trouble(inquiry);
+            if (one == COLLECT_TROUBLE) {
+                count(inquiry, inquiry->server->policyd->metrics.trouble, 1);
+                one = is_refused ? COLLECTED : limit_trouble(inquiry, limit, action->rule);
+            }
             if (one == COLLECT_TROUBLE || one == COLLECT_OVER)
                 return one;
             if (one == COLLECT_WAITS)
@@ -398,9 +411,7 @@ static bool charge_phase(struct inquiry *inquiry)
     case COLLECT_WAITS:
         return false;
     case COLLECT_TROUBLE:
-        return refuse_for_trouble(inquiry);
-    case COLLECT_OVER:
-        inquiry->phase = PHASE_OVER;
+    case COLLECT_OVER: /* limit_trouble() has set the next phase */
         return true;
     case COLLECTED:
         break;
@@ -417,22 +428,12 @@ static bool charge_phase(struct inquiry *inquiry)
 /* Limits that could not be decided at all: the rules that named them say what then. */
 static bool charge_failed(struct inquiry *inquiry)
 {
-    metric_add(inquiry->server->policyd->metrics.charges_failed, 1);
-    for (size_t i = 0; i < inquiry->charge.use_count; i++) {
-        inquiry->exceeded = inquiry->charge_limits[i];
-        inquiry->exceeded_rule = inquiry->charge_rules[i];
-        switch (collect_trouble(inquiry)) {
-        case COLLECT_TROUBLE:
-            return refuse_for_trouble(inquiry);
-        case COLLECT_OVER:
-            inquiry->phase = PHASE_OVER;
-            return true;
-        case COLLECT_WAITS:
-        case COLLECTED:
-            break;
-        }
-    }
+    count(inquiry, inquiry->server->policyd->metrics.charges_failed, 1);
     inquiry->phase = PHASE_DONE;
+    for (size_t i = 0; i < inquiry->charge.use_count; i++)
+        if (limit_trouble(inquiry, inquiry->charge_limits[i], inquiry->charge_rules[i]) !=
+            COLLECTED)
+            break;
     return true;
 }
 
@@ -466,10 +467,10 @@ static bool charged_phase(struct inquiry *inquiry)
 {
     struct store_charge *charge = &inquiry->charge;
 
-    inquiry->facts.charged = charge;
     inquiry->is_degraded = charge->call.is_degraded;
     if (charge->call.result != STORE_OK)
         return charge_failed(inquiry);
+    inquiry->facts.charged = charge;
     if (inquiry->is_explained)
         peek_judge(charge);
     else
@@ -498,7 +499,7 @@ static bool over_phase(struct inquiry *inquiry)
     if (over->cells == NULL) {
         if (!evaluation_init(over, inquiry->exceeded->over, inquiry->req.stage, inquiry->arena,
                              fact_provide))
-            return refuse_for_trouble(inquiry);
+            return refuse_for_trouble(inquiry, inquiry->exceeded_rule);
         over->request = &inquiry->facts;
         over->ready = facts_ready;
         over->is_late = inquiry->evaluation.is_late;
@@ -509,8 +510,7 @@ static bool over_phase(struct inquiry *inquiry)
     bool is_usable = result == EVAL_DONE && over->verdict.final != NULL;
     inquiry->verdict.final = is_usable ? over->verdict.final : &refusal;
     inquiry->verdict.is_trouble = false;
-    if (!inquiry->is_explained)
-        metric_add(inquiry->exceeded->exceeded, 1);
+    count(inquiry, inquiry->exceeded->exceeded, 1);
     inquiry->phase = verdict_refuses(&inquiry->verdict) ? PHASE_REFUSED : PHASE_DONE;
     return true;
 }
@@ -550,9 +550,8 @@ static struct slice rule_that_spoke(const struct inquiry *inquiry, const struct 
 
     if (inquiry->exceeded != NULL)
         return rule_set_info(rules, inquiry->exceeded_rule).name;
-    if (inquiry->verdict.final != NULL && inquiry->verdict.final->type != NULL &&
-        inquiry->evaluation.verdict.final != NULL)
-        return rule_set_info(rules, inquiry->evaluation.verdict.final->rule).name;
+    if (inquiry->verdict.final != NULL)
+        return rule_set_info(rules, inquiry->verdict.final->rule).name;
     return spoken == NULL ? SLICE("") : rule_set_info(rules, spoken->rule).name;
 }
 

@@ -355,6 +355,21 @@ static bool key_facts(struct policy *policy)
     return true;
 }
 
+/* Whether a rule, the key of a limit or the text of one depends on policy_context. */
+static bool reads_context(const struct policy *policy)
+{
+    const struct slice context = SLICE("policy_context");
+    bool is_read = rule_set_uses(policy->rules, RULE_NAMES_FACT, context);
+
+    for (size_t i = 0; !is_read && i < policy->limit_count; i++) {
+        const struct policy_limit *limit = &policy->limits[i];
+        is_read = rule_set_uses(limit->over, RULE_NAMES_FACT, context);
+        for (size_t k = 0; !is_read && k < limit_key_count(limit->limit); k++)
+            is_read = slice_equal(slice_of(limit_key_fact(limit->limit, k)), context);
+    }
+    return is_read;
+}
+
 struct policy *policy_new(const struct policy_parts *parts, struct conf_errors *errors)
 {
     struct policy *policy = calloc(1, sizeof *policy);
@@ -382,7 +397,7 @@ struct policy *policy_new(const struct policy_parts *parts, struct conf_errors *
         policy_free(policy);
         return NULL;
     }
-    policy->reads_context = rule_set_uses(policy->rules, RULE_NAMES_FACT, SLICE("policy_context"));
+    policy->reads_context = reads_context(policy);
     if (errors != NULL)
         report_unused(policy, errors);
     return policy;

@@ -1,0 +1,40 @@
+/* tests/fakes/fake_store.h - a store that a test can slow down, break and look into: the memory store behind a switch. */
+#ifndef GATEHOUSE_TESTS_FAKE_STORE_H
+#define GATEHOUSE_TESTS_FAKE_STORE_H
+
+#include "common/base/buf.h"
+#include "common/store/store_impl.h"
+#include "common/store/store_memory.h"
+
+enum { FAKE_STORE_HELD_MAX = 64, FAKE_STORE_NAME_MAX = 40 };
+
+struct fake_store {
+    struct store store; /* first member: pass &fake->store */
+    struct store_memory *memory;
+    struct store *real; /* what a call ends with, unless it fails */
+    bool holds; /* charges and fetches wait for fake_store_release() */
+    bool fails; /* they end without an answer */
+    bool is_degraded; /* they say that the local copy answered */
+    struct fake_held {
+        struct store_call *call;
+        bool is_charge;
+    } held[FAKE_STORE_HELD_MAX];
+    size_t held_count;
+    /* what was asked; charges that only look are peeks */
+    size_t charges, peeks, fetches, abandoned, lines;
+    char once[FAKE_STORE_NAME_MAX]; /* the name of the last charge; empty: none */
+    size_t use_count; /* of the last charge */
+    struct buf log; /* the last decision line */
+};
+
+/* Ends the process when memory is out. */
+struct fake_store *fake_store_new(const struct clock *clock);
+void fake_store_free(struct fake_store **fake);
+
+/* Ends all calls that are held, in the order in which they began, as the loop would. */
+void fake_store_release(struct fake_store *fake);
+
+/* Writes a field of a live hash, at once. */
+void fake_store_set(struct fake_store *fake, const char *key, const char *field, const char *text);
+
+#endif
