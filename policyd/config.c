@@ -29,7 +29,7 @@ static const struct conf_param rule_params[] = {
 static const struct conf_param limit_params[] = {
     { PARAM(key), CONF_TEXT, "", 0, 0, .live = true, .example = "sasl_username",
       .doc = "What is counted for itself: a fact, or several together. Without one all mail is counted together. A "
-             "request in which all of them are empty is not counted." },
+             "request in which one of them is empty is not counted." },
     { PARAM(count), CONF_TEXT, "messages", 0, 0, .live = true, .example = "recipients",
       .doc = "messages, recipients, bytes, connections, or refused (requests that were refused)." },
     { PARAM(rate), CONF_TEXT, NULL, 1, 0, .live = true, .example = "200/1h",
