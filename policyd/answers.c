@@ -10,7 +10,8 @@ enum { ANSWER_SHARDS = 16 };
 
 struct answer {
     struct recent_entry entry; /* first member */
-    uint64_t connection; /* who asked first */
+    uint64_t connection; /* who decides it, then who has its answer */
+    uint64_t retry; /* pending: who asked last; 0: nobody did */
     bool is_pending, is_refusal;
     struct answer_waiter *waiters;
     char *reply; /* owned; NULL while pending */
@@ -24,7 +25,7 @@ struct answers {
     } shards[ANSWER_SHARDS];
 };
 
-/* Tells all who wait, outside of the lock. */
+/* Tells all who wait: outside of the lock, but for answers that are forgotten. */
 static void wake_all(struct answer_waiter *waiter, struct slice reply)
 {
     while (waiter != NULL) {
@@ -103,11 +104,13 @@ static enum answer_state answer_repeat(struct answer *answer, const struct answe
             return ANSWER_PENDING;
         waiter->next = answer->waiters;
         answer->waiters = waiter;
+        answer->retry = key->connection;
         return ANSWER_PENDING;
     }
     bool is_retry = answer->connection != key->connection;
     struct slice reply = { answer->reply, answer->reply_len };
     buf_clear(out);
+    answer->connection = key->connection;
     return buf_add(out, is_retry || answer->is_refusal ? reply : SLICE("DUNNO")) == 0 ? ANSWER_KNOWN
                                                                                       : ANSWER_NEW;
 }
@@ -153,6 +156,8 @@ void answers_finish(struct answers *answers, const struct answer_key *key, uint6
         answer->waiters = NULL;
         answer->is_pending = false;
         answer->is_refusal = is_refusal;
+        if (answer->retry != 0)
+            answer->connection = answer->retry;
         answer->reply = malloc(reply.len + 1);
         if (answer->reply == NULL) {
             recent_drop(&shard->recent, &answer->entry);

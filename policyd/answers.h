@@ -3,7 +3,8 @@
  * answered alike and charged once; a twin of a request still being decided waits for it.
  *
  * On another connection it is a retry: the answer is repeated verbatim. On the same connection it is another restriction
- * list: a refusal is repeated, anything else is DUNNO (no second header). Requests with an empty `instance` may be
+ * list: a refusal is repeated, anything else is DUNNO (no second header). A retry takes the answer along: from then on the
+ * connection that it came on is the one that has it. Requests with an empty `instance` may be
  * different messages: they are repeated on another connection only. Shared by the workers; thread-safe. */
 #ifndef GATEHOUSE_POLICYD_ANSWERS_H
 #define GATEHOUSE_POLICYD_ANSWERS_H
@@ -12,12 +13,14 @@
 
 struct answers; /* opaque */
 
+enum { ANSWER_REPLY_MAX = 1024 }; /* bytes */
+
 /* One who waits for a twin's answer. Owned by the answers from the moment ANSWER_PENDING is returned until `wake` is
- * called, exactly once, on any thread, with the answer in `reply` (empty: the twin gave up; decide yourself). */
+ * called, exactly once, on any thread (and perhaps under a lock: it calls nothing of answers.h), with the answer in `reply` (empty: the twin gave up; decide yourself). */
 struct answer_waiter {
     struct answer_waiter *next;
     void (*wake)(struct answer_waiter *waiter);
-    char reply[768];
+    char reply[ANSWER_REPLY_MAX];
     size_t reply_len;
 };
 

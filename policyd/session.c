@@ -10,10 +10,13 @@
 #include "common/observe/log.h"
 #include "policyd/inquiry.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static_assert((int)ANSWER_REPLY_MAX >= (int)POLICY_REPLY_MAX, "a twin's answer always fits");
 
 enum session_state { SESSION_IDLE, SESSION_DECIDING, SESSION_WAITING };
 

@@ -79,18 +79,20 @@ static int file_read(const char *path, struct buf *out)
 
     if (fd < 0)
         return -1;
-    if (buf_reserve(out, PASSWORD_FILE_MAX) == 0)
-        got = read(fd, out->data, PASSWORD_FILE_MAX);
+    if (buf_reserve(out, PASSWORD_FILE_MAX + 1) == 0)
+        got = read(fd, out->data, PASSWORD_FILE_MAX + 1);
     if (got >= 0)
         out->len = (size_t)got;
     close(fd);
-    return got < 0 ? -1 : 0;
+    if (got > PASSWORD_FILE_MAX)
+        errno = EFBIG;
+    return got < 0 || got > PASSWORD_FILE_MAX ? -1 : 0;
 }
 
 static bool secrets_read(struct slice path, struct redis_secrets *out, struct buf *error)
 {
     AUTO_BUF name = BUF_INIT(4096);
-    AUTO_BUF text = BUF_INIT(PASSWORD_FILE_MAX);
+    AUTO_BUF text = BUF_INIT(PASSWORD_FILE_MAX + 1);
     const char *why;
 
     *out = (struct redis_secrets){ .password = "" };
