@@ -43,10 +43,19 @@ static const struct policy *policy_now(const struct live *live)
     return snapshot_data(daemon_snapshot(live->daemon));
 }
 
+/* A reload has put another configuration in force, and live_reloaded() has not been called yet: what was read is of the
+ * names of the old one, which goes away. */
+static bool is_outdated(const struct live *live)
+{
+    return policy_now(live)->parts.config != live->config;
+}
+
 /* ---- making a new policy ---- */
 
 static bool change_begin(struct live *live)
 {
+    if (is_outdated(live))
+        return false;
     if (!live->has_next)
         live->has_next = policy_parts_copy(&policy_now(live)->parts, &live->next);
     return live->has_next;
@@ -61,6 +70,8 @@ static void change_drop(struct live *live)
 
 static void change_publish(struct live *live)
 {
+    if (is_outdated(live))
+        change_drop(live);
     if (!live->has_next)
         return;
     live->has_next = false;
@@ -406,7 +417,7 @@ void live_stop(struct live **live)
 
 void live_reloaded(struct live *live)
 {
-    if (policy_now(live)->parts.config == live->config)
+    if (!is_outdated(live))
         return;
     round_abandon(live);
     if (!hashes_make(live))
@@ -456,6 +467,8 @@ void live_check_files(struct live *live)
 {
     const struct policy_parts *parts = &policy_now(live)->parts;
 
+    if (is_outdated(live))
+        return;
     if (parts->geoip != NULL)
         check_geoip(parts->geoip);
     for (size_t i = 0; i < parts->config->list_count; i++) {

@@ -209,12 +209,13 @@ static void report_over(void *arg, const struct rule_error *error)
     const struct conf *conf = reporter->parts->conf;
     struct slice over = reporter->section->over;
 
-    if (reporter->errors == NULL || error->is_warning)
+    if (reporter->errors == NULL)
         return;
-    conf_error(reporter->errors,
-               over.ptr == NULL ? conf_section_where(conf, reporter->section->conf)
-                                : conf_where(conf, over.ptr + error->offset),
-               "%s", error->text);
+    (error->is_warning ? conf_warning : conf_error)(
+        reporter->errors,
+        over.ptr == NULL ? conf_section_where(conf, reporter->section->conf)
+                         : conf_where(conf, over.ptr + error->offset),
+        "%s", error->text);
 }
 
 /* ---- compiling ---- */
@@ -283,6 +284,40 @@ static const struct limit_section *limit_section_of(const struct policyd_config 
     return &config->limits[n];
 }
 
+/* Where a text has {name}; 0 when it does not. */
+static size_t braces_find(struct slice text, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t at = 0; at + len + 2 <= text.len; at++)
+        if (text.ptr[at] == '{' && text.ptr[at + 1 + len] == '}' &&
+            memcmp(text.ptr + at + 1, name, len) == 0)
+            return at;
+    return 0;
+}
+
+/* A text that names facts which do not exist where the limit is charged: with none of its stages left it can never be
+ * said; with some, the default text stands in at the others. */
+static void check_over_stages(const struct policy_limit *limit, struct over_reporter *reporter)
+{
+    unsigned missing = limit_stages(limit->limit) & ~rule_set_info(limit->over, 0).stages;
+    struct rule_error error = { .is_warning = missing != limit_stages(limit->limit) };
+    char words[STAGES_TEXT_MAX + 1];
+
+    stages_print(missing, words);
+    for (size_t i = 0; missing != 0 && i < policyd_fact_count; i++) {
+        const struct fact_type *fact = &policyd_facts[i];
+        if ((missing & ~fact->stages) == 0 ||
+            !rule_set_uses(limit->over, RULE_NAMES_FACT, slice_of(fact->name)))
+            continue;
+        error.offset = braces_find(limit_over(limit->limit), fact->name);
+        snprintf(error.text, sizeof error.text,
+                 "%.24s does not exist at %.90s, where the limit is charged%s", fact->name, words,
+                 error.is_warning ? "; a default text is sent there" : "");
+        report_over(reporter, &error);
+    }
+}
+
 static bool limit_compile(struct policy *policy, struct policy_limit *out,
                           struct conf_errors *errors)
 {
@@ -298,9 +333,13 @@ static bool limit_compile(struct policy *policy, struct policy_limit *out,
         rule_set_new(&policy->schema, &source, 1, &(struct rule_errors){ report_over, &reporter });
     if (out->over == NULL)
         return false;
-    if (rule_set_count(out->over) == 1 && rule_set_info(out->over, 0).action->kind != ACTION_FINAL)
-        report_over(&reporter, &(struct rule_error){
-                                   .text = "over takes a final action, such as defer or reject" });
+    if (rule_set_count(out->over) == 1) {
+        if (rule_set_info(out->over, 0).action->kind != ACTION_FINAL)
+            report_over(&reporter,
+                        &(struct rule_error){
+                            .text = "over takes a final action, such as defer or reject" });
+        check_over_stages(out, &reporter);
+    }
     for (size_t i = 0; i < limit_key_count(out->limit); i++)
         out->key_slots[i] = rule_set_slot(policy->rules, slice_of(limit_key_fact(out->limit, i)));
     out->exceeded = policy_metric_limit_over(name);

@@ -336,7 +336,11 @@ static void session_consume(struct session *session, struct slice input)
     struct policy_request req;
     size_t used;
 
-    while (session->state == SESSION_IDLE && input.len > 0 && session->out.len < ANSWERS_AT_ONCE) {
+    while (session->state == SESSION_IDLE && input.len > 0) {
+        if (session->out.len >= ANSWERS_AT_ONCE && !session_flush(session))
+            return;
+        if (session->is_flushing)
+            break;
         enum proto_result got = policy_parse(input, &req, &used);
         if (got == PROTO_BAD) {
             session_bad(session);

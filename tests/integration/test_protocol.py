@@ -85,6 +85,13 @@ def test_pipelined_requests_are_answered_in_order(connect):
     assert [is_refused(client.reply().decode()) for n in range(50)] == [bool(n % 2) for n in range(50)]
 
 
+def test_more_pipelined_requests_than_answers_fit_at_once(connect):
+    client = connect(timeout=3.0)
+    count = 1500
+    client.send(b"request=smtpd_access_policy\n\n" * count)
+    assert {client.reply().decode() for n in range(count)} == {"action=DUNNO"}
+
+
 @pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE", "VRFY", "ETRN",
                                    "XCLIENT", "BDAT", "", "x" * 200])
 def test_any_protocol_state(connect, stage):
