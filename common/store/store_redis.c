@@ -479,7 +479,6 @@ static void redis_store_free(struct store *base)
         pending_free(TAILQ_FIRST(&store->pending));
     if (store->reported == REPORTED_DOWN)
         atomic_fetch_sub(&store->shared->workers_down, 1);
-    atomic_fetch_sub(&store->shared->workers, 1);
     redis_log_free(store);
     override_cache_free(&store->overrides);
     arena_free(&store->scratch);
@@ -541,7 +540,6 @@ struct store *store_redis_open(struct store_redis *redis, struct event_base *bas
     store->base = base;
     TAILQ_INIT(&store->pending);
     STAILQ_INIT(&store->log);
-    atomic_fetch_add(&redis->workers, 1);
     result = &store->store;
     if (!prepare(store))
         store_free(&result);

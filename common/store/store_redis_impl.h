@@ -44,7 +44,7 @@ void store_count(enum store_metric metric);
 
 struct store_redis {
     struct store_redis_options options;
-    atomic_uint workers, workers_down;
+    atomic_uint workers_down;
     pthread_mutex_t lock; /* of `problem` */
     char problem[128];
     struct log_change state, mistake;
