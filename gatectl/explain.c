@@ -20,16 +20,20 @@ static bool add_line(struct gatectl *ctl, struct buf *request, const char *arg)
 /* A request as Postfix sends it, or cut from a log: up to an empty line or the end. */
 static bool read_request(struct gatectl *ctl, struct buf *request)
 {
-    char line[4096];
+    AUTO_BUF input = BUF_INIT(REQUEST_MAX_BYTES);
+    char bytes[4096];
+    struct slice rest, line;
+    size_t got;
 
-    while (fgets(line, sizeof(line), stdin) != NULL && line[0] != '\n' &&
-           strcmp(line, "\r\n") != 0) {
-        struct slice text = slice_trim(slice_of(line));
-        if (buf_printf(request, "%.*s\n", SLICE_ARG(text))) {
+    while ((got = fread(bytes, 1, sizeof(bytes), stdin)) > 0)
+        if (buf_add(&input, (struct slice){ bytes, got })) {
             gatectl_error(ctl, "the request is too long");
             return false;
         }
-    }
+    rest = buf_slice(&input);
+    while (slice_next(&rest, '\n', &line) && line.len > 0)
+        if (buf_printf(request, "%.*s\n", SLICE_ARG(line)))
+            return false;
     return true;
 }
 

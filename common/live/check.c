@@ -311,6 +311,21 @@ enum live_result live_check_key(struct slice key, const struct live_names *names
     return undeclared(kind, name, names, error);
 }
 
+/* What is stored is read with the same eyes again: `" a"@example.com`, unquoted, would become another mailbox. */
+static enum live_result stable_field(const struct kind *kind, struct slice field,
+                                     struct arena *arena, struct slice *stored,
+                                     struct live_error *error)
+{
+    struct slice once = { NULL, 0 }, twice = { NULL, 0 };
+
+    if (kind->field(field, arena, &once, error) != LIVE_OK)
+        return LIVE_BAD;
+    if (kind->field(once, arena, &twice, error) != LIVE_OK || !slice_equal(once, twice))
+        return bad(error, "field", 0, "this name cannot be stored so that it is found again");
+    *stored = once;
+    return LIVE_OK;
+}
+
 enum live_result live_check_field(struct slice key, struct slice field, struct arena *arena,
                                   struct slice *stored, struct live_error *error)
 {
@@ -326,7 +341,7 @@ enum live_result live_check_field(struct slice key, struct slice field, struct a
     for (size_t i = 0; i < field.len; i++)
         if ((unsigned char)field.ptr[i] < 0x20 || field.ptr[i] == 0x7f)
             return bad(error, "field", i, "control bytes are not allowed");
-    return kind->field(field, arena, stored, error);
+    return stable_field(kind, field, arena, stored, error);
 }
 
 enum live_result live_check(struct slice key, struct slice field, struct slice text,

@@ -88,6 +88,7 @@ static const struct {
     { "list:block", "!.Example.com", "by=root", LIVE_OK, "list:block !.example.com", NULL, 0 },
     { "list:block", "192.0.2.0/24", "what", LIVE_BAD, NULL, "text", 0 },
     { "list:block", "192.0.2.1/24", "", LIVE_BAD, NULL, "field", 0 },
+    { "list:block", "\" a\"@example.com", "", LIVE_BAD, NULL, "field", 0 },
     { "list:block/Bob@Example.com", "a@b.example", "", LIVE_OK,
       "list:block/bob@example.com a@b.example", NULL, 0 },
     { "list:block/Example.COM", "a@b.example", "", LIVE_OK, "list:block/example.com a@b.example",
