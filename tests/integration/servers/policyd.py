@@ -1,4 +1,5 @@
 """gatehouse-policyd with a given configuration."""
+import contextlib
 import http.client
 import json
 import os
@@ -56,7 +57,11 @@ class Policyd:
         self.process.ready(self.is_ready, "policyd serves")
 
     def is_ready(self):
-        return accepts(self.unix) and accepts(self.tcp) and self.http.exists() and self.get("/health")[0] == 200
+        if not (accepts(self.unix) and accepts(self.tcp) and self.http.exists()):
+            return False
+        with contextlib.suppress(OSError):  # the socket's file is there a moment before anybody listens
+            return self.get("/health")[0] == 200
+        return False
 
     def stop(self):
         """Ends it; fails when it did not end well or a sanitizer has spoken."""
