@@ -97,7 +97,7 @@ void policyd_case_close(struct policyd_case *test)
 
 struct policy_request policyd_request(struct buf *bytes, const char *lines)
 {
-    struct policy_request req;
+    struct policy_request req = { .stage = STAGE_OTHER };
     size_t used;
 
     *bytes = (struct buf)BUF_INIT(POLICY_REQUEST_MAX);
