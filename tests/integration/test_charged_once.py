@@ -33,7 +33,7 @@ over = defer 4.7.1 Sender is full
 [limit offences]
 key = sasl_username
 count = refused
-rate = 100/1h
+rate = 1000/1h
 
 [rule offences]
 then = limit offences
