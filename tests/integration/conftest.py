@@ -1,6 +1,7 @@
 """Fixtures: policyd, redis, sink, postfix; everything that a test starts is ended after it."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -54,7 +55,8 @@ def start_policyd(workdir, request):
     started = []
 
     def start(config="", **arguments):
-        directory = workdir / f"{request.node.name[:20]}-{len(started)}-{os.urandom(3).hex()}"
+        test = re.sub(r"\W", "-", request.node.name)[:20]
+        directory = workdir / f"{test}-{len(started)}-{os.urandom(3).hex()}"
         policyd = Policyd(directory, config, **arguments)
         started.append(policyd)
         return policyd
