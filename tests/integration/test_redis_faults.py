@@ -220,9 +220,11 @@ def cluster(workdir, start_redis):
     sentinel.stop()
 
 
-def promoted(replica):
-    """Waits until the replica is the master and takes writes."""
+def promoted(replica, sentinel):
+    """Waits until the replica is the master, and the Sentinel on this port says so."""
     wait_for(lambda: "role:master" in replica.cli("INFO", "replication"), "it is promoted", 20)
+    wait_for(lambda: replica.cli("-p", sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "policy").split()[1]
+             == str(replica.port), "the Sentinel names it", 20)
 
 
 @pytest.mark.parametrize("how", ["killed", "ordered"])
@@ -237,7 +239,7 @@ def test_failover(start_policyd, cluster, how, record_property):
         trial.wait_for("degraded")
     else:
         replica.cli("-p", port, "SENTINEL", "FAILOVER", "policy")
-    promoted(replica)
+    promoted(replica, port)
     trial.recovers()
     trial.judge(record_property)
     if how == "killed":
