@@ -16,6 +16,7 @@
 #include "common/observe/log.h"
 #include "common/run/op.h"
 #include "policyd/decision_log.h"
+#include "policyd/facts/limits.h"
 #include "policyd/facts/provider.h"
 
 enum phase {

@@ -1,5 +1,5 @@
 /* policyd/facts/country.c - the facts country, continent and asn, from the database in geoip.h. */
-#include "policyd/facts/provider.h"
+#include "policyd/facts/country.h"
 
 static void lookup_once(struct fact_request *request)
 {

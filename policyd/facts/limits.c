@@ -1,5 +1,5 @@
 /* policyd/facts/limits.c - limits: the use of one by a request, and the facts limit.NAME.used and limit.NAME.left. */
-#include "policyd/facts/provider.h"
+#include "policyd/facts/limits.h"
 
 static enum limit_use_result key_parts(struct evaluation *evaluation,
                                        const struct policy_limit *limit, struct value *parts)

@@ -1,5 +1,5 @@
 /* policyd/facts/lists.c - membership: subject in list:NAME, in list:NAME/{key}, in map:NAME/{key}. */
-#include "policyd/facts/provider.h"
+#include "policyd/facts/lists.h"
 
 static void value_is(struct value *out, bool is_member)
 {
