@@ -126,7 +126,7 @@ def integration(tally):
         report.unlink(missing_ok=True)
         status, output = run(
             f"integration-{name}",
-            ["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(min(CPUS, 4)), "-p", "no:cacheprovider",
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(min(CPUS, 4)), "--dist", "loadfile", "-p", "no:cacheprovider",
              f"--junitxml={report}", *chosen, "tests/integration"],
             INTEGRATION_TIMEOUT_S, {"GATEHOUSE_BUILD": str(tree(variant)), **SANITIZER_ENV})
         failures, passed, skipped = [ended(status)] if status != 0 else [], 0, 0

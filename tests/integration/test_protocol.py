@@ -29,6 +29,7 @@ then = reject 5.7.1 Data
 MARKED = {"sender": "marked@example.net"}
 REQUEST_MAX = 64 * 1024
 ATTRIBUTES_MAX = 512
+IS_PLAIN_BUILD = BUILD == ROOT / "build"  # sanitizers keep what was freed
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def policyd(start_policyd):
     """One that has to be fine, and to have let go of everything, when the test is over."""
     server = start_policyd(CONFIG)
     server.ask()
+    wait_for(lambda: server.connections() == 0, "the first connection is closed")
     descriptors = server.process.descriptors()
     yield server
     assert server.ask() == "DUNNO"
@@ -247,16 +249,22 @@ def test_an_idle_time_below_postfix_own_is_refused(policyd):
 
 
 def test_a_client_that_never_reads_is_closed(policyd, connect):
-    """Its answers fill the socket's buffers; then the server stops reading, and what it holds stays bounded."""
-    client = connect(timeout=20)
+    """Its answers fill the socket's buffers; then the server stops reading, holds little for it, and lets go of it."""
+    memory = policyd.process.memory_kib()
+    client = connect(timeout=0.2)
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     request = encode(attributes(**MARKED))
-    memory = policyd.process.memory_kib()
-    end = time.monotonic() + 60
-    with pytest.raises(Closed):
-        while time.monotonic() < end:
+    wait_for(lambda: policyd.connections() == 1, "the connection is taken")
+
+    def is_let_go():
+        # The end of a TCP connection does not get through to a client that takes nothing, so the server is asked.
+        with contextlib.suppress(Closed, TimeoutError):
             client.send(request * 20)
-    assert policyd.process.memory_kib() - memory < 8192
+        return policyd.connections() == 0
+
+    wait_for(is_let_go, "the connection is closed", timeout=30, interval=0)
+    if IS_PLAIN_BUILD:
+        assert policyd.process.memory_kib() - memory < 8192
 
 
 def test_clients_that_vanish(policyd, connect):
@@ -289,7 +297,7 @@ def test_thousands_of_idle_connections(policyd, connect):
     for client in clients:
         assert client.ask() == "DUNNO"
     grown = policyd.process.memory_kib() - before
-    if BUILD == ROOT / "build":  # sanitizers keep what was freed
+    if IS_PLAIN_BUILD:
         assert grown <= 4 * count + 2048, f"{grown / count:.1f} KiB per connection"
     start = time.monotonic()
     for client in clients[:: count // 20]:

@@ -110,6 +110,10 @@ class Policyd:
                     total += float(match[3])
         return total
 
+    def connections(self):
+        """How many clients are connected."""
+        return int(self.metric("gatehouse_connections"))
+
     def gatectl(self, *arguments, check=True):
         """gatectl on this daemon's control socket."""
         done = subprocess.run([GATECTL, "-s", self.http, *arguments], capture_output=True, text=True, timeout=30,

@@ -71,14 +71,16 @@ QUEUE_DIRECTORIES = [
 
 class Postfix:
     """Runs until stop(). Other users must be able to enter `directory`. `services` are several smtpd, each on a port of its own: name -> main.cf lines for it alone.
-    Lines that all of them share are `main_cf`. port(name) is where a service listens."""
+    Lines that all of them share are `main_cf`; they come instead of those above. A service listens on ports[name]."""
 
     def __init__(self, directory, sink, services, main_cf=""):
         self.directory = pathlib.Path(directory)
         self.ports = {name: free_port() for name in services}
         self.make_directories()
+        own = {line.split(" = ")[0] for line in main_cf.splitlines()}
+        defaults = MAIN_CF.format(directory=self.directory, daemons=DAEMONS, sink=sink.port).splitlines(keepends=True)
         (self.directory / "etc/main.cf").write_text(
-            MAIN_CF.format(directory=self.directory, daemons=DAEMONS, sink=sink.port) + main_cf)
+            "".join(line for line in defaults if line.split(" = ")[0] not in own) + main_cf)
         smtpds = "".join(f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd\n" + self.options(lines)
                          for name, lines in services.items())
         (self.directory / "etc/master.cf").write_text(smtpds + MASTER_CF)
