@@ -10,7 +10,12 @@
 
 #include <event2/event_struct.h>
 
-enum { POLL_MS = 400, READ_MEMORY_MAX = 512 << 20, LIVE_ENTRIES_MAX = 2000000 };
+enum {
+    POLL_MS = 400,
+    READ_MEMORY_MAX = 512 << 20,
+    LIVE_ENTRIES_MAX = 2000000,
+    BAD_VALUES_LOGGED = 10, /* of one hash, each time it is read */
+};
 
 enum live_kind { LIVE_CLASSES, LIVE_RULES, LIVE_LIST, LIVE_MAP, LIVE_LIMIT };
 
@@ -32,6 +37,7 @@ struct live {
     struct store_poll poll;
     struct store_read read;
     size_t reading; /* which hash */
+    size_t bad_values; /* found in it */
     bool is_polling, is_reading;
     struct policy_parts next; /* the policy to be */
     bool has_next;
@@ -82,10 +88,20 @@ static void change_publish(struct live *live)
 
 /* ---- what a hash says ---- */
 
-static void bad_value(const struct live *live, struct slice field, const char *error)
+static void bad_value(struct live *live, struct slice field, const char *error)
 {
     metric_add(live->server->policyd->metrics.bad_live, 1);
-    log_warning("gh:%.*s: %.*s is ignored: %s", SLICE_ARG(live->read.key), SLICE_ARG(field), error);
+    if (live->bad_values++ < BAD_VALUES_LOGGED)
+        log_warning("gh:%.*s: %.*s is ignored: %s", SLICE_ARG(live->read.key), SLICE_ARG(field),
+                    error);
+}
+
+static void bad_values_end(struct live *live)
+{
+    if (live->bad_values > BAD_VALUES_LOGGED)
+        log_warning("gh:%.*s: %zu more fields are ignored", SLICE_ARG(live->read.key),
+                    live->bad_values - BAD_VALUES_LOGGED);
+    live->bad_values = 0;
 }
 
 static void take_list(struct live *live, struct policy_list *list)
@@ -126,7 +142,7 @@ static void take_map(struct live *live, struct policy_map *map)
 
 static void bad_class(void *arg, const struct class_error *error)
 {
-    const struct live *live = arg;
+    struct live *live = arg;
 
     bad_value(live, live->read.fields[error->source].name, error->text);
 }
@@ -228,6 +244,7 @@ static void take_hash(struct live *live, const struct live_hash *hash)
         judge_limit(live);
         break;
     }
+    bad_values_end(live);
 }
 
 /* ---- rounds ---- */
@@ -309,7 +326,7 @@ static void expire_rules(struct live *live)
 {
     const struct clock *clock = daemon_clock(live->daemon);
 
-    if (live->rules_expire_s == 0 || clock->wall_ms(clock) < live->rules_expire_s * SECOND)
+    if (live->rules_expire_s == 0 || clock->wall_ms(clock) / SECOND < live->rules_expire_s)
         return;
     for (size_t i = 0; i < live->poll.count; i++)
         if (live->hashes[i].kind == LIVE_RULES)

@@ -7,7 +7,7 @@
 -- Returns "A now" or "O over now", each followed by " used free bucket" for each use (free: ms, -1 never); the same after
 --   an R when the charge is remembered; or, when an assumed text is not what is there, a list: now, then for each use the
 --   list of its texts. Texts over 1024 bytes read as "!".
-local call, tonumber, floor, format = redis.call, tonumber, math.floor, string.format
+local call, pcall, tonumber, floor, format = redis.call, redis.pcall, tonumber, math.floor, string.format
 local CELLS, MOST = 24, 9007199254740992
 local uses = floor(#KEYS / 2)
 local once = KEYS[2 * uses + 1]
@@ -32,7 +32,7 @@ for u = 1, uses do
   local found = {}
   begin[u] = at
   if count > 0 then
-    found = redis.pcall('HMGET', KEYS[2 * u], unpack(ARGV, at + 5, at + 4 + count))
+    found = pcall('HMGET', KEYS[2 * u], unpack(ARGV, at + 5, at + 4 + count))
     if found.err then
       found = {}
       for i = 1, count do found[i] = false end
@@ -128,8 +128,13 @@ if not over then
     if p and p[3] > 0 then
       local key, field, amount = p[1], format('%.0f', p[2]), p[3]
       if p[5] then call('HDEL', key, unpack(p[5])) end
-      local total = call('HINCRBY', key, field, format('%.0f', amount))
-      if total > MOST then call('HSET', key, field, format('%.0f', MOST)) end
+      local total = pcall('HINCRBY', key, field, format('%.0f', amount))
+      if type(total) ~= 'number' then -- somebody wrote there what is no whole number: no reason to end halfway
+        call('HSET', key, field, format('%.0f', amount))
+        total = amount
+      elseif total > MOST then
+        call('HSET', key, field, format('%.0f', MOST))
+      end
       -- The first charge of a bucket: it counts until 25 buckets later, the key lives one longer.
       if total == amount then
         call('PEXPIRE', key, format('%.0f', math.ceil((p[2] + CELLS + 2) * p[4] / CELLS) - now))

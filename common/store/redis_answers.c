@@ -154,16 +154,16 @@ enum answer answer_log_line(const struct redisReply *entry, struct store_field *
 
     if (!redis_text(redis_item(entry, 0), &id) || !redis_list(pairs, &count))
         return ANSWER_BAD;
-    for (size_t i = 0; i + 1 < count; i += 2) {
+    struct slice found = absent;
+    for (size_t i = 0; found.ptr == NULL && i + 1 < count; i += 2) {
         if (!redis_text(redis_item(pairs, i), &name) ||
             !redis_text(redis_item(pairs, i + 1), &text))
             return ANSWER_BAD;
-        if (slice_equal(name, SLICE("line"))) {
-            *line = (struct store_field){ id, text };
-            return ANSWER_OK;
-        }
+        if (slice_equal(name, SLICE("line")))
+            found = text;
     }
-    return ANSWER_BAD;
+    *line = (struct store_field){ id, found };
+    return ANSWER_OK;
 }
 
 static bool log_id_parse(struct slice id, uint64_t *ms, uint64_t *sequence)

@@ -28,7 +28,7 @@ enum answer answer_poll(const struct redisReply *reply, struct store_poll *poll)
 enum answer answer_scan(const struct redisReply *reply, char cursor[24],
                         const struct redisReply **items, size_t *count);
 
-/* One entry of XRANGE: its id and the value of its field `line`; borrowed. */
+/* One entry of XRANGE: its id and the value of its field `line` (absent: somebody else's entry); borrowed. */
 enum answer answer_log_line(const struct redisReply *entry, struct store_field *line);
 /* The id that follows `id` (`ms-seq`), or comes before it: where the next step of a range begins. */
 bool log_id_next(struct slice id, char next[48]);

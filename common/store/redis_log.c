@@ -162,7 +162,8 @@ static bool take_lines(struct pending *pending, struct store_log_read *read,
         if (i + 1 == count && !(is_forward(read) ? log_id_next(line.name, pending->cursor)
                                                  : log_id_before(line.name, pending->cursor)))
             return false;
-        if (pending->row_count == pending->room || !contains(line.text, read->find))
+        if (pending->row_count == pending->room || line.text.ptr == NULL ||
+            !contains(line.text, read->find))
             continue;
         line.name = arena_copy(read->arena, line.name);
         line.text = arena_copy(read->arena, line.text);

@@ -3,8 +3,9 @@
 -- KEYS: the usage of each use; then the remembered charge, when it has a name.
 -- ARGV: Unix ms (empty: the clock of Redis), number of uses, ms to remember, what to remember; then for each use: window in
 --   ms, bucket, amount.
--- Returns 1 if it was added, 0 if it was here before.
-local call, floor, format = redis.call, math.floor, string.format
+-- Returns 1 if it was added, 0 if it was here before. What somebody has put in a counter's place is no reason to fail: half
+-- of the uses would have been added, and would be again.
+local call, pcall, floor, format = redis.call, redis.pcall, math.floor, string.format
 local CELLS, MOST = 24, 9007199254740992
 local uses = tonumber(ARGV[2])
 local once = KEYS[uses + 1]
@@ -24,7 +25,10 @@ for u = 1, uses do
   local newest = floor(now * CELLS / window)
   if bucket >= newest - CELLS and bucket <= newest + CELLS and amount > 0 then
     local field = format('%.0f', bucket)
-    if call('HINCRBY', key, field, format('%.0f', amount)) > MOST then
+    local total = pcall('HINCRBY', key, field, format('%.0f', amount))
+    if type(total) ~= 'number' then
+      pcall('HSET', key, field, format('%.0f', amount))
+    elseif total > MOST then
       call('HSET', key, field, format('%.0f', MOST))
     end
     call('PEXPIRE', key, format('%.0f', math.ceil((newest + CELLS + 2) * window / CELLS) - now))
