@@ -1,0 +1,107 @@
+"""README.md is true: its console sessions happen as printed, its lines for main.cf are those of the script, and what it
+and the other documents name is there."""
+import getpass
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from servers.policyd import GATECTL, Policyd
+from servers.process import ROOT
+
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "HACKING.md")
+# What is another time, in a pattern that both sides are turned into.
+CHANGES = [
+    (r"ref(\s*[ =])[a-z0-9]{6}\b", r"ref\1REFREF"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "0000-00-00 00:00"),
+    (r"^(ms +)\d+$", r"\g<1>0"),
+    (rf"\b{re.escape(getpass.getuser())}\b", "root"),
+]
+
+
+def text_of(name):
+    return (ROOT / name).read_text()
+
+
+def blocks(text, kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.M | re.S)
+
+
+def sessions():
+    """(command, what it prints) of all console blocks, in order."""
+    found = []
+    for block in blocks(text_of("README.md"), "console"):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, printed = part.partition("\n")
+            found.append((command, printed))
+    return found
+
+
+def same(text):
+    for pattern, stands_for in CHANGES:
+        text = re.sub(pattern, stands_for, text, flags=re.M)
+    return text
+
+
+@pytest.fixture
+def environment(workdir, country_database, redis):
+    """The daemon of `make run` (on Redis, for redis-cli), and commands of that name that reach it."""
+    policyd = Policyd(workdir / "readme", conf_file=ROOT / "conf/try.conf",
+                      options=[f"geoip_database={country_database}", f"store=redis://127.0.0.1:{redis.port}"])
+    commands = workdir / "commands"
+    commands.mkdir()
+    for name, words in (("gatectl", [GATECTL, "-s", policyd.http]), ("redis-cli", ["/usr/bin/redis-cli", "-p", redis.port])):
+        (commands / name).write_text(f"#!/bin/sh\nexec {shlex.join(map(str, words))} \"$@\"\n")
+        (commands / name).chmod(0o755)
+    yield {**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "GATEHOUSE_PORT": str(policyd.tcp[1])}
+    policyd.stop()
+
+
+def test_what_it_prints_is_what_happens(environment):
+    references = {}  # printed -> real
+    for command, expected in sessions():
+        if command.startswith("alias "):
+            continue
+        for printed, real in references.items():
+            command = command.replace(printed, real)
+        done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True,
+                              timeout=30, check=False)
+        assert same(done.stdout + done.stderr) == same(expected), command
+        references.update(zip(re.findall(r"ref=(\w{6})", expected), re.findall(r"ref=(\w{6})", done.stdout)))
+    assert references
+
+
+def test_lines_for_main_cf_are_those_of_the_script():
+    done = subprocess.run([ROOT / "scripts/main-cf-lines"], capture_output=True, text=True, check=True)
+    assert done.stdout in blocks(text_of("README.md"), "main.cf")
+
+
+def test_its_first_limit_is_correct(workdir):
+    path = workdir / "first.conf"
+    path.write_text(blocks(text_of("README.md"), "policyd.conf")[0])
+    assert subprocess.run([GATECTL, "check", path], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_metrics_that_are_named_exist(document, start_policyd, redis):
+    policyd = start_policyd("[limit a]\nkey = sender\nrate = 1/1h\n[rule a]\nthen = limit a\n",
+                            options=[f"store=redis://127.0.0.1:{redis.port}"])
+    known = set(re.findall(r"^# TYPE (\S+)", policyd.get("/metrics")[1], re.M))
+    assert set(re.findall(r"`(gatehouse_[a-z_]+)`", text_of(document))) <= known
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_are_named_exist(document):
+    folders = "common|policyd|gatectl|conf|scripts|systemd|tests|tools"
+    named = re.findall(rf"`((?:{folders})/[\w./*\[\]-]*)`", text_of(document))
+    assert [path for path in named if not list(ROOT.glob(path.rstrip("/")))] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_targets_that_are_named_exist(document):
+    targets = set(re.findall(r"^([a-z][a-z %-]*):", text_of("Makefile"), re.M))
+    known = {word for line in targets for word in line.split()}
+    named = set(re.findall(r"^ +make ([a-z-]+)(?: |$)|`make ([a-z-]+)[ `]", text_of(document), re.M))
+    assert {a or b for a, b in named} <= known | {"all"}
