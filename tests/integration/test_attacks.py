@@ -1,12 +1,15 @@
 """Attacks on policyd: by who speaks its protocols, by who sends mail, by who may write to its Redis."""
 import contextlib
 import json
+import random
+import signal
 import socket
+import threading
 import time
 
 import pytest
 
-from servers.policy import attributes, encode, new_instance
+from servers.policy import Closed, attributes, encode, new_instance
 from servers.policyd import UnixHTTPConnection
 from servers.process import wait_for
 
@@ -192,3 +195,202 @@ def test_slow_http_clients_are_closed(policyd):
         assert policyd.get("/health")[0] == 200
         assert policyd.ask() == "DUNNO"
     policyd.settles_at(descriptors + 2, 20)
+
+
+# ---- by who sends mail ----
+
+EVASION = """
+recipient_delimiter = +
+[list blocked]
+entries = evil.example, .evil.test, spammer@good.example, 192.0.2.0/24, 2001:db8:1::/48, xn--bse-sna.example
+
+[rule sender]
+when = sender in list:blocked or sender_domain in list:blocked or client_address in list:blocked
+    or helo_name in list:blocked or client_name in list:blocked
+then = reject 5.7.1 Blocked
+
+[limit user]
+key = sasl_username
+count = messages
+rate = 1/1h
+[limit sender]
+key = sender
+count = messages
+rate = 1/1h
+[limit address]
+key = client_address
+count = messages
+rate = 1/1h
+[rule user]
+when = authenticated
+then = limit user
+[rule address]
+when = not authenticated and sender is empty
+then = limit address
+[rule sender limit]
+when = not authenticated
+then = limit sender
+""".replace("[rule sender limit]", "[rule sender-limit]")
+
+BLOCKED = [
+    {"sender": "x@evil.example"}, {"sender": "x@EVIL.example"}, {"sender": "x@evil.example."},
+    {"sender": "x@sub.evil.test"}, {"sender": "x@EVIL.TEST."}, {"sender": "SPAMMER@Good.Example"},
+    {"sender": "spammer+x@good.example"}, {"sender": '"spammer"@good.example'}, {"sender": '"spam\\mer"@good.example'},
+    {"sender": '"a@b"@evil.example'}, {"sender": "@good.example:x@evil.example"}, {"sender": "x@b\u00f6se.example"},
+    {"sender": "x@B\u00d6SE.example"}, {"sender": "x@bo\u0308se.example"}, {"sender": "x@\uff45vil.example"},
+    {"sender": "x@evil\u3002example"},
+    {"client_address": "192.0.2.77"}, {"client_address": "::ffff:192.0.2.77"}, {"client_address": "::ffff:c000:24d"},
+    {"client_address": "2001:DB8:1::1"}, {"client_address": "2001:0db8:0001:0000:0000:0000:0000:0001"},
+    {"helo_name": "EVIL.example"}, {"helo_name": "evil.example."}, {"client_name": "a.b.Evil.Test"},
+]
+
+
+@pytest.fixture(scope="module")
+def evaded(workdir):
+    from servers.policyd import Policyd
+    server = Policyd(workdir / "evaded", EVASION)
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("change", BLOCKED, ids=[str(list(change.values())[0]).encode("unicode_escape").decode()
+                                                 for change in BLOCKED])
+def test_no_other_spelling_gets_past_a_list(evaded, change):
+    values = {"client_address": "198.51.100.1", "sender": "fine@good.example", **change}
+    assert "Blocked" in evaded.ask(**values), change
+
+
+SAME = {
+    "sasl_username": ["alice@example.com", "Alice@Example.Com", "alice@example.com.", "ALICE@EXAMPLE.COM"],
+    "sender": ["bob@example.com", "BOB@example.COM", '"bob"@example.com', "bob@example.com."],
+    "client_address": ["2001:db8:9::1", "2001:db8:9::2", "2001:DB8:9:0::ffff:1", "2001:db8:9:0:ffff:ffff:ffff:ffff"],
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_no_other_spelling_gets_a_limit_of_its_own(evaded, what):
+    for n, spelling in enumerate(SAME[what]):
+        values = {"sender": "" if what == "client_address" else "z@fine.example", "client_address": "198.51.100.1",
+                  what: spelling, "instance": new_instance()}
+        assert (evaded.ask("DATA", **values) == "DUNNO") == (n == 0), spelling
+
+
+INJECTION = """
+[rule reply]
+when = sender matches "/inject/"
+then = reject 5.7.1 Not from {sender} to {recipient} by {helo_name} and {client_name} as {sasl_username}
+
+[rule header]
+when = recipient matches "/header/"
+then = prepend X-Seen: {helo_name} {sender}
+stage = rcpt
+"""
+NASTY = ["a\rb", "a\x1b[31mred", "a\tb", "a\" verdict=dunno rule=none x=\"", "a verdict=dunno", "a\\x0aaction=OK", "a\x7fb\x80\xff",
+         "a\u2028b", "\u202eevil", "%s%n%d%99999999s", "{sender}{{sender}}", "a" * 200, "action=OK", "a=b\\", "`id`$(id)"]
+
+
+@pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
+def test_nothing_is_injected_into_replies_headers_and_logs(start_policyd, nasty):
+    policyd = start_policyd(INJECTION)
+    fields = {name: nasty for name in ("helo_name", "client_name", "sasl_username", "queue_id", "client_address")}
+    action = policyd.ask(sender=nasty + "inject", recipient=nasty, **fields)
+    assert action.startswith("554 5.7.1 Not from ") and len(action) <= 400, action
+    action = policyd.ask(sender=nasty, recipient=nasty + "header", **fields)
+    assert action.startswith("PREPEND X-Seen: ") and action.isascii(), action
+    wait_for(lambda: len(policyd.decisions()) >= 2, "both are logged")
+    lines = [line for line in policyd.log.splitlines() if "decision " in line]
+    assert len(lines) == 2
+    assert all(line.isascii() and line.isprintable() for line in lines), lines
+    assert [decision["verdict"] for decision in policyd.decisions()] == ["reject", "prepend"]
+    assert all(decision["rule"] in ("reply", "header") for decision in policyd.decisions())
+
+
+# ---- everything at once ----
+
+CHAOS = LIMITS + """
+[list own]
+[map owners]
+[rule own]
+when = sender in list:own/{recipient}
+then = reject 5.7.1 Own
+[rule left]
+when = limit.user.left < 0
+then = reject 5.7.1 Never
+[rule owners]
+when = authenticated and sasl_username not in map:owners/{sender} and recipient = nobody@example.net
+then = reject 5.7.1 Not yours
+"""
+
+
+class Load(threading.Thread):
+    """Asks without end: new requests, the same ones as others at the same time, and connections left while being answered."""
+
+    def __init__(self, policyd, seed):
+        super().__init__(daemon=True)
+        self.policyd, self.random = policyd, random.Random(seed)
+        self.is_over = False
+        self.answers, self.wrong = 0, []
+
+    def step(self, client):
+        values = attributes(self.random.choice(["RCPT", "DATA", "END-OF-MESSAGE"]), instance=new_instance(),
+                            sasl_username=self.random.choice(["", "alice", "bob"]))
+        if self.random.random() < 0.3:
+            values["instance"] = f"twin{int(time.monotonic() * 10)}"
+        if self.random.random() < 0.1:
+            client.send(encode(values))
+            client.close()
+            return False
+        action = client.ask_again(values)
+        self.answers += 1
+        if action != "DUNNO":
+            self.wrong.append(action)
+        return True
+
+    def run(self):
+        while not self.is_over:
+            with contextlib.suppress(Closed, OSError):
+                with self.policyd.client(tcp=self.random.random() < 0.5) as client:
+                    for _ in range(50):
+                        if self.is_over or not self.step(client):
+                            break
+
+
+def test_everything_at_once(start_policyd, redis):
+    """Live changes, reloads, Redis hanging and dying, all under load; then the end, with requests under way."""
+    policyd = start_policyd(CHAOS.replace("rate = 1000/1h", "rate = unlimited").replace("rate = 100/1h", "rate = 9000000/1h"),
+                            options=[f"store={redis.url}", "log_level=error"])
+    loads = [Load(policyd, seed) for seed in range(12)]
+    for load in loads:
+        load.start()
+    for turn in range(8):
+        redis.cli("HSET", "gh:rule", "live", f'order={turn} when="sender = x{turn}@y.example" then="reject 5.7.1 x"')
+        redis.cli("HSET", "gh:list:own", f"x{turn}@y.example", "")
+        redis.cli("HSET", "gh:limit:user", "user:alice", f"{9000000 + turn}/{turn + 1}h")
+        time.sleep(0.3)
+        policyd.reload()
+        policyd.get("/metrics")
+        policyd.get("/v1/usage?value=alice")
+        policyd.get("/v1/top")
+        redis.cli("SCRIPT", "FLUSH")
+        redis.pause()
+        policyd.reload()
+        time.sleep(0.2)
+        redis.go_on()
+        redis.cli("CLIENT", "KILL", "TYPE", "normal")
+        if turn % 3 == 2:
+            redis.kill()
+            time.sleep(0.1)
+            redis.start()
+    before = [load.answers for load in loads]
+    time.sleep(0.5)
+    assert all(load.answers > count for load, count in zip(loads, before)), "all are still answered"
+    redis.pause()
+    time.sleep(0.05)
+    policyd.process.send_signal(signal.SIGTERM)
+    policyd.process.child.wait(10)
+    redis.go_on()
+    for load in loads:
+        load.is_over = True
+    for load in loads:
+        load.join(10)
+    assert not [action for load in loads for action in load.wrong]
