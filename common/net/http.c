@@ -12,6 +12,7 @@
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -66,6 +67,7 @@ struct route_table {
 };
 
 struct http_server {
+    LIST_ENTRY(http_server) link; /* in `servers` */
     struct worker *worker;
     struct evhttp *http;
     struct http_options options;
@@ -78,6 +80,10 @@ struct http_server {
     size_t connection_count;
     LIST_HEAD(, http_call) calls;
 };
+
+/* A listener's error callback is given the evhttp that the listener was bound to, never an argument of ours. */
+static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(, http_server) servers = LIST_HEAD_INITIALIZER(servers);
 
 /* ---- connections ---- */
 
@@ -383,13 +389,28 @@ static void resume_listening(UNUSED evutil_socket_t fd, UNUSED short what, void 
     set_listening(arg, true);
 }
 
-/* Descriptors ran out, most likely: again in a moment, instead of at once and for ever. */
-static void accept_failed(UNUSED struct evconnlistener *listener, void *arg)
+static struct http_server *find_server(const struct evhttp *http)
 {
-    struct http_server *server = arg;
+    struct http_server *server;
+
+    pthread_mutex_lock(&servers_lock);
+    LIST_FOREACH(server, &servers, link)
+    if (server->http == http)
+        break;
+    pthread_mutex_unlock(&servers_lock);
+    return server;
+}
+
+/* Descriptors ran out, most likely: again in a moment, instead of at once and for ever. */
+static void accept_failed(UNUSED struct evconnlistener *listener, void *evhttp)
+{
+    const char *why = strerror(EVUTIL_SOCKET_ERROR());
+    struct http_server *server = find_server(evhttp);
     struct timeval space;
 
-    log_debug("http: accept: %s", strerror(EVUTIL_SOCKET_ERROR()));
+    log_debug("http: accept: %s", why);
+    if (server == NULL)
+        return;
     set_listening(server, false);
     event_add(server->resume, worker_timeout(server->worker, PAUSE_MS, &space));
 }
@@ -424,6 +445,9 @@ struct http_server *http_server_new(struct worker *worker, const struct http_opt
     server->worker = worker;
     LIST_INIT(&server->connections);
     LIST_INIT(&server->calls);
+    pthread_mutex_lock(&servers_lock);
+    LIST_INSERT_HEAD(&servers, server, link);
+    pthread_mutex_unlock(&servers_lock);
     server->http = evhttp_new(worker_base(worker));
     server->resume = event_new(worker_base(worker), -1, 0, resume_listening, server);
     if (server->http == NULL || server->resume == NULL) {
@@ -451,6 +475,9 @@ void http_server_free(struct http_server **server)
     }
     while (!LIST_EMPTY(&gone->connections))
         forget_connection(LIST_FIRST(&gone->connections));
+    pthread_mutex_lock(&servers_lock);
+    LIST_REMOVE(gone, link);
+    pthread_mutex_unlock(&servers_lock);
     if (gone->http != NULL)
         evhttp_free(gone->http);
     if (gone->resume != NULL)

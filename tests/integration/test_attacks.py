@@ -1,7 +1,9 @@
 """Attacks on policyd: by who speaks its protocols, by who sends mail, by who may write to its Redis."""
 import contextlib
 import json
+import os
 import random
+import resource
 import signal
 import socket
 import threading
@@ -195,6 +197,33 @@ def test_slow_http_clients_are_closed(policyd):
         assert policyd.get("/health")[0] == 200
         assert policyd.ask() == "DUNNO"
     policyd.settles_at(descriptors + 2, 20)
+
+
+def cpu_seconds(policyd):
+    with open(f"/proc/{policyd.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("which", ["http", "unix", "tcp"])
+def test_running_out_of_descriptors_ends_nothing(start_policyd, which):
+    policyd = start_policyd("workers = 2")
+    descriptors = policyd.process.descriptors()
+    resource.prlimit(policyd.process.pid, resource.RLIMIT_NOFILE, (descriptors + 20, descriptors + 20))
+    address = getattr(policyd, which)
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            connection = socket.socket(socket.AF_INET if which == "tcp" else socket.AF_UNIX)
+            stack.enter_context(connection)
+            connection.settimeout(1)
+            connection.connect(address if which == "tcp" else str(address))
+        time.sleep(0.3)
+        before = cpu_seconds(policyd)
+        time.sleep(1)
+        assert cpu_seconds(policyd) - before < 0.5, "it waits, and does not spin"
+    wait_for(lambda: policyd.process.descriptors() <= descriptors + 2, "the connections are gone")
+    assert policyd.ask() == "DUNNO"
+    assert policyd.get("/health")[0] == 200
 
 
 # ---- by who sends mail ----
