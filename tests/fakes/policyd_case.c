@@ -3,7 +3,7 @@
 
 #include "policyd/policy_load.h"
 
-enum { CONFIG_MEMORY_MAX = 64 << 20, ANSWERS_MOST = 256 };
+enum { CONFIG_MEMORY_MAX = 64 << 20, ANSWERS_MOST = 1 << 14 };
 
 static void give_up(const char *what)
 {
@@ -11,15 +11,15 @@ static void give_up(const char *what)
     abort();
 }
 
-void policyd_load_text(struct policyd_loaded *loaded, const char *text,
-                       const struct policy *previous)
+static void load_text(struct policyd_loaded *loaded, const char *text, const struct slice *changes,
+                      size_t count, const struct policy *previous)
 {
     struct conf_errors *errors = conf_errors_new();
 
     *loaded = (struct policyd_loaded){ .arena = arena_new(CONFIG_MEMORY_MAX),
                                        .errors = BUF_INIT(1 << 16) };
     loaded->conf =
-        conf_parse(SLICE("policyd.conf"), slice_of(text), NULL, 0, loaded->arena, errors);
+        conf_parse(SLICE("policyd.conf"), slice_of(text), changes, count, loaded->arena, errors);
     loaded->config = arena_alloc(loaded->arena, sizeof *loaded->config);
     if (loaded->conf == NULL || loaded->config == NULL)
         give_up("the configuration is not even read");
@@ -29,6 +29,12 @@ void policyd_load_text(struct policyd_loaded *loaded, const char *text,
     loaded->error_count = conf_errors_count(errors);
     conf_errors_print(errors, &loaded->errors);
     conf_errors_free(&errors);
+}
+
+void policyd_load_text(struct policyd_loaded *loaded, const char *text,
+                       const struct policy *previous)
+{
+    load_text(loaded, text, NULL, 0, previous);
 }
 
 void policyd_loaded_free(struct policyd_loaded *loaded)
@@ -51,13 +57,14 @@ const struct policy *policyd_case_policy(const struct policyd_case *test)
     return snapshot == NULL ? NULL : snapshot_data(snapshot);
 }
 
-void policyd_case_load(struct policyd_case *test, const char *text)
+static void case_load(struct policyd_case *test, const char *text, const struct slice *changes,
+                      size_t count)
 {
     struct policyd_loaded *loaded = calloc(1, sizeof *loaded);
 
     if (loaded == NULL)
         give_up("out of memory");
-    policyd_load_text(loaded, text, policyd_case_policy(test));
+    load_text(loaded, text, changes, count, policyd_case_policy(test));
     if (loaded->error_count > 0 || loaded->policy == NULL)
         give_up(buf_text(&loaded->errors));
     struct snapshot *snapshot =
@@ -66,7 +73,13 @@ void policyd_case_load(struct policyd_case *test, const char *text)
     snapshot_unref(&snapshot);
 }
 
-void policyd_case_open(struct policyd_case *test, const char *text)
+void policyd_case_load(struct policyd_case *test, const char *text)
+{
+    case_load(test, text, NULL, 0);
+}
+
+void policyd_case_open_changed(struct policyd_case *test, const char *text,
+                               const struct slice *changes, size_t count)
 {
     *test = (struct policyd_case){ .generation = 0 };
     fake_clock_init(&test->clock);
@@ -82,7 +95,12 @@ void policyd_case_open(struct policyd_case *test, const char *text)
     test->server->worker = test->worker;
     test->server->policyd = &test->policyd;
     test->server->store = &test->store->store;
-    policyd_case_load(test, text);
+    case_load(test, text, changes, count);
+}
+
+void policyd_case_open(struct policyd_case *test, const char *text)
+{
+    policyd_case_open_changed(test, text, NULL, 0);
 }
 
 void policyd_case_close(struct policyd_case *test)

@@ -32,6 +32,9 @@ void policyd_loaded_free(struct policyd_loaded *loaded);
 
 /* `text` must have no mistakes; warnings are fine. */
 void policyd_case_open(struct policyd_case *test, const char *text);
+/* With changes as `-o` has them: `list/block:entries=192.0.2.7`. */
+void policyd_case_open_changed(struct policyd_case *test, const char *text,
+                               const struct slice *changes, size_t count);
 void policyd_case_load(struct policyd_case *test, const char *text); /* as a reload */
 const struct policy *policyd_case_policy(const struct policyd_case *test);
 void policyd_case_close(struct policyd_case *test);
