@@ -39,15 +39,24 @@ static void value_text(struct value *out, enum value_type type, struct slice tex
                            .text = text.ptr == NULL ? SLICE("") : text };
 }
 
-static void value_address(struct value *out, struct slice text)
+/* An IPv6 address can be spelt in many ways, an IPv4 one as `::ffff:192.0.2.7`: the text is the one normal spelling. */
+static bool value_address(struct value *out, struct slice text, struct arena *arena)
 {
+    char normal[IPNET_TEXT_MAX];
     struct ip_address address;
 
     value_text(out, VALUE_ADDRESS, text);
-    if (ip_address_parse(text, &address))
-        out->net = ipnet_of(&address);
-    else
+    if (!ip_address_parse(text, &address)) {
         out->is_empty = true; /* "unknown", or a socket that is no IP */
+        return true;
+    }
+    out->net = ipnet_of(&address);
+    if (slice_find(text, ':') == SIZE_MAX)
+        return true;
+    size_t len = ipnet_print(&out->net, normal);
+    if (!slice_equal(text, (struct slice){ normal, len }))
+        out->text = arena_copy(arena, (struct slice){ normal, len });
+    return out->text.ptr != NULL;
 }
 
 static void value_number(struct value *out, struct slice text)
@@ -85,8 +94,7 @@ static bool attribute_value(const struct policy_request *req,
 
     switch (type) {
     case VALUE_ADDRESS:
-        value_address(out, text);
-        return true;
+        return value_address(out, text, arena);
     case VALUE_NUMBER:
         value_number(out, text);
         return true;
@@ -122,7 +130,8 @@ static bool client_net(const struct policy_request *req, struct arena *arena, st
     char text[IPNET_TEXT_MAX];
     struct value address;
 
-    value_address(&address, req->attr[ATTR_CLIENT_ADDRESS]);
+    if (!value_address(&address, req->attr[ATTR_CLIENT_ADDRESS], arena))
+        return false;
     struct ipnet net = ipnet_mask(&address.net, 24, 64);
     size_t len = ipnet_print(&net, text);
     *out = (struct value){ .type = VALUE_ADDRESS, .is_empty = address.is_empty, .net = net };

@@ -1,6 +1,7 @@
 /* tests/fakes/policyd_case.c - see policyd_case.h. */
 #include "tests/fakes/policyd_case.h"
 
+#include "common/observe/log.h"
 #include "policyd/policy_load.h"
 
 enum { CONFIG_MEMORY_MAX = 64 << 20, ANSWERS_MOST = 1 << 14 };
@@ -82,6 +83,7 @@ void policyd_case_open_changed(struct policyd_case *test, const char *text,
                                const struct slice *changes, size_t count)
 {
     *test = (struct policyd_case){ .generation = 0 };
+    log_adjust(LOG_LEVEL_WARNING, LOG_ADDRESSES_FULL); /* the fake store has the decision lines */
     fake_clock_init(&test->clock);
     test->store = fake_store_new(&test->clock.clock);
     test->worker = worker_new(0, "test", &test->clock.clock, NULL);

@@ -171,6 +171,27 @@ static void reads_every_fact(void **state)
     }
 }
 
+static void an_address_has_one_spelling(void **state)
+{
+    static const char *const spellings[][2] = {
+        { "192.0.2.7", "192.0.2.7" },     { "::ffff:192.0.2.7", "192.0.2.7" },
+        { "2001:db8::1", "2001:db8::1" }, { "2001:DB8:0:0:0:0:0:1", "2001:db8::1" },
+        { "unknown", "unknown" },
+    };
+    struct facts_case *facts = *state;
+    const struct attribute_settings settings = { false, SLICE("+") };
+
+    for (size_t i = 0; i < COUNT(spellings); i++) {
+        char lines[100];
+        struct value value;
+        snprintf(lines, sizeof lines, "client_address=%s\n", spellings[i][0]);
+        request(facts, lines);
+        assert_true(
+            attribute_fact(&facts->req, &settings, 0, ATTR_CLIENT_ADDRESS, facts->arena, &value));
+        assert_slice(spellings[i][1], value.text);
+    }
+}
+
 /* Each fact of the table that follows from the request has a case above, and the type it says. */
 static void no_fact_is_left_out(void **state)
 {
@@ -247,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_every_fact, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_address_has_one_spelling, setup, teardown),
         cmocka_unit_test_setup_teardown(no_fact_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(tells_the_local_time, setup, teardown),
         cmocka_unit_test_setup_teardown(other_facts_are_not_its_own, setup, teardown),
