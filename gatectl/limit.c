@@ -20,8 +20,8 @@ static void key_cell(struct text_table *table, const json_t *key)
 static int print_limits(struct gatectl *ctl, const json_t *limits)
 {
     static const struct column columns[] = {
-        { "LIMIT", false }, { "KEY", false },      { "COUNTS", false },
-        { "RATE", true },   { "OVERRIDES", true }, { "CHARGED AT", false },
+        { "LIMIT", false }, { "KEY", false },           { "COUNTS", false },
+        { "RATE", true },   { "FILE OVERRIDES", true }, { "CHARGED AT", false },
     };
     struct text_table *table = text_table_new(columns, COUNT(columns));
     const json_t *limit;

@@ -1,4 +1,6 @@
 """`make install`: what lands where, what stays as it is, and that it can be read."""
+import os
+import re
 import subprocess
 
 import pytest
@@ -55,6 +57,18 @@ def test_a_changed_configuration_stays(installed):
     conf.write_text("# mine\n")
     install(installed)
     assert conf.read_text() == "# mine\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives files away")
+def test_the_account_can_read_the_configuration_and_others_cannot(tmp_path):
+    install(tmp_path)
+    for program in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+        subprocess.run([*program, f"--root={tmp_path}"], check=True, capture_output=True)
+    group = int(re.search(r"^gatehouse:[^:]*:(\d+):", (tmp_path / "etc/group").read_text(), re.M)[1])
+    directory = tmp_path / "etc/gatehouse"
+    for path, mode in ((directory, 0o750), (directory / "policyd.conf", 0o640)):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (0, group, mode)
 
 
 def test_another_prefix_is_in_the_unit(tmp_path):
