@@ -418,6 +418,9 @@ struct live *live_start(struct daemon *daemon, struct server *server)
         live_stop(&live);
         return NULL;
     }
+    /* The first policy is made without live state, so a hash that does not exist is no change: no new generation. */
+    for (size_t i = 0; i < live->poll.count; i++)
+        memcpy(live->poll.versions[i], "0", sizeof "0");
     event_active(&live->timer, EV_TIMEOUT, 0);
     return live;
 }

@@ -109,7 +109,8 @@ struct store_write {
 };
 bool store_write(struct store *store, struct store_write *write);
 
-/* Which of these hashes changed: `version` in and out is a digest of each (empty: never seen). One round trip. */
+/* Which of these hashes changed: `version` in and out is a digest of each (empty: never seen; "0": there is no such hash).
+ * One round trip. */
 struct store_poll {
     struct store_call call;
     const struct slice *keys;

@@ -117,6 +117,20 @@ def test_a_rule_that_ends_in_ages_is_read_once(policyd, redis, until):
     assert policyd.metric("gatehouse_configuration_generation") == before
 
 
+def test_nothing_live_is_no_change(policyd):
+    """A new generation right after the start would make one message's requests differ."""
+    time.sleep(1)
+    assert policyd.metric("gatehouse_configuration_generation") == 1
+
+
+def test_a_list_that_vanishes_at_a_reload_is_gone(policyd, redis):
+    redis.cli("HSET", "gh:list:blocked", "bad@example.net", "")
+    wait_for(lambda: policyd.ask(sender="bad@example.net") != "DUNNO", "the list is in force")
+    policyd.reload()
+    redis.cli("DEL", "gh:list:blocked")
+    wait_for(lambda: policyd.ask(sender="bad@example.net") == "DUNNO", "the list is gone", timeout=3)
+
+
 # ---- by who speaks to its sockets ----
 
 def test_pipelined_requests_do_not_starve_others(start_policyd):
