@@ -55,6 +55,8 @@ UNIT_C := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
 BENCH_C := $(wildcard tests/bench/*.c)
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_C))
+TEST_PROGRAMS_C := $(wildcard tests/programs/*.c)
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(B)/tests/%,$(TEST_PROGRAMS_C))
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_C))
 
@@ -91,6 +93,10 @@ $(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGA
 $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+# What integration tests run beside the real programs.
+$(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
@@ -113,6 +119,7 @@ samples: build/tools/policyd_documents
 	$< sample > conf/policyd.conf
 
 units: $(UNITS)
+test-programs: $(TEST_PROGRAMS)
 benches: $(BENCHES)
 fuzzers: $(FUZZERS)
 
@@ -152,6 +159,6 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: all man samples units benches fuzzers clean run test lint bench check-asan check-tsan fuzz install
+.PHONY: all man samples units test-programs benches fuzzers clean run test lint bench check-asan check-tsan fuzz install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -84,7 +84,8 @@ def build(tally):
         name = variant or "gcc"
         status, output = run(
             f"build-{name}",
-            ["make", f"-j{CPUS}", f"VARIANT={variant}", "WERROR=1", "all", "units", "benches"], 1200)
+            ["make", f"-j{CPUS}", f"VARIANT={variant}", "WERROR=1",
+             "all", "units", "test-programs", "benches"], 1200)
         failures = [] if status == 0 else [ended(status)]
         tally.add(f"build {name}", passed=int(status == 0), failures=failures,
                   output="\n".join(output.splitlines()[-60:]))
