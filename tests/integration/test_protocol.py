@@ -22,6 +22,10 @@ workers = 2
 when = sender = marked@example.net
 then = reject 5.7.1 Marked
 
+[rule loud]
+when = sender = loud@example.net
+then = reject 5.7.1 """ + "Loud " * 60 + """
+
 [rule state]
 when = sender = state@example.net and protocol_state = DATA
 then = reject 5.7.1 Data
@@ -253,13 +257,13 @@ def test_a_client_that_never_reads_is_closed(policyd, connect):
     memory = policyd.process.memory_kib()
     client = connect(timeout=0.2)
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    request = encode(attributes(**MARKED))
+    request = b"request=smtpd_access_policy\nprotocol_state=RCPT\nsender=loud@example.net\n\n"  # a long answer to little
     wait_for(lambda: policyd.connections() == 1, "the connection is taken")
 
     def is_let_go():
         # The end of a TCP connection does not get through to a client that takes nothing, so the server is asked.
         with contextlib.suppress(Closed, TimeoutError):
-            client.send(request * 20)
+            client.send(request * 200)
         return policyd.connections() == 0
 
     wait_for(is_let_go, "the connection is closed", timeout=30, interval=0)

@@ -209,7 +209,7 @@ def cluster(workdir, start_redis):
     """A master, its replica, and a Sentinel that watches both."""
     master = start_redis()
     replica = start_redis("--replicaof", "127.0.0.1", master.port)
-    wait_for(lambda: "master_link_status:up" in replica.cli("INFO", "replication"), "the replica follows")
+    wait_for(lambda: "master_link_status:up" in replica.replication(), "the replica follows")
     directory = workdir / f"sentinel-{os.urandom(3).hex()}"
     directory.mkdir()
     port = free_port()
@@ -222,7 +222,7 @@ def cluster(workdir, start_redis):
 
 def promoted(replica, sentinel):
     """Waits until the replica is the master, and the Sentinel on this port says so."""
-    wait_for(lambda: "role:master" in replica.cli("INFO", "replication"), "it is promoted", 20)
+    wait_for(lambda: "role:master" in replica.replication(), "it is promoted", 20)
     wait_for(lambda: replica.cli("-p", sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "policy").split()[1]
              == str(replica.port), "the Sentinel names it", 20)
 

@@ -44,6 +44,13 @@ class Redis:
                               timeout=10, check=True)
         return done.stdout.strip()
 
+    def replication(self):
+        """What it says about its role; nothing where Sentinel, promoting it, has just cut its clients off."""
+        try:
+            return self.cli("INFO", "replication")
+        except subprocess.CalledProcessError:
+            return ""
+
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
