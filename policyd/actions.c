@@ -25,6 +25,10 @@ const struct action_type policyd_actions[POLICYD_ACTIONS] = {
       .default_stages = STAGE_ALL, .doc = "Postfix goes on with this restriction class of main.cf." },
     [ACTION_LIMIT] = { .name = "limit", .id = ACTION_LIMIT, .kind = ACTION_CONTINUES, .argument = ARG_LIMITS,
       .default_stages = 0, .doc = "These limits apply; they are charged when nothing refuses the request." },
+    [ACTION_GREYLIST] = { .name = "greylist", .id = ACTION_GREYLIST, .kind = ACTION_CONTINUES, .argument = ARG_DURATION,
+      .default_stages = STAGE_RCPT,
+      .doc = "When nothing refuses the request: a network, sender and recipient seen for the first time is deferred until "
+             "it comes again after this time (RFC 6647)." },
     [ACTION_SCORE] = { .name = "score", .id = ACTION_SCORE, .kind = ACTION_CONTINUES, .argument = ARG_NUMBER,
       .default_stages = STAGE_ALL, .doc = "Adds to the fact score, which a later rule can ask." },
     [ACTION_PREPEND] = { .name = "prepend", .id = ACTION_PREPEND, .kind = ACTION_CONTINUES, .argument = ARG_HEADER, .uses_reply = true,
@@ -148,6 +152,7 @@ int action_print(struct buf *out, const struct action *action, enum stage stage,
                           SLICE_ARG(action->text));
     case ACTION_ACCEPT:
     case ACTION_LIMIT:
+    case ACTION_GREYLIST:
     case ACTION_SCORE:
     case POLICYD_ACTIONS:
         break;

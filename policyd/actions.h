@@ -14,6 +14,7 @@ enum policyd_action {
     ACTION_FILTER,
     ACTION_RESTRICT,
     ACTION_LIMIT,
+    ACTION_GREYLIST,
     ACTION_SCORE,
     ACTION_PREPEND,
     ACTION_BCC,

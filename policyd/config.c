@@ -9,7 +9,7 @@ static const struct conf_param rule_params[] = {
     { PARAM(then), CONF_TEXT, NULL, 1, 0, .live = true,
       .example = "reject 5.7.1 Mail from this country is not accepted here",
       .doc = "The action. Final ones end the evaluation: accept, reject, defer, hold, discard, redirect, filter, "
-             "restrict. The others go on: limit, score, prepend, bcc, warn. Texts may contain {fact}." },
+             "restrict. The others go on: limit, greylist, score, prepend, bcc, warn. Texts may contain {fact}." },
     { PARAM(order), CONF_TEXT, "", 0, 0, .live = true, .example = "300",
       .doc = "Rules run in ascending order. Without one: that of the rule before it plus 100; the first gets 100." },
     { PARAM(mode), CONF_TEXT, "", 0, 0, .live = true, .example = "shadow",
@@ -93,6 +93,16 @@ static const struct conf_param params[] = {
       .doc = "Whether user+extension@example.com counts as user@example.com in facts and limits." },
     { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,
       .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." },
+    { PARAM(greylist_window), CONF_TIME, "48h", MINUTE, 30 * DAY, .live = true,
+      .doc = "Greylisting: who is to come again must do so within this time after the delay; later it is the first time "
+             "again." },
+    { PARAM(greylist_expiry), CONF_TIME, "35d", HOUR, 366 * DAY, .live = true,
+      .doc = "Greylisting: how long a sender and recipient that have waited pass, from their last mail on." },
+    { PARAM(greylist_allow_after), CONF_INTEGER, "5", 0, 1000000, .live = true,
+      .doc = "Greylisting: a network of which so many different senders and recipients have waited is known, its mail "
+             "passes at once. 0: never." },
+    { PARAM(greylist_allow_expiry), CONF_TIME, "35d", HOUR, 366 * DAY, .live = true,
+      .doc = "Greylisting: how long a network stays known, from its last mail on." },
     { PARAM(idle_timeout), CONF_TIME, "20m", 400 * SECOND, DAY, .live = true,
       .doc = "A connection without a request is kept so long; Postfix keeps one for 300 s and uses it up to 1000 s." },
     { PARAM(request_timeout), CONF_TIME, "10s", 100, MINUTE, .live = true,

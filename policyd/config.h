@@ -38,6 +38,8 @@ struct policyd_config {
     struct slice geoip_database; /* absent: none */
     bool strip_extension;
     struct slice recipient_delimiter;
+    uint64_t greylist_window, greylist_expiry, greylist_allow_expiry; /* ms */
+    uint64_t greylist_allow_after; /* triplets; 0: never */
     uint64_t idle_timeout, request_timeout; /* ms */
     const struct rule_section *rules;
     size_t rule_count;

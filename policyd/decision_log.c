@@ -2,6 +2,7 @@
 #include "policyd/decision_log.h"
 
 #include "common/observe/log.h"
+#include "policyd/greylist.h"
 
 enum { EXTRA_FIELDS_MAX = 8, EXTRA_TEXT_MAX = 1024 };
 
@@ -42,6 +43,8 @@ static struct slice reason_of(const struct decided *decided)
 {
     if (decided->verdict->is_trouble && decided->spoken == decided->verdict->final)
         return SLICE("Temporary lookup problem");
+    if (decided->reason.len > 0)
+        return decided->reason;
     return decided->spoken == NULL ? SLICE("") : decided->spoken->text;
 }
 
@@ -63,6 +66,8 @@ void decision_record(const struct decided *decided, struct store *store)
     extra_add(&extras, "shadow", buf_slice(&shadow));
     if (decided->exceeded != NULL)
         extra_add(&extras, "limit", limit_name(decided->exceeded->limit));
+    if (decided->greylist != NULL)
+        extra_add(&extras, "greylist", slice_of(greylist_word(decided->greylist->state)));
     extra_add(&extras, "trouble", buf_slice(&trouble));
     extra_add(&extras, "score", buf_slice(&score));
     if (decided->is_degraded)

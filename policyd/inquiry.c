@@ -1,14 +1,21 @@
 /* policyd/inquiry.c - see inquiry.h.
  *
- *     RULES --no refusal--> CHARGE --> CHARGED --admitted--> DONE
- *       |                                 |
- *       | refused                         | a limit is exceeded
- *       v                                 v
- *     REFUSED --> COUNTED --> DONE <--- OVER (back to REFUSED when its action refuses)
+ *     RULES --no refusal--> GREYLIST --> GREYLISTED --passes--> CHARGE --> CHARGED --admitted--> DONE
+ *       |                                    |                                |
+ *       | refused                            | is to wait: DONE               | a limit is exceeded
+ *       v                                    |                                v
+ *     REFUSED --> COUNTED --> DONE           | no answer, trouble = defer     OVER (to REFUSED when its action refuses)
+ *       ^------------------------------------'
  *
- * RULES evaluates until no fact is missing. CHARGE puts together all limits collected, which are checked and charged in
- * one step. OVER makes the verdict of the first limit exceeded. REFUSED counts a refusal in the limits that count them.
- * Each phase is one function: true, it went on to another phase; false, it waits for inquiry_step() from the loop. */
+ * RULES evaluates until no fact is missing. GREYLIST asks about the triplet if a rule with `greylist` was reached. That
+ * leaves a trace, so it comes after the rules: a rule further down that refuses wins, and mail that the rules refuse makes
+ * no triplet; a rule that accepts it further down changes nothing, as with limits (whoever is exempt has to be accepted
+ * before). It comes before the limits: what has to wait charges none, not even those that count refusals, for an honest
+ * client's first mail is no offence. A mail that a limit refuses may thus have made a triplet: to know it beforehand would
+ * take one more round trip for every mail.
+ * CHARGE puts together all limits collected, which are checked and charged in one step. OVER makes the verdict of the first
+ * limit exceeded. REFUSED counts a refusal in the limits that count them. Each phase is one function: true, it went on to
+ * another phase; false, it waits for inquiry_step() from the loop. */
 #include "policyd/inquiry.h"
 
 #include "common/base/hash.h"
@@ -18,9 +25,12 @@
 #include "policyd/decision_log.h"
 #include "policyd/facts/limits.h"
 #include "policyd/facts/provider.h"
+#include "policyd/greylist.h"
 
 enum phase {
     PHASE_RULES,
+    PHASE_GREYLIST,
+    PHASE_GREYLISTED,
     PHASE_CHARGE,
     PHASE_CHARGED,
     PHASE_OVER,
@@ -44,6 +54,11 @@ struct inquiry {
     struct evaluation over; /* of the action of the limit exceeded */
     enum phase phase;
     struct verdict verdict;
+    struct store_greylist greylist;
+    const struct action *greylist_action; /* the rules'; NULL: none */
+    bool is_greylisted; /* `greylist` has its result */
+    struct action greylist_refusal; /* the final action of one that is to wait */
+    struct slice reason;
     struct store_charge charge;
     const struct policy_limit **charge_limits; /* by use */
     size_t *charge_rules; /* by use: the rule that named the limit */
@@ -126,8 +141,8 @@ static void inquiry_release(struct inquiry *inquiry)
 static void inquiry_cancel(struct inquiry *inquiry)
 {
     fact_request_abandon(&inquiry->facts);
-    if (inquiry->charge.call.pending != NULL)
-        store_abandon(inquiry->server->store, &inquiry->charge.call);
+    store_abandon(inquiry->server->store, &inquiry->greylist.call);
+    store_abandon(inquiry->server->store, &inquiry->charge.call);
     if (inquiry->is_remembered)
         answers_give_up(inquiry->server->policyd->answers, &inquiry->key,
                         server_now(inquiry->server));
@@ -176,6 +191,19 @@ static void charge_done(struct store_call *call)
     inquiry_step((struct inquiry *)(void *)((char *)call - offsetof(struct inquiry, charge)));
 }
 
+static void greylist_done(struct store_call *call)
+{
+    inquiry_step((struct inquiry *)(void *)((char *)call - offsetof(struct inquiry, greylist)));
+}
+
+static void call_over(struct inquiry *inquiry, struct store_call *call)
+{
+    if (call->pending == NULL)
+        return;
+    store_abandon(inquiry->server->store, call);
+    call->result = STORE_FAILED;
+}
+
 /* The verdict is made with what is known. */
 static void budget_over(struct op *op, UNUSED enum op_result result)
 {
@@ -185,10 +213,8 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
     fact_request_abandon(&inquiry->facts);
     evaluation_late(&inquiry->evaluation);
     evaluation_late(&inquiry->over);
-    if (inquiry->charge.call.pending != NULL) {
-        store_abandon(inquiry->server->store, &inquiry->charge.call);
-        inquiry->charge.call.result = STORE_FAILED;
-    }
+    call_over(inquiry, &inquiry->greylist.call);
+    call_over(inquiry, &inquiry->charge.call);
     inquiry_step(inquiry);
 }
 
@@ -218,7 +244,80 @@ static bool rules_phase(struct inquiry *inquiry)
         break;
     }
     inquiry->verdict = inquiry->evaluation.verdict;
-    inquiry->phase = verdict_refuses(&inquiry->verdict) ? PHASE_REFUSED : PHASE_CHARGE;
+    inquiry->phase = verdict_refuses(&inquiry->verdict) ? PHASE_REFUSED : PHASE_GREYLIST;
+    return true;
+}
+
+/* ---- greylisting ---- */
+
+static bool greylist_wait(struct inquiry *inquiry)
+{
+    inquiry->greylist_refusal =
+        greylist_refusal(&inquiry->greylist, inquiry->greylist_action, inquiry->arena);
+    inquiry->reason = greylist_reason(&inquiry->greylist, inquiry->arena);
+    inquiry->verdict.final = &inquiry->greylist_refusal;
+    inquiry->phase = PHASE_DONE;
+    return true;
+}
+
+/* The rule says what then; with `match` it is the first time. */
+static bool greylist_failed(struct inquiry *inquiry)
+{
+    size_t rule = inquiry->greylist_action->rule;
+
+    count(inquiry, inquiry->server->policyd->metrics.greylist[GREYLIST_FAILED], 1);
+    count(inquiry, inquiry->server->policyd->metrics.trouble, 1);
+    switch (rule_set_info(inquiry->policy->rules, rule).trouble) {
+    case TROUBLE_MATCH:
+        inquiry->greylist.state = GREYLIST_NEW;
+        inquiry->greylist.left_ms = inquiry->greylist.delay_ms;
+        return greylist_wait(inquiry);
+    case TROUBLE_DEFER:
+        return refuse_for_trouble(inquiry, rule);
+    case TROUBLE_SKIP:
+        break;
+    }
+    inquiry->phase = PHASE_CHARGE;
+    return true;
+}
+
+static bool greylist_phase(struct inquiry *inquiry)
+{
+    struct store_greylist *greylist = &inquiry->greylist;
+
+    inquiry->phase = PHASE_CHARGE;
+    inquiry->greylist_action = greylist_action(&inquiry->verdict);
+    if (inquiry->greylist_action == NULL)
+        return true;
+    switch (greylist_ask(&inquiry->facts, inquiry->greylist_action, greylist)) {
+    case GREYLIST_NO_ORIGIN:
+        return true;
+    case GREYLIST_NO_MEMORY:
+        return greylist_failed(inquiry);
+    case GREYLIST_ASKS:
+        break;
+    }
+    greylist->call.done = greylist_done;
+    greylist->peek = inquiry->is_explained;
+    inquiry->phase = PHASE_GREYLISTED;
+    return store_greylist(inquiry->server->store, greylist);
+}
+
+static bool greylisted_phase(struct inquiry *inquiry)
+{
+    const struct policy_metrics *metrics = &inquiry->server->policyd->metrics;
+    const struct store_greylist *greylist = &inquiry->greylist;
+
+    if (greylist->call.result != STORE_OK)
+        return greylist_failed(inquiry);
+    bool degraded = greylist->call.is_degraded;
+    inquiry->is_greylisted = true;
+    inquiry->is_degraded |= degraded;
+    count(inquiry, metrics->greylist[degraded ? (size_t)GREYLIST_DEGRADED : greylist->state], 1);
+    count(inquiry, metrics->greylist_crowded, greylist->is_crowded ? 1 : 0);
+    if (greylist_defers(greylist))
+        return greylist_wait(inquiry);
+    inquiry->phase = PHASE_CHARGE;
     return true;
 }
 
@@ -468,7 +567,7 @@ static bool charged_phase(struct inquiry *inquiry)
 {
     struct store_charge *charge = &inquiry->charge;
 
-    inquiry->is_degraded = charge->call.is_degraded;
+    inquiry->is_degraded |= charge->call.is_degraded;
     if (charge->call.result != STORE_OK)
         return charge_failed(inquiry);
     inquiry->facts.charged = charge;
@@ -599,6 +698,8 @@ static struct decided decided_of(struct inquiry *inquiry, const struct action *s
         .uses = inquiry->charge.uses,
         .use_count = inquiry->charge.use_count,
         .exceeded = inquiry->exceeded,
+        .greylist = inquiry->is_greylisted ? &inquiry->greylist : NULL,
+        .reason = inquiry->reason,
         .reply = buf_slice(&inquiry->reply),
         .reference = { inquiry->reference, spoken == NULL ? 0 : REFERENCE_LEN },
         .duration_ms = server_now(inquiry->server) - inquiry->started_ms,
@@ -641,9 +742,10 @@ static void inquiry_finish(struct inquiry *inquiry)
 static bool phases_run(struct inquiry *inquiry)
 {
     static bool (*const phases[])(struct inquiry *) = {
-        [PHASE_RULES] = rules_phase,     [PHASE_CHARGE] = charge_phase,
-        [PHASE_CHARGED] = charged_phase, [PHASE_OVER] = over_phase,
-        [PHASE_REFUSED] = refused_phase, [PHASE_COUNTED] = counted_phase,
+        [PHASE_RULES] = rules_phase,           [PHASE_GREYLIST] = greylist_phase,
+        [PHASE_GREYLISTED] = greylisted_phase, [PHASE_CHARGE] = charge_phase,
+        [PHASE_CHARGED] = charged_phase,       [PHASE_OVER] = over_phase,
+        [PHASE_REFUSED] = refused_phase,       [PHASE_COUNTED] = counted_phase,
     };
 
     while (inquiry->phase != PHASE_DONE)

@@ -17,9 +17,11 @@ struct decided {
     const struct limit_use *uses; /* limits checked */
     size_t use_count;
     const struct policy_limit *exceeded; /* NULL: none */
+    const struct store_greylist *greylist; /* NULL: not greylisted, or the store could not say */
     struct slice reply, reference;
+    struct slice reason; /* for the log; empty: the text of the reply */
     uint64_t duration_ms;
-    bool is_degraded; /* limits were decided by the local copy */
+    bool is_degraded; /* without the store: limits by the local copy, greylisting passed */
     bool is_late; /* the budget was used up */
 };
 

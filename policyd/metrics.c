@@ -15,6 +15,8 @@ enum {
     CHARGES_DEGRADED,
     CHARGES_FAILED,
     BAD_LIVE,
+    GREYLIST,
+    GREYLIST_CROWDED,
     DURATION,
     VERDICTS,
     RULES,
@@ -51,6 +53,13 @@ static struct metric metrics[] = {
                               "Charges that could not be decided at all."),
     [BAD_LIVE] = METRIC("gatehouse_live_bad_values_total", METRIC_COUNTER,
                         "Live values that do not parse and were ignored."),
+    [GREYLIST] = METRIC_BY("gatehouse_greylist_total", METRIC_COUNTER,
+                           "Requests that were greylisted: new, early, passed, known (network), "
+                           "degraded (passed, the store did not answer), failed.",
+                           "result"),
+    [GREYLIST_CROWDED] = METRIC("gatehouse_greylist_crowded_total", METRIC_COUNTER,
+                                "Of these those that share an entry, because their network has "
+                                "too many senders and recipients waiting."),
     [DURATION] =
         METRIC("gatehouse_policy_duration_seconds", METRIC_HISTOGRAM, "From request to answer."),
     [VERDICTS] = METRIC_BY("gatehouse_policy_verdicts_total", METRIC_COUNTER,
@@ -61,6 +70,11 @@ static struct metric metrics[] = {
                                "How often a rule in shadow mode would have acted.", "rule"),
     [LIMITS_OVER] = METRIC_BY("gatehouse_limit_exceeded_total", METRIC_COUNTER,
                               "How often a limit was exceeded.", "limit"),
+};
+
+static const char *const greylist_results[GREYLIST_RESULTS] = {
+    [GREYLIST_NEW] = "new",     [GREYLIST_EARLY] = "early",       [GREYLIST_PASSED] = "passed",
+    [GREYLIST_KNOWN] = "known", [GREYLIST_DEGRADED] = "degraded", [GREYLIST_FAILED] = "failed",
 };
 
 void policy_metrics_register(struct policy_metrics *out)
@@ -80,11 +94,16 @@ void policy_metrics_register(struct policy_metrics *out)
         .charges_degraded = metric_of(&metrics[CHARGES_DEGRADED]),
         .charges_failed = metric_of(&metrics[CHARGES_FAILED]),
         .bad_live = metric_of(&metrics[BAD_LIVE]),
+        .greylist_crowded = metric_of(&metrics[GREYLIST_CROWDED]),
         .duration = metric_of(&metrics[DURATION]),
     };
     for (size_t i = 0; i < POLICYD_ACTIONS; i++) {
         struct slice word = slice_of(i == ACTION_ACCEPT ? "dunno" : policyd_actions[i].name);
         out->verdicts[i] = metric_series(&metrics[VERDICTS], &word);
+    }
+    for (size_t i = 0; i < GREYLIST_RESULTS; i++) {
+        struct slice word = slice_of(greylist_results[i]);
+        out->greylist[i] = metric_series(&metrics[GREYLIST], &word);
     }
 }
 

@@ -3,7 +3,11 @@
 #define GATEHOUSE_POLICYD_METRICS_H
 
 #include "common/observe/metrics.h"
+#include "common/store/store.h"
 #include "policyd/actions.h"
+
+/* What came of a request that was greylisted: an enum greylist_state, or one of these. */
+enum { GREYLIST_DEGRADED = GREYLIST_KNOWN + 1, GREYLIST_FAILED, GREYLIST_RESULTS };
 
 /* Series without labels, ready for metric_add(). */
 struct policy_metrics {
@@ -12,6 +16,7 @@ struct policy_metrics {
     metric_id trouble; /* rules whose condition came out unknown */
     metric_id dropped_actions; /* continuing actions the one reply had no room for */
     metric_id charges, over, charges_degraded, charges_failed;
+    metric_id greylist[GREYLIST_RESULTS], greylist_crowded;
     metric_id bad_live; /* live values that do not parse */
     metric_id duration; /* histogram */
     metric_id verdicts[POLICYD_ACTIONS]; /* what Postfix was told; DUNNO counts as accept */

@@ -1,4 +1,5 @@
 /* common/rules/action.c - reads `then`: the name of an action of the schema and what its row says it takes. */
+#include "common/base/clock.h"
 #include "common/base/units.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
@@ -6,6 +7,8 @@
 
 #define SCORE_MOST 1000000.0
 enum { LIMITS_MOST = 32 };
+#define DURATION_LEAST SECOND
+#define DURATION_MOST (30 * DAY)
 
 /* What is left of `then` after the action's name. */
 struct argument {
@@ -197,8 +200,11 @@ static bool read_duration(struct builder *builder, struct rule *rule,
 
     if (argument->text.len == 0)
         error = "the time is missing, for example 5m";
-    else if (units_parse_time(argument->text, &rule->action.duration_ms, &error))
-        return true;
+    else if (units_parse_time(argument->text, &rule->action.duration_ms, &error)) {
+        if (rule->action.duration_ms >= DURATION_LEAST && rule->action.duration_ms <= DURATION_MOST)
+            return true;
+        error = "the time must be from 1s to 30d";
+    }
     report_error(&builder->report, argument->offset, "%s: %s", rule->info.action->name, error);
     return false;
 }

@@ -1,38 +1,9 @@
-/* common/store/memory_counters.c - see memory_counters.h.
- *
- * An entry is one block: a header, its key, and what it keeps, so the many subjects with one charge cost about a
- * hundred bytes. The shard is chosen by the upper bits of the hash, the slot in its table by the lower ones. */
+/* common/store/memory_counters.c - see memory_counters.h. */
 #include "common/store/memory_counters.h"
 
-#include "common/base/hash.h"
-#include "common/limits/window.h"
-
 enum {
-    SWEEP_VISITS = 8, /* every so many visits of a shard .. */
-    SWEEP_SLOTS = 4, /* .. so many slots are looked at for what expired: a cache miss each */
-    SWEEP_SLOTS_NEW = 8, /* and for each new entry, so expired ones cannot pile up */
-    SWEEP_SLOTS_FULL = 32, /* at the bound */
-    KEY_PART_MAX = 255,
-    ENTRY_OVERHEAD = 24, /* of malloc, and the table's slots */
     TOP_ENTRIES = 1024, /* of each shard */
     TOP_ROWS_MAX = 1000,
-};
-
-/* In the order in which entries are dropped before their time at the bound: a name that is forgotten may charge a
- * repeated request again, which admits nobody more. Counters are never dropped. */
-enum entry_kind { ENTRY_ONCE, ENTRY_COUNTER };
-#define FIRST_KIND_KEPT ENTRY_COUNTER
-
-struct entry {
-    struct hashtable_entry link;
-    union {
-        uint64_t window_ms; /* of a counter */
-        uint64_t expires_ms;
-    };
-    uint8_t kind;
-    uint8_t limit_len,
-        subject_len; /* the key, behind this struct; of ENTRY_ONCE: the name is the subject */
-    uint8_t cell_count, cell_room; /* of a counter: struct window_cell behind the key */
 };
 
 /* What is remembered of a named charge, behind its key. */
@@ -44,15 +15,9 @@ struct once {
     struct once_use uses[];
 };
 
-struct key {
-    enum entry_kind kind;
-    struct slice limit, subject;
-    uint64_t window_ms; /* 0: any */
-};
-
 /* One use of a charge while it is decided. */
 struct step {
-    struct key key;
+    struct entry_key key;
     uint64_t hash;
     uint64_t bucket;
 };
@@ -64,272 +29,18 @@ struct plan {
     uint64_t now_ms;
 };
 
-/* ---- entries ---- */
-
-static struct entry *entry_of(struct hashtable_entry *link)
-{
-    return (struct entry *)(void *)link;
-}
-
-static char *entry_key(const struct entry *entry)
-{
-    return (char *)(uintptr_t)(entry + 1);
-}
-
-static size_t round_up(size_t bytes, size_t to)
-{
-    return (bytes + to - 1) / to * to;
-}
-
-static size_t key_bytes(const struct key *key)
-{
-    return round_up(key->limit.len + key->subject.len, sizeof(uint64_t));
-}
-
-static void *entry_data(const struct entry *entry)
-{
-    return entry_key(entry) +
-           round_up((size_t)entry->limit_len + entry->subject_len, sizeof(uint64_t));
-}
-
-static struct slice entry_limit(const struct entry *entry)
-{
-    return (struct slice){ entry_key(entry), entry->limit_len };
-}
-
-static struct slice entry_subject(const struct entry *entry)
-{
-    return (struct slice){ entry_key(entry) + entry->limit_len, entry->subject_len };
-}
-
-static bool is_entry(const struct hashtable_entry *link, const void *arg)
-{
-    const struct entry *entry = (const struct entry *)(const void *)link;
-    const struct key *key = arg;
-
-    return entry->kind == key->kind &&
-           (key->window_ms == 0 || entry->window_ms == key->window_ms) &&
-           slice_equal(entry_limit(entry), key->limit) &&
-           slice_equal(entry_subject(entry), key->subject);
-}
-
-/* Of limit and subject alone: a limit's windows of any length lie together. */
-static uint64_t key_hash(const struct key *key)
-{
-    char text[2 * KEY_PART_MAX + 1];
-
-    memcpy(text, key->limit.ptr, key->limit.len);
-    text[key->limit.len] = '\0';
-    memcpy(text + key->limit.len + 1, key->subject.ptr, key->subject.len);
-    return hash_keyed((struct slice){ text, key->limit.len + 1 + key->subject.len });
-}
-
-static bool key_fits(const struct key *key)
-{
-    return key->limit.len <= KEY_PART_MAX && key->subject.len <= KEY_PART_MAX;
-}
-
-static uint64_t taken_by(size_t block)
-{
-    return round_up(block, 16) + ENTRY_OVERHEAD;
-}
-
-static size_t entry_block(const struct entry *entry)
-{
-    size_t head = (size_t)((const char *)entry_data(entry) - (const char *)entry);
-
-    if (entry->kind == ENTRY_COUNTER)
-        return head + entry->cell_room * sizeof(struct window_cell);
-    const struct once *once = entry_data(entry);
-    return head + sizeof *once + once->count * sizeof once->uses[0];
-}
-
-static bool has_expired(const struct entry *entry, uint64_t now_ms)
-{
-    const struct window_cell *cells = entry_data(entry);
-    uint64_t bucket;
-
-    if (entry->kind != ENTRY_COUNTER)
-        return entry->expires_ms <= now_ms;
-    bucket = window_bucket(entry->window_ms, now_ms);
-    return bucket > cells[entry->cell_count - 1].bucket &&
-           bucket - cells[entry->cell_count - 1].bucket > WINDOW_BUCKETS;
-}
-
-static void count_entry(struct counters *counters, uint8_t kind, uint64_t by)
-{
-    atomic_fetch_add_explicit(kind == ENTRY_COUNTER ? &counters->entries : &counters->remembered,
-                              by, memory_order_relaxed);
-}
-
-static void bump(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static void entry_drop(struct counters *counters, struct shard *shard,
-                       struct hashtable_entry **link)
-{
-    struct entry *entry = entry_of(hashtable_remove(&shard->table, link));
-
-    atomic_fetch_sub(&counters->used, taken_by(entry_block(entry)));
-    count_entry(counters, entry->kind, UINT64_MAX); /* minus one */
-    free(entry);
-}
-
-/* ---- memory ---- */
-
-/* Frees what has expired in the next slots after *hand, and with `evict` what may be dropped. */
-static void sweep_from(struct counters *counters, struct shard *shard, size_t *hand, size_t slots,
-                       bool evict, uint64_t now_ms)
-{
-    for (size_t n = 0; n < slots && n < shard->table.slot_count; n++) {
-        *hand = (*hand + 1) % shard->table.slot_count;
-        struct hashtable_entry **link = hashtable_slot(&shard->table, *hand);
-        while (*link != NULL) {
-            const struct entry *entry = entry_of(*link);
-            bool expired = has_expired(entry, now_ms);
-            if (!expired && !(evict && entry->kind < FIRST_KIND_KEPT)) {
-                link = &(*link)->next;
-                continue;
-            }
-            bump(expired ? &counters->expired : &counters->evicted);
-            entry_drop(counters, shard, link);
-        }
-    }
-}
-
-static void sweep(struct counters *counters, struct shard *shard, size_t slots, uint64_t now_ms)
-{
-    sweep_from(counters, shard, &shard->hand, slots, false, now_ms);
-}
-
-static bool take(struct counters *counters, uint64_t bytes)
-{
-    uint64_t used = atomic_fetch_add(&counters->used, bytes);
-
-    if (bytes <= counters->max && used <= counters->max - bytes)
-        return true;
-    atomic_fetch_sub(&counters->used, bytes);
-    return false;
-}
-
-static bool make_room(struct counters *counters, struct shard *shard, uint64_t bytes,
-                      uint64_t now_ms)
-{
-    if (take(counters, bytes))
-        return true;
-    sweep(counters, shard, SWEEP_SLOTS_FULL, now_ms);
-    if (take(counters, bytes))
-        return true;
-    sweep_from(counters, shard, &shard->evict_hand, SWEEP_SLOTS_FULL, true, now_ms);
-    return take(counters, bytes);
-}
-
-/* An entry with `data` zeroed bytes behind its key; NULL at the bound. */
-static struct entry *entry_new(struct counters *counters, struct shard *shard,
-                               const struct key *key, uint64_t hash, size_t data, uint64_t now_ms)
-{
-    size_t block = sizeof(struct entry) + key_bytes(key) + data;
-    struct entry *entry;
-
-    sweep(counters, shard, SWEEP_SLOTS_NEW, now_ms);
-    if (!make_room(counters, shard, taken_by(block), now_ms))
-        return NULL;
-    entry = calloc(1, block);
-    if (entry == NULL) {
-        atomic_fetch_sub(&counters->used, taken_by(block));
-        return NULL;
-    }
-    entry->link.hash = hash;
-    entry->kind = (uint8_t)key->kind;
-    entry->limit_len = (uint8_t)key->limit.len;
-    entry->subject_len = (uint8_t)key->subject.len;
-    memcpy(entry_key(entry), key->limit.ptr, key->limit.len);
-    memcpy(entry_key(entry) + key->limit.len, key->subject.ptr, key->subject.len);
-    hashtable_insert(&shard->table, &entry->link);
-    count_entry(counters, entry->kind, 1);
-    return entry;
-}
-
-/* ---- shards ---- */
-
-bool counters_init(struct counters *counters, uint64_t max)
-{
-    bool ok = true;
-
-    counters->max = max;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
-        pthread_mutex_init(&counters->shards[i].lock, NULL);
-        ok &= hashtable_init(&counters->shards[i].table);
-    }
-    return ok;
-}
-
-void counters_free(struct counters *counters)
-{
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
-        struct hashtable *table = &counters->shards[i].table;
-        for (size_t slot = 0; slot < table->slot_count; slot++)
-            while (*hashtable_slot(table, slot) != NULL)
-                free(hashtable_remove(table, hashtable_slot(table, slot)));
-        hashtable_free(table);
-        pthread_mutex_destroy(&counters->shards[i].lock);
-    }
-}
-
-static size_t shard_number(uint64_t hash)
-{
-    return (size_t)(hash >> 58);
-}
-
-static struct shard *shard_of(struct counters *counters, uint64_t hash)
-{
-    return &counters->shards[shard_number(hash)];
-}
-
-/* Always in the same order: two charges cannot wait for each other. */
-static void lock_shards(struct counters *counters, uint64_t set)
-{
-    for (; set != 0; set &= set - 1)
-        pthread_mutex_lock(&counters->shards[__builtin_ctzll(set)].lock);
-}
-
-static void unlock_shards(struct counters *counters, uint64_t set, uint64_t now_ms)
-{
-    for (; set != 0; set &= set - 1) {
-        struct shard *shard = &counters->shards[__builtin_ctzll(set)];
-        if (++shard->visits % SWEEP_VISITS == 0)
-            sweep(counters, shard, SWEEP_SLOTS, now_ms);
-        pthread_mutex_unlock(&shard->lock);
-    }
-}
-
-static struct entry *entry_find(struct counters *counters, const struct key *key, uint64_t hash)
-{
-    return entry_of(*hashtable_find(&shard_of(counters, hash)->table, hash, is_entry, key));
-}
-
 /* ---- counting ---- */
 
-static struct entry *counter_grow(struct counters *counters, struct shard *shard,
-                                  const struct key *key, struct entry *entry)
+static struct entry *counter_grow(struct counters *counters, const struct entry_key *key,
+                                  struct entry *entry)
 {
     size_t room =
         entry->cell_room * 2u < WINDOW_CELLS_MAX ? entry->cell_room * 2u : WINDOW_CELLS_MAX;
-    size_t old = entry_block(entry);
-    size_t block = old + (room - entry->cell_room) * sizeof(struct window_cell);
-    struct hashtable_entry **link = hashtable_find(&shard->table, entry->link.hash, is_entry, key);
+    struct entry *larger =
+        entry_grow(counters->entries, key, entry, room * sizeof(struct window_cell));
 
-    if (!take(counters, taken_by(block) - taken_by(old)))
-        return NULL;
-    struct entry *larger = realloc(entry, block);
-    if (larger == NULL) {
-        atomic_fetch_sub(&counters->used, taken_by(block) - taken_by(old));
-        return NULL;
-    }
-    larger->cell_room = (uint8_t)room;
-    *link = &larger->link;
+    if (larger != NULL)
+        larger->cell_room = (uint8_t)room;
     return larger;
 }
 
@@ -337,15 +48,15 @@ static struct entry *counter_grow(struct counters *counters, struct shard *shard
 static void counter_add(struct counters *counters, const struct step *step, uint64_t amount,
                         uint64_t now_ms)
 {
-    struct shard *shard = shard_of(counters, step->hash);
-    struct entry *entry = entry_find(counters, &step->key, step->hash), *larger;
+    struct entries *entries = counters->entries;
+    struct entry *entry = entry_find(entries, &step->key, step->hash), *larger;
     size_t count;
 
     if (entry == NULL) {
         entry =
-            entry_new(counters, shard, &step->key, step->hash, sizeof(struct window_cell), now_ms);
+            entry_add(entries, &step->key, step->hash, sizeof(struct window_cell), false, now_ms);
         if (entry == NULL) {
-            bump(&counters->uncounted);
+            entries_bump(&counters->uncounted);
             return;
         }
         entry->window_ms = step->key.window_ms;
@@ -353,12 +64,12 @@ static void counter_add(struct counters *counters, const struct step *step, uint
     }
     count = entry->cell_count;
     if (!window_add(entry_data(entry), &count, entry->cell_room, step->bucket, amount)) {
-        larger = counter_grow(counters, shard, &step->key, entry);
+        larger = counter_grow(counters, &step->key, entry);
         if (larger != NULL) {
             entry = larger;
             window_add(entry_data(entry), &count, entry->cell_room, step->bucket, amount);
         } else {
-            bump(&counters->squeezed);
+            entries_bump(&counters->squeezed);
             window_add_late(entry_data(entry), &count, step->bucket, amount);
         }
     }
@@ -367,20 +78,20 @@ static void counter_add(struct counters *counters, const struct step *step, uint
 
 /* ---- remembered charges ---- */
 
-static struct key once_key(struct slice name)
+static struct entry_key once_key(struct slice name)
 {
-    return (struct key){ ENTRY_ONCE, SLICE(""), name, 0 };
+    return (struct entry_key){ ENTRY_ONCE, SLICE(""), name, 0 };
 }
 
 static bool once_recall(struct counters *counters, const struct plan *plan,
                         struct store_charge *charge)
 {
-    const struct key key = once_key(charge->once);
+    const struct entry_key key = once_key(charge->once);
     const struct entry *entry;
     const struct once *once;
 
-    entry = charge->once.ptr == NULL ? NULL : entry_find(counters, &key, plan->once_hash);
-    if (entry == NULL || has_expired(entry, plan->now_ms))
+    entry = charge->once.ptr == NULL ? NULL : entry_find(counters->entries, &key, plan->once_hash);
+    if (entry == NULL || entry_has_expired(entry, plan->now_ms))
         return false;
     once = entry_data(entry);
     charge->repeated = true;
@@ -396,19 +107,16 @@ static bool once_recall(struct counters *counters, const struct plan *plan,
 static void once_remember(struct counters *counters, const struct plan *plan,
                           const struct store_charge *charge)
 {
-    const struct key key = once_key(charge->once);
+    const struct entry_key key = once_key(charge->once);
     size_t bytes = sizeof(struct once) + charge->use_count * sizeof(struct once_use);
-    struct shard *shard = shard_of(counters, plan->once_hash);
-    struct hashtable_entry **old;
 
     if (charge->once.ptr == NULL)
         return;
-    old = hashtable_find(&shard->table, plan->once_hash, is_entry, &key);
-    if (*old != NULL)
-        entry_drop(counters, shard, old); /* expired, or once_recall() had found it */
-    struct entry *entry = entry_new(counters, shard, &key, plan->once_hash, bytes, plan->now_ms);
+    entry_drop(counters->entries, &key, plan->once_hash); /* once_recall() found it expired */
+    struct entry *entry =
+        entry_add(counters->entries, &key, plan->once_hash, bytes, false, plan->now_ms);
     if (entry == NULL) {
-        bump(&counters->forgotten);
+        entries_bump(&counters->forgotten);
         return;
     }
     entry->expires_ms = plan->now_ms + STORE_ONCE_MS;
@@ -427,32 +135,32 @@ static bool plan_make(struct plan *plan, const struct store_charge *charge)
     for (size_t i = 0; i < charge->use_count; i++) {
         const struct limit_use *use = &charge->uses[i];
         struct step *step = &plan->steps[i];
-        step->key = (struct key){ ENTRY_COUNTER, limit_name(use->limit), use->subject,
-                                  use->rate.window_ms };
-        if (!key_fits(&step->key))
+        step->key = (struct entry_key){ ENTRY_COUNTER, limit_name(use->limit), use->subject,
+                                        use->rate.window_ms };
+        if (!entry_key_fits(&step->key))
             return false;
-        step->hash = key_hash(&step->key);
+        step->hash = entry_key_hash(&step->key);
         if (use->rate.window_ms > 0)
-            plan->shards |= UINT64_C(1) << shard_number(step->hash);
+            plan->shards |= shard_bit(step->hash);
     }
     if (charge->once.ptr == NULL)
         return true;
-    const struct key once = once_key(charge->once);
-    if (!key_fits(&once))
+    const struct entry_key once = once_key(charge->once);
+    if (!entry_key_fits(&once))
         return false;
-    plan->once_hash = key_hash(&once);
-    plan->shards |= UINT64_C(1) << shard_number(plan->once_hash);
+    plan->once_hash = entry_key_hash(&once);
+    plan->shards |= shard_bit(plan->once_hash);
     return true;
 }
 
 /* What earlier uses of the same charge will add to the same counter. */
 static uint64_t pending_before(const struct plan *plan, const struct store_charge *charge, size_t n)
 {
-    const struct key *key = &plan->steps[n].key;
+    const struct entry_key *key = &plan->steps[n].key;
     uint64_t pending = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const struct key *other = &plan->steps[i].key;
+        const struct entry_key *other = &plan->steps[i].key;
         if (plan->steps[i].hash != plan->steps[n].hash || other->window_ms != key->window_ms ||
             !slice_equal(other->limit, key->limit) || !slice_equal(other->subject, key->subject))
             continue;
@@ -473,7 +181,7 @@ static bool look(struct counters *counters, struct plan *plan, struct store_char
 
     if (use->rate.window_ms == 0)
         return true; /* unlimited: not counted */
-    const struct entry *entry = entry_find(counters, &step->key, step->hash);
+    const struct entry *entry = entry_find(counters->entries, &step->key, step->hash);
     const struct window_cell *cells = entry == NULL ? NULL : entry_data(entry);
     size_t count = entry == NULL ? 0 : entry->cell_count;
     step->bucket = window_clamp(cells, count, window_bucket(use->rate.window_ms, plan->now_ms));
@@ -512,11 +220,11 @@ void counters_charge(struct counters *counters, struct store_charge *charge,
     if (!plan_make(&plan, charge))
         return;
     charge->call.result = STORE_OK;
-    lock_shards(counters, plan.shards);
+    shards_lock(counters->entries, plan.shards);
     plan.now_ms = now_ms(arg);
     if (charge->peek || !once_recall(counters, &plan, charge))
         decide(counters, &plan, charge);
-    unlock_shards(counters, plan.shards, plan.now_ms);
+    shards_unlock(counters->entries, plan.shards, plan.now_ms);
 }
 
 void counters_apply(struct counters *counters, const struct store_charge *charge, uint64_t now_ms)
@@ -527,7 +235,7 @@ void counters_apply(struct counters *counters, const struct store_charge *charge
     if (!plan_make(&plan, charge))
         return;
     plan.now_ms = now_ms;
-    lock_shards(counters, plan.shards);
+    shards_lock(counters->entries, plan.shards);
     if (!once_recall(counters, &plan, &seen)) {
         for (size_t i = 0; charge->admitted && i < charge->use_count; i++) {
             plan.steps[i].bucket = charge->uses[i].bucket;
@@ -536,24 +244,21 @@ void counters_apply(struct counters *counters, const struct store_charge *charge
         }
         once_remember(counters, &plan, charge);
     }
-    unlock_shards(counters, plan.shards, now_ms);
+    shards_unlock(counters->entries, plan.shards, now_ms);
 }
 
 uint64_t counters_reset(struct counters *counters, struct slice limit, struct slice subject)
 {
-    const struct key key = { ENTRY_COUNTER, limit, subject, 0 };
+    const struct entry_key key = { ENTRY_COUNTER, limit, subject, 0 };
     uint64_t removed = 0;
 
-    if (!key_fits(&key))
+    if (!entry_key_fits(&key))
         return 0;
-    uint64_t hash = key_hash(&key);
-    struct shard *shard = shard_of(counters, hash);
-    struct hashtable_entry **link;
+    uint64_t hash = entry_key_hash(&key);
+    struct shard *shard = shard_of(counters->entries, hash);
     pthread_mutex_lock(&shard->lock);
-    while (*(link = hashtable_find(&shard->table, hash, is_entry, &key)) != NULL) {
-        entry_drop(counters, shard, link);
-        removed++;
-    }
+    for (; entry_find(counters->entries, &key, hash) != NULL; removed++)
+        entry_drop(counters->entries, &key, hash);
     pthread_mutex_unlock(&shard->lock);
     return removed;
 }
@@ -563,7 +268,7 @@ uint64_t counters_reset(struct counters *counters, struct slice limit, struct sl
 struct top_row {
     uint64_t used, window_ms;
     uint8_t limit_len, subject_len;
-    char text[2 * KEY_PART_MAX];
+    char text[2 * ENTRY_KEY_PART_MAX];
 };
 
 struct top_heap { /* the lowest row first */
@@ -593,7 +298,7 @@ static void row_set(struct top_row *row, const struct entry *entry, uint64_t use
     row->window_ms = entry->window_ms;
     row->limit_len = entry->limit_len;
     row->subject_len = entry->subject_len;
-    memcpy(row->text, entry_key(entry), (size_t)entry->limit_len + entry->subject_len);
+    memcpy(row->text, entry_limit(entry).ptr, (size_t)entry->limit_len + entry->subject_len);
 }
 
 static void heap_offer(struct top_heap *heap, const struct entry *entry, uint64_t used)
@@ -670,7 +375,7 @@ bool counters_top(struct counters *counters, struct store_top *top, uint64_t now
     if (heap.rows == NULL)
         return false;
     for (size_t i = 0; i < SHARD_COUNT; i++)
-        shard_top(&counters->shards[i], top->limit, &heap, now_ms);
+        shard_top(&counters->entries->shards[i], top->limit, &heap, now_ms);
     qsort(heap.rows, heap.count, sizeof *heap.rows, highest_first);
     ok = copy_rows(&heap, top);
     free(heap.rows);

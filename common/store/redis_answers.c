@@ -80,6 +80,29 @@ enum answer answer_charge(const struct redisReply *reply, struct store_charge *c
     return ANSWER_DIFFERS;
 }
 
+enum answer answer_greylist(const struct redisReply *reply, struct store_greylist *greylist)
+{
+    static const char *const states[] = { [GREYLIST_NEW] = "new",
+                                          [GREYLIST_EARLY] = "early",
+                                          [GREYLIST_PASSED] = "passed",
+                                          [GREYLIST_KNOWN] = "known" };
+    struct slice text, word;
+    uint64_t left, crowded;
+
+    if (!redis_text(reply, &text) || !slice_next(&text, ' ', &word) || !next_number(&text, &left) ||
+        !next_number(&text, &crowded) || crowded > 1 || text.len > 0)
+        return ANSWER_BAD;
+    for (size_t i = 0; i < COUNT(states); i++) {
+        if (!slice_equal(word, slice_of(states[i])))
+            continue;
+        greylist->state = (enum greylist_state)i;
+        greylist->left_ms = left;
+        greylist->is_crowded = crowded == 1;
+        return ANSWER_OK;
+    }
+    return ANSWER_BAD;
+}
+
 struct slice answer_override(const struct redisReply *reply, size_t use, size_t field)
 {
     struct slice text;

@@ -18,6 +18,9 @@ enum answer answer_charge(const struct redisReply *reply, struct store_charge *c
 /* With ANSWER_DIFFERS: the text of a field of a use, absent when it is not there. */
 struct slice answer_override(const struct redisReply *reply, size_t use, size_t field);
 
+/* greylist.lua. */
+enum answer answer_greylist(const struct redisReply *reply, struct store_greylist *greylist);
+
 /* A list of exactly `count` texts, absent where nil, copied to `arena`. */
 enum answer answer_texts(const struct redisReply *reply, struct slice *texts, size_t count,
                          struct arena *arena);

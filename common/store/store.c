@@ -1,6 +1,10 @@
 /* common/store/store.c - forwards the calls of store.h to the back end. */
 #include "common/store/store_impl.h"
 
+#include "common/base/hash.h"
+
+#include <stdarg.h>
+
 static void call_begin(struct store_call *call)
 {
     call->result = STORE_FAILED;
@@ -47,6 +51,47 @@ bool store_charge(struct store *store, struct store_charge *charge)
     if (charge->use_count > STORE_USES_MAX)
         return true;
     return store->ops->charge(store, charge);
+}
+
+static void name_print(struct greylist_name *name, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void name_print(struct greylist_name *name, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int len = vsnprintf(name->text, sizeof name->text, format, args);
+    va_end(args);
+    name->len = (size_t)len;
+}
+
+bool greylist_names(const struct store_greylist *greylist, struct greylist_names *out)
+{
+    struct slice origin = greylist->origin, sender = greylist->sender, to = greylist->recipient;
+    char hex[HASH_HEX_LEN + 1];
+
+    if (origin.len == 0 || origin.len > GREYLIST_SUBJECT_MAX || sender.len > GREYLIST_SUBJECT_MAX ||
+        to.len > GREYLIST_SUBJECT_MAX)
+        return false;
+    name_print(&out->origin, "{%.*s}", SLICE_ARG(origin));
+    name_print(&out->triplet, "{%.*s}{%.*s}{%.*s}", SLICE_ARG(origin), SLICE_ARG(sender),
+               SLICE_ARG(to));
+    hash_hex128((struct slice){ out->triplet.text, out->triplet.len },
+                hex); /* on all hosts alike */
+    name_print(&out->shared, "{%.*s}%.2s", SLICE_ARG(origin), hex);
+    return true;
+}
+
+bool store_greylist(struct store *store, struct store_greylist *greylist)
+{
+    call_begin(&greylist->call);
+    greylist->state = GREYLIST_PASSED;
+    greylist->left_ms = 0;
+    greylist->is_crowded = false;
+    if (greylist->delay_ms > RATE_WINDOW_MAX || greylist->window_ms > RATE_WINDOW_MAX ||
+        greylist->expiry_ms > RATE_WINDOW_MAX || greylist->allow_expiry_ms > RATE_WINDOW_MAX)
+        return true;
+    return store->ops->greylist(store, greylist);
 }
 
 bool store_fetch(struct store *store, struct store_fetch *fetch)

@@ -72,6 +72,37 @@ struct store_charge {
 };
 bool store_charge(struct store *store, struct store_charge *charge);
 
+/* Greylisting (RFC 6647): mail from an origin (a network, or a domain that stands for one) that is not known waits until
+ * its sender and recipient come again, at least `delay_ms` and less than `delay_ms + window_ms` after the first time; from
+ * then on the triplet passes, for `expiry_ms` after the last time. An origin of which `allow_after` triplets have passed is
+ * known: it passes, for `allow_expiry_ms` after the last time. Seen, judged and remembered in one step on the store's clock.
+ *
+ * Of one origin at most STORE_TRIPLETS_MAX new triplets are remembered in `window_ms`; those that come on top, a flood of
+ * invented senders, share STORE_CROWD entries: they wait like all others, though an entry that another one shares may have
+ * waited for them, and what passes there makes nobody known. */
+enum {
+    STORE_TRIPLETS_MAX = 4096,
+    STORE_CROWD = 256, /* two hex digits */
+};
+enum greylist_state {
+    GREYLIST_NEW, /* the first time: wait */
+    GREYLIST_EARLY, /* came again too early: wait */
+    GREYLIST_PASSED, /* has waited */
+    GREYLIST_KNOWN, /* the origin is known */
+};
+struct store_greylist {
+    struct store_call call; /* degraded: passes, nothing is remembered */
+    struct slice origin, sender, recipient; /* from limit_subject() */
+    uint64_t delay_ms, window_ms, expiry_ms, allow_expiry_ms; /* at most RATE_WINDOW_MAX each */
+    uint64_t allow_after; /* 0: an origin never becomes known */
+    bool peek; /* only read */
+    /* out */
+    enum greylist_state state;
+    uint64_t left_ms; /* new, early: until it may come again */
+    bool is_crowded; /* it shares an entry */
+};
+bool store_greylist(struct store *store, struct store_greylist *greylist);
+
 /* Values of some fields of one hash (a per-recipient list): texts[i] absent when the field is not there. */
 struct store_fetch {
     struct store_call call;

@@ -9,6 +9,7 @@
 /* One function for each call of store.h, with its contract; none may be NULL. */
 struct store_ops {
     bool (*charge)(struct store *store, struct store_charge *charge);
+    bool (*greylist)(struct store *store, struct store_greylist *greylist);
     bool (*fetch)(struct store *store, struct store_fetch *fetch);
     bool (*read)(struct store *store, struct store_read *read);
     bool (*write)(struct store *store, struct store_write *write);
@@ -22,6 +23,20 @@ struct store_ops {
                     struct store_call *call); /* only with call->pending set; store.c clears it */
     void (*free)(struct store *store);
 };
+
+/* The names of a greylist call's entries, without their prefix: `{ORIGIN}`, `{ORIGIN}{SENDER}{RECIPIENT}`, and the entry that
+ * it shares in a crowd, `{ORIGIN}3f`. Subjects have no braces. False: a subject is longer than any that limit_subject() makes. */
+enum {
+    GREYLIST_SUBJECT_MAX = LIMIT_SUBJECT_MAX + 2,
+    GREYLIST_NAME_MAX = 3 * (GREYLIST_SUBJECT_MAX + 2)
+};
+struct greylist_names {
+    struct greylist_name {
+        size_t len;
+        char text[GREYLIST_NAME_MAX + 1];
+    } origin, triplet, shared;
+};
+bool greylist_names(const struct store_greylist *greylist, struct greylist_names *out);
 
 struct store {
     const struct store_ops *ops;

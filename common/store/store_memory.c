@@ -1,8 +1,10 @@
-/* common/store/store_memory.c - the memory store put together: counters (memory_counters.c), live hashes
+/* common/store/store_memory.c - the memory store put together: counters (memory_counters.c), greylisting
+ * (memory_greylist.c), live hashes
  * (memory_live.c), the decision log (memory_log.c) and the journal (memory_owed.c); see store_memory.h. */
 #include "common/store/store_memory.h"
 
 #include "common/store/memory_counters.h"
+#include "common/store/memory_greylist.h"
 #include "common/store/memory_live.h"
 #include "common/store/memory_log.h"
 #include "common/store/memory_owed.h"
@@ -16,7 +18,9 @@ struct store_memory {
     uint64_t limit;
     _Atomic uint64_t
         offset; /* what the windows' time is ahead of the monotonic clock, modulo 2^64 */
+    struct entries entries;
     struct counters counters;
+    struct greylist greylist;
     struct live live;
     struct log_ring log;
     _Atomic uint64_t log_dropped;
@@ -49,7 +53,9 @@ struct store_memory *store_memory_new(const struct clock *clock, uint64_t memory
     owed_init(&memory->owed, owed);
     ok = live_init(&memory->live, live);
     ok &= log_ring_init(&memory->log, STORE_LOG_LINES, log);
-    ok &= counters_init(&memory->counters, limit - live - log - owed);
+    ok &= entries_init(&memory->entries, limit - live - log - owed);
+    memory->counters.entries = &memory->entries;
+    memory->greylist.entries = &memory->entries;
     if (!ok)
         store_memory_free(&memory);
     return memory;
@@ -59,7 +65,7 @@ void store_memory_free(struct store_memory **memory)
 {
     if (*memory == NULL)
         return;
-    counters_free(&(*memory)->counters);
+    entries_free(&(*memory)->entries);
     live_free(&(*memory)->live);
     log_ring_free(&(*memory)->log);
     owed_free(&(*memory)->owed);
@@ -136,6 +142,15 @@ void store_memory_decide(struct store_memory *memory, struct store_charge *charg
 void store_memory_apply(struct store_memory *memory, const struct store_charge *charge)
 {
     counters_apply(&memory->counters, charge, store_memory_time(memory));
+}
+
+static bool memory_greylist(struct store *store, struct store_greylist *greylist)
+{
+    struct store_memory *memory = memory_of(store);
+
+    if (greylist_see(&memory->greylist, greylist, time_of, memory))
+        greylist->call.result = STORE_OK;
+    return true;
 }
 
 static bool memory_reset(struct store *store, struct store_reset *reset)
@@ -249,18 +264,23 @@ void store_memory_owed_settle(struct store_memory *memory, uint64_t id)
 void store_memory_stats(struct store_memory *memory, struct store_memory_stats *out)
 {
     const struct counters *counters = &memory->counters;
+    const struct entries *entries = &memory->entries;
 
     *out = (struct store_memory_stats){
         .memory_limit = memory->limit,
-        .memory_used = counters->used,
+        .memory_used = entries->used,
         .live_used = live_used(&memory->live),
-        .counters = counters->entries,
-        .remembered = counters->remembered,
-        .expired = counters->expired,
-        .evicted = counters->evicted,
+        .counters = entries->count[ENTRY_COUNTER],
+        .remembered = entries->count[ENTRY_ONCE],
+        .triplets = entries->count[ENTRY_TRIPLET],
+        .origins = entries->count[ENTRY_ORIGIN],
+        .expired = entries->expired,
+        .evicted = entries->evicted[ENTRY_ONCE],
+        .greylist_evicted = entries->evicted[ENTRY_TRIPLET] + entries->evicted[ENTRY_ORIGIN],
         .uncounted = counters->uncounted,
         .squeezed = counters->squeezed,
         .forgotten = counters->forgotten,
+        .unlisted = memory->greylist.unlisted,
         .log_dropped = memory->log_dropped,
     };
     pthread_mutex_lock(&memory->owed.lock);
@@ -294,6 +314,7 @@ static void memory_worker_free(struct store *store)
 
 static const struct store_ops memory_ops = {
     .charge = memory_charge,
+    .greylist = memory_greylist,
     .fetch = memory_fetch,
     .read = memory_read,
     .write = memory_write,

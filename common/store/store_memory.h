@@ -7,9 +7,10 @@
  * Time: windows are counted on the monotonic clock, from the wall clock's reading at the start on, so a wall clock that
  * is set gives nobody more; `until` is compared with the wall clock.
  *
- * Memory: counters are bounded by `memory_limit`. Each call frees a few counters that have expired. At the bound a call
- * looks further for expired ones, then drops what may be dropped (enum entry_kind in memory_counters.c has the order), and
- * then a subject that is not known yet passes uncounted, which is counted. Known subjects are always counted. */
+ * Memory: counters and greylisting are bounded by `memory_limit`. Each call frees a few entries that have expired. At the
+ * bound a call looks further for expired ones, then drops what may be dropped (enum entry_kind in memory_entries.h has the
+ * order: greylisting first), and then a subject that is not known yet passes uncounted, a triplet unlisted, which is
+ * counted. Known subjects are always counted. */
 #ifndef GATEHOUSE_STORE_STORE_MEMORY_H
 #define GATEHOUSE_STORE_STORE_MEMORY_H
 
@@ -30,15 +31,18 @@ struct store *store_memory_open(struct store_memory *memory);
 
 /* What happened since the start, and what there is; for metrics and status. */
 struct store_memory_stats {
-    uint64_t memory_limit, memory_used; /* bytes; used: counters and remembered charges */
+    uint64_t memory_limit, memory_used; /* bytes; used: counters, remembered charges, greylisting */
     uint64_t live_used; /* bytes of live hashes; at most a quarter of memory_limit */
     uint64_t counters, remembered; /* entries */
+    uint64_t triplets, origins; /* entries of greylisting */
     uint64_t expired; /* entries freed after their time */
-    uint64_t evicted; /* entries dropped before their time, at the bound */
+    uint64_t evicted; /* remembered charges dropped before their time, at the bound */
+    uint64_t greylist_evicted; /* entries of greylisting dropped before their time, at the bound */
     uint64_t uncounted; /* charges of new subjects that passed uncounted, at the bound */
     uint64_t
         squeezed; /* counters that lost precision (slots free later, never earlier), at the bound */
     uint64_t forgotten; /* charges whose name could not be remembered, at the bound */
+    uint64_t unlisted; /* triplets that passed because there was no room for them, at the bound */
     uint64_t log_dropped; /* decision lines that were too long or found no memory */
     uint64_t owed; /* charges in the journal */
     uint64_t owed_lost; /* charges that fell off the full journal */

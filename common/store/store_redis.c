@@ -22,11 +22,12 @@ static const char poll_lua[] =
 static const char usage_lua[] =
 #include "usage.lua.h"
     ;
+static const char greylist_lua[] =
+#include "greylist.lua.h"
+    ;
 static const char *const scripts[] = {
-    [SCRIPT_CHARGE] = charge_lua,
-    [SCRIPT_WRITEBACK] = writeback_lua,
-    [SCRIPT_POLL] = poll_lua,
-    [SCRIPT_USAGE] = usage_lua,
+    [SCRIPT_CHARGE] = charge_lua, [SCRIPT_WRITEBACK] = writeback_lua, [SCRIPT_POLL] = poll_lua,
+    [SCRIPT_USAGE] = usage_lua,   [SCRIPT_GREYLIST] = greylist_lua,
 };
 
 static struct metric metrics[STORE_METRICS] = {
@@ -35,7 +36,8 @@ static struct metric metrics[STORE_METRICS] = {
                       .help = "Calls of the store in Redis." },
     [STORE_DEGRADED_CALLS] = { .name = "gatehouse_store_degraded_total",
                                .type = METRIC_COUNTER,
-                               .help = "Charges decided by the local copy." },
+                               .help =
+                                   "Charges decided by the local copy, and greylisting that passed." },
     [STORE_FAILED_CALLS] = { .name = "gatehouse_store_failed_total",
                              .type = METRIC_COUNTER,
                              .help = "Calls that failed: no answer and no local copy." },
@@ -488,6 +490,7 @@ static void redis_store_free(struct store *base)
 
 static const struct store_ops redis_ops = {
     .charge = redis_store_charge,
+    .greylist = redis_store_greylist,
     .fetch = redis_store_fetch,
     .read = redis_store_read,
     .write = redis_store_write,

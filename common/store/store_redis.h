@@ -10,8 +10,9 @@
  * once; a late answer settles them. A charge without a name that was lost on its way may count twice, never not at all;
  * one that the shadow refused and Redis admitted late stays charged there.
  *
- * Calls other than charges have no local copy: they fail. Those off a request's path (read, write, poll, reset, top,
- * log_read) first wait for a connection, as long as their deadline lets them. */
+ * Greylisting has no local copy: without an answer in time everything passes, degraded. Other calls fail then. Those off a
+ * request's path (read, write, poll, reset, top, log_read) first wait for a connection, as long as their deadline lets
+ * them. */
 #ifndef GATEHOUSE_STORE_STORE_REDIS_H
 #define GATEHOUSE_STORE_STORE_REDIS_H
 

@@ -1,4 +1,4 @@
-/* common/store/store_redis_impl.h - the insides of store_redis.c and its parts (redis_charge.c, redis_hashes.c,
+/* common/store/store_redis_impl.h - the insides of store_redis.c and its parts (redis_charge.c, redis_greylist.c, redis_hashes.c,
  * redis_usage.c, redis_log.c), for them alone.
  *
  * Every call under way is a `struct pending`: sent, its answer interpreted by its kind, ended once by answer, deadline or
@@ -25,6 +25,7 @@ enum redis_script {
     SCRIPT_WRITEBACK,
     SCRIPT_POLL,
     SCRIPT_USAGE,
+    SCRIPT_GREYLIST,
     SCRIPT_COUNT,
 };
 
@@ -136,6 +137,8 @@ void note_error(struct worker_store *store,
 /* redis_charge.c */
 bool redis_store_charge(struct store *store, struct store_charge *charge);
 void write_back(struct worker_store *store); /* what the shadow's journal holds, a few at a time */
+/* redis_greylist.c */
+bool redis_store_greylist(struct store *store, struct store_greylist *greylist);
 /* redis_hashes.c */
 bool redis_store_fetch(struct store *store, struct store_fetch *fetch);
 bool redis_store_read(struct store *store, struct store_read *read);

@@ -21,6 +21,10 @@ enum {
     MEMORY_USED,
     COUNTERS,
     EVICTED,
+    TRIPLETS,
+    ORIGINS,
+    GREYLIST_EVICTED,
+    UNLISTED,
     UNCOUNTED,
     SQUEEZED,
     FORGOTTEN,
@@ -31,11 +35,20 @@ enum {
 
 static struct metric metrics[MEMORY_METRICS] = {
     [MEMORY_USED] = METRIC("gatehouse_store_memory_bytes", METRIC_GAUGE,
-                           "Memory taken by counters in this process."),
+                           "Memory taken by counters and greylisting in this process."),
     [COUNTERS] = METRIC("gatehouse_store_counters", METRIC_GAUGE, "Counters kept in this process."),
-    [EVICTED] = METRIC(
-        "gatehouse_store_evicted", METRIC_GAUGE,
-        "Entries dropped before their time since the start, because memory_limit was reached."),
+    [EVICTED] =
+        METRIC("gatehouse_store_evicted", METRIC_GAUGE,
+               "Remembered charges dropped before their time since the start, at memory_limit."),
+    [TRIPLETS] = METRIC("gatehouse_store_greylist_triplets", METRIC_GAUGE,
+                        "Triplets of greylisting kept in this process."),
+    [ORIGINS] = METRIC("gatehouse_store_greylist_origins", METRIC_GAUGE,
+                       "Networks and domains of greylisting kept in this process."),
+    [GREYLIST_EVICTED] = METRIC(
+        "gatehouse_store_greylist_evicted", METRIC_GAUGE,
+        "Entries of greylisting dropped before their time since the start, at memory_limit."),
+    [UNLISTED] = METRIC("gatehouse_store_greylist_unlisted", METRIC_GAUGE,
+                        "Triplets since the start that passed for want of room, at memory_limit."),
     [UNCOUNTED] =
         METRIC("gatehouse_store_uncounted", METRIC_GAUGE,
                "Charges of new subjects since the start that passed uncounted at memory_limit."),
@@ -60,6 +73,10 @@ static void memory_tell(void *arg)
         [MEMORY_USED] = stats.memory_used,
         [COUNTERS] = stats.counters,
         [EVICTED] = stats.evicted,
+        [TRIPLETS] = stats.triplets,
+        [ORIGINS] = stats.origins,
+        [GREYLIST_EVICTED] = stats.greylist_evicted,
+        [UNLISTED] = stats.unlisted,
         [UNCOUNTED] = stats.uncounted,
         [SQUEEZED] = stats.squeezed,
         [FORGOTTEN] = stats.forgotten,

@@ -9,28 +9,35 @@ static struct fake_store *fake_of(struct store *store)
 }
 
 /* Ends a call with what the memory store says, or without an answer. */
-static void fake_end(struct fake_store *fake, struct store_call *call, bool is_charge)
+static void fake_end(struct fake_store *fake, struct store_call *call, enum fake_call kind)
 {
     if (fake->fails) {
         call->result = STORE_FAILED;
         return;
     }
-    if (is_charge)
+    switch (kind) {
+    case FAKE_CHARGE:
         store_charge(fake->real, (struct store_charge *)call);
-    else
+        break;
+    case FAKE_GREYLIST:
+        store_greylist(fake->real, (struct store_greylist *)call);
+        break;
+    case FAKE_FETCH:
         store_fetch(fake->real, (struct store_fetch *)call);
+        break;
+    }
     call->is_degraded = fake->is_degraded;
 }
 
-static bool fake_begin(struct fake_store *fake, struct store_call *call, bool is_charge)
+static bool fake_begin(struct fake_store *fake, struct store_call *call, enum fake_call kind)
 {
     if (!fake->holds) {
-        fake_end(fake, call, is_charge);
+        fake_end(fake, call, kind);
         return true;
     }
     if (fake->held_count == FAKE_STORE_HELD_MAX)
         abort();
-    fake->held[fake->held_count++] = (struct fake_held){ call, is_charge };
+    fake->held[fake->held_count++] = (struct fake_held){ call, kind };
     call->pending = fake;
     return false;
 }
@@ -46,13 +53,24 @@ static bool fake_charge(struct store *store, struct store_charge *charge)
         fake->use_count = charge->use_count;
         snprintf(fake->once, sizeof fake->once, "%.*s", SLICE_ARG(charge->once));
     }
-    return fake_begin(fake, &charge->call, true);
+    return fake_begin(fake, &charge->call, FAKE_CHARGE);
+}
+
+static bool fake_greylist(struct store *store, struct store_greylist *greylist)
+{
+    struct fake_store *fake = fake_of(store);
+
+    if (greylist->peek)
+        fake->peeks++;
+    else
+        fake->greylists++;
+    return fake_begin(fake, &greylist->call, FAKE_GREYLIST);
 }
 
 static bool fake_fetch(struct store *store, struct store_fetch *fetch)
 {
     fake_of(store)->fetches++;
-    return fake_begin(fake_of(store), &fetch->call, false);
+    return fake_begin(fake_of(store), &fetch->call, FAKE_FETCH);
 }
 
 static bool fake_read(struct store *store, struct store_read *read)
@@ -120,6 +138,7 @@ static void fake_free(UNUSED struct store *store)
 
 static const struct store_ops fake_ops = {
     .charge = fake_charge,
+    .greylist = fake_greylist,
     .fetch = fake_fetch,
     .read = fake_read,
     .write = fake_write,
@@ -164,7 +183,7 @@ void fake_store_release(struct fake_store *fake)
         fake->held_count--;
         memmove(fake->held, fake->held + 1, fake->held_count * sizeof held);
         void (*done)(struct store_call *) = held.call->done;
-        fake_end(fake, held.call, held.is_charge);
+        fake_end(fake, held.call, held.kind);
         held.call->pending = NULL;
         done(held.call);
     }

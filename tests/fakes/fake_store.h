@@ -12,16 +12,16 @@ struct fake_store {
     struct store store; /* first member: pass &fake->store */
     struct store_memory *memory;
     struct store *real; /* what a call ends with, unless it fails */
-    bool holds; /* charges and fetches wait for fake_store_release() */
+    bool holds; /* charges, greylisting and fetches wait for fake_store_release() */
     bool fails; /* they end without an answer */
     bool is_degraded; /* they say that the local copy answered */
     struct fake_held {
         struct store_call *call;
-        bool is_charge;
+        enum fake_call { FAKE_CHARGE, FAKE_GREYLIST, FAKE_FETCH } kind;
     } held[FAKE_STORE_HELD_MAX];
     size_t held_count;
-    /* what was asked; charges that only look are peeks */
-    size_t charges, peeks, fetches, abandoned, lines;
+    /* what was asked; charges and greylisting that only look are peeks */
+    size_t charges, greylists, peeks, fetches, abandoned, lines;
     char once[FAKE_STORE_NAME_MAX]; /* the name of the last charge; empty: none */
     size_t use_count; /* of the last charge */
     struct buf log; /* the last decision line */

@@ -38,6 +38,8 @@ static const struct {
     { "limit hourly, bytes, hourly", 21, "limit hourly is named twice" },
     { "greylist", 8, "greylist: the time is missing, for example 5m" },
     { "greylist soon", 9, NULL },
+    { "greylist 999ms", 9, "greylist: the time must be from 1s to 30d" },
+    { "greylist 31d", 9, "greylist: the time must be from 1s to 30d" },
     { "score much", 6, "score takes a number such as +2 or -1.5" },
     { "score 1000001", 6, "score takes a number such as +2 or -1.5" },
 };

@@ -26,6 +26,11 @@ static bool rec_charge(struct store *store, struct store_charge *charge)
     return took(store);
 }
 
+static bool rec_greylist(struct store *store, UNUSED struct store_greylist *greylist)
+{
+    return took(store);
+}
+
 static bool rec_fetch(struct store *store, UNUSED struct store_fetch *fetch)
 {
     return took(store);
@@ -83,6 +88,7 @@ static void rec_free(struct store *store)
 
 static const struct store_ops ops = {
     .charge = rec_charge,
+    .greylist = rec_greylist,
     .fetch = rec_fetch,
     .read = rec_read,
     .write = rec_write,
