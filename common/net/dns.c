@@ -17,6 +17,7 @@
 enum { PROBE_MS = 250 };
 
 struct dns {
+    struct dns_probe probe; /* first member */
     struct worker *worker;
     struct dns_servers servers;
     const char *resolv_conf; /* NULL: the servers are configured */
@@ -25,8 +26,7 @@ struct dns {
     size_t in_flight, in_flight_max;
     struct dns_context *context;
     struct dns_question *questions; /* in flight */
-    void *tree; /* the same, for tfind() */
-    struct dns_probe probe;
+    void *tree; /* the same, for tsearch() */
     uint64_t answered_ms, probed_ms; /* the last answer from the network, the last probe's start */
 };
 
@@ -174,7 +174,6 @@ static void ask_unlink(struct dns_ask *ask)
 /* ---- resolvers that are away ---- */
 
 static void question_send(struct dns_question *question);
-static void question_end(struct dns_question *question, struct slice packet);
 
 static void probe_again(struct dns *dns)
 {
@@ -232,7 +231,7 @@ static void set_down(struct dns *dns, bool is_down)
 
 static void probed(struct dns_probe *probe, bool is_alive)
 {
-    struct dns *dns = (struct dns *)((char *)probe - offsetof(struct dns, probe));
+    struct dns *dns = (struct dns *)probe;
 
     if (is_alive && !dns->is_down)
         return;
