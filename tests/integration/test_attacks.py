@@ -6,13 +6,14 @@ import random
 import resource
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 from servers.policy import Closed, attributes, encode, new_instance
-from servers.policyd import UnixHTTPConnection
+from servers.policyd import GATECTL, UnixHTTPConnection
 from servers.process import wait_for
 
 pytestmark = pytest.mark.sanitized
@@ -437,3 +438,63 @@ def test_everything_at_once(start_policyd, redis):
     for load in loads:
         load.join(10)
     assert not [action for load in loads for action in load.wrong]
+
+
+# ---- what the operator sees ----
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e\u0085x"
+
+
+@pytest.mark.parametrize("how", ["daemon", "redis"])
+def test_gatectl_prints_no_terminal_escapes(policyd, redis, how):
+    for key in ("gh:rule", "gh:class", "gh:list:blocked", "gh:limit:user"):
+        redis.cli("HSET", key, f"a{HOSTILE}", f"x{HOSTILE} by={HOSTILE} note={HOSTILE}")
+    redis.cli("HSET", "gh:rule", "good", 'order=1 when="sender = a@b.example" then="reject 5.7.1 x" note="' + HOSTILE + '"')
+    redis.cli("XADD", "gh:log", "*", "line", f"decision queue_id=4Xk{HOSTILE} ref=abcdef")
+    redis.cli("HSET", f"gh:q:{{m:{HOSTILE}}}:user.3600000.24", str(int(time.time() * 24 / 3600)), 5)
+    policyd.ask("DATA", sasl_username=HOSTILE.replace("\x07", ""), queue_id=HOSTILE, instance=new_instance())
+    where = [] if how == "daemon" else ["-c", policyd.conf, "-o", f"store={redis.url}"]
+    for words in (["status"], ["limit", "list"], ["limit", "get", "user", HOSTILE], ["limit", "get", HOSTILE],
+                  ["class", "list"], ["list", "show", "blocked"], ["list", "show", HOSTILE], ["map", "show", HOSTILE],
+                  ["rule", "list"], ["show", "user", HOSTILE], ["top"], ["top", "user"], ["why", "abcdef"], ["why", HOSTILE],
+                  ["explain", f"sender={HOSTILE}"], ["explain", HOSTILE], [HOSTILE], ["-" + HOSTILE],
+                  ["list", "add", "blocked", HOSTILE], ["rule", "set", HOSTILE, HOSTILE], ["limit", "set", "user", HOSTILE, HOSTILE]):
+        program = [GATECTL, *(where or ["-s", policyd.http])]
+        done = subprocess.run([*program, *words], capture_output=True, timeout=30, check=False)
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode >= 0 and not set(said) & set("\x1b\x07\u202e\u0085\r"), (words, said)
+
+
+@pytest.mark.parametrize("end", ["answers", "dies", "stops"])
+def test_control_requests_left_alone(policyd, redis, end):
+    """Redis hangs, whoever asked has gone; then it answers, dies, or policyd itself is ended."""
+    redis.cli("HSET", "gh:list:blocked", *(part for n in range(3000) for part in (f"u{n}@x.example", "")))
+    send(policyd, 5)
+    descriptors = policyd.process.descriptors()
+    redis.pause()
+    with contextlib.ExitStack() as stack:
+        for n in range(40):
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(str(policyd.http))
+            path = ("/v1/top", "/v1/log?count=500", "/v1/live/list:blocked", "/v1/usage?value=alice",
+                    "/v1/limits/user/reset?value=alice", "/v1/explain")[n % 6]
+            body = b"sasl_username=alice\nprotocol_state=DATA\n" if path == "/v1/explain" else b""
+            method = "POST" if n % 6 > 3 else "GET"
+            connection.sendall(f"{method} {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            if n % 3 == 0:
+                connection.close()
+        time.sleep(0.3)
+    time.sleep(0.1)
+    if end == "answers":
+        redis.go_on()
+    elif end == "dies":
+        redis.kill()
+    else:
+        policyd.process.send_signal(signal.SIGTERM)
+        policyd.process.child.wait(10)
+        redis.go_on()
+        return
+    assert policyd.ask() == "DUNNO"
+    policyd.settles_at(descriptors + 1)
+    if end == "dies":
+        redis.start()
