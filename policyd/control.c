@@ -251,7 +251,7 @@ static void explained(void *arg, const struct decided *decided)
     struct control_request *request = explaining->request;
 
     if (decided == NULL) {
-        control_error(request, 503, "out of memory");
+        control_error(request, 503, "not decided: out of memory, or ending");
     } else {
         const struct trace_visitor visitor = { explain_rule, explain_condition, explain_fact,
                                                explaining };

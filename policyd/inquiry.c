@@ -146,6 +146,8 @@ static void inquiry_cancel(struct inquiry *inquiry)
     if (inquiry->is_remembered)
         answers_give_up(inquiry->server->policyd->answers, &inquiry->key,
                         server_now(inquiry->server));
+    if (inquiry->is_explained)
+        inquiry->explained(inquiry->owner, NULL);
     inquiry_release(inquiry);
 }
 

@@ -38,11 +38,10 @@ struct inquiry *inquiry_start(struct server *server, const struct policy_request
 void inquiry_abandon(struct inquiry *inquiry);
 
 /* Decides without any effect: nothing is charged, remembered, logged or counted. `trace` (may be NULL) records every
- * rule. `explained` is called once, perhaps before this returns; with NULL when memory is out. */
+ * rule. `explained` is called once, perhaps before this returns; with NULL when memory is out, or the end comes first. */
 void inquiry_explain(struct server *server, const struct policy_request *req, struct trace *trace,
                      void (*explained)(void *arg, const struct decided *decided), void *arg);
 
-void inquiries_free(
-    struct server *server); /* all, those under way too: their ends are not called */
+void inquiries_free(struct server *server); /* all, those under way too: `done` is not called */
 
 #endif

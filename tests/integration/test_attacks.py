@@ -498,3 +498,16 @@ def test_control_requests_left_alone(policyd, redis, end):
     policyd.settles_at(descriptors + 1)
     if end == "dies":
         redis.start()
+
+
+def test_the_end_while_explaining(policyd, redis):
+    """Nothing is lost or touched too late (the sanitizers look)."""
+    redis.pause()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(policyd.http))
+        body = b"sasl_username=alice\nprotocol_state=DATA\n"
+        connection.sendall(b"POST /v1/explain HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        time.sleep(0.02)
+        policyd.process.send_signal(signal.SIGTERM)
+        policyd.process.child.wait(10)
+    redis.go_on()
