@@ -64,7 +64,7 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
       .example = "127.0.0.1@5353",                                                                 \
       .doc = "DNS resolvers, ADDRESS or ADDRESS@PORT. Without any: those of /etc/resolv.conf." },  \
     { COMMON_PARAM(http), CONF_LISTEN, "unix:/run/gatehouse/" program ".http", 0, 1,               \
-      .doc = "Where metrics, health and control are served over HTTP. Empty: nowhere." },          \
+      .doc = "Where metrics, health and control are served over HTTP. There is no password: who can connect may change limits. Empty: nowhere." },          \
     { COMMON_PARAM(http_mode), CONF_MODE, "0660", 0, 0777,                                         \
       .doc = "Permissions of the unix socket in http: who may open it may change limits." },       \
     { COMMON_PARAM(mode), CONF_WORD, "enforce", .words = conf_run_mode_words, .live = true,        \

@@ -343,6 +343,13 @@ static bool route_fits(const struct http_route *route, struct slice path)
     return slice_equal(path, fixed);
 }
 
+/* A browser says of every request that may change something which page made it; what we serve has no pages. */
+static bool is_from_web_page(const struct http_call *call)
+{
+    return call->method != HTTP_GET &&
+           evhttp_find_header(evhttp_request_get_input_headers(call->request), "Origin") != NULL;
+}
+
 static void serve(struct evhttp_request *request, void *arg)
 {
     struct http_server *server = arg;
@@ -351,6 +358,10 @@ static void serve(struct evhttp_request *request, void *arg)
 
     if (call == NULL) {
         evhttp_send_error(request, 503, NULL);
+        return;
+    }
+    if (is_from_web_page(call)) {
+        http_error(call, 403, "requests that web pages make are not served");
         return;
     }
     for (size_t t = 0; t < server->table_count; t++)
@@ -618,6 +629,7 @@ static const char *reason_of(unsigned status)
         { 201, "Created" },
         { 204, "No Content" },
         { 400, "Bad Request" },
+        { 403, "Forbidden" },
         { 404, "Not Found" },
         { 405, "Method Not Allowed" },
         { 409, "Conflict" },

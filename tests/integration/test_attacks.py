@@ -214,6 +214,15 @@ def test_slow_http_clients_are_closed(policyd):
     policyd.settles_at(descriptors + 2, 20)
 
 
+def test_web_pages_change_nothing(policyd, redis):
+    """A form on any page can make the operator's browser send a POST to a control port on loopback."""
+    send(policyd)
+    reply = raw_http(policyd, b"POST /v1/limits/user/reset?value=alice HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\n"
+                              b"Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 403 "), reply
+    assert used(redis, "m:alice", "user") == 1
+
+
 def cpu_seconds(policyd):
     with open(f"/proc/{policyd.process.pid}/stat", encoding="ascii") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
