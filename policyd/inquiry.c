@@ -664,6 +664,8 @@ static void reply_make(struct inquiry *inquiry, const struct action *spoken)
     inquiry->reply = (struct buf)BUF_INIT(POLICY_REPLY_MAX);
     if (spoken != NULL) {
         random_reference(inquiry->reference);
+        if (inquiry->is_explained)
+            reference = SLICE("explain"); /* nothing is logged that it could lead to */
         bool is_trouble = inquiry->verdict.is_trouble && spoken == inquiry->verdict.final;
         if (action_print(&inquiry->reply, spoken, inquiry->req.stage, is_trouble, reference) == 0)
             return;

@@ -77,12 +77,12 @@ static void server_stop(struct worker *worker)
 
     if (server == NULL)
         return;
+    sessions_close(server);
+    inquiries_free(server);
     if (worker_id(worker) == 0) {
         live_stop(&server->policyd->live);
         policy_control_stop(server->policyd);
     }
-    sessions_close(server);
-    inquiries_free(server);
     store_free(&server->store);
     worker_set_state(worker, NULL);
     free(server);

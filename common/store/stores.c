@@ -37,30 +37,27 @@ static struct metric metrics[MEMORY_METRICS] = {
     [MEMORY_USED] = METRIC("gatehouse_store_memory_bytes", METRIC_GAUGE,
                            "Memory taken by counters and greylisting in this process."),
     [COUNTERS] = METRIC("gatehouse_store_counters", METRIC_GAUGE, "Counters kept in this process."),
-    [EVICTED] =
-        METRIC("gatehouse_store_evicted", METRIC_GAUGE,
-               "Remembered charges dropped before their time since the start, at memory_limit."),
+    [EVICTED] = METRIC("gatehouse_store_evicted_total", METRIC_COUNTER,
+                       "Remembered charges dropped before their time, at memory_limit."),
     [TRIPLETS] = METRIC("gatehouse_store_greylist_triplets", METRIC_GAUGE,
                         "Triplets of greylisting kept in this process."),
     [ORIGINS] = METRIC("gatehouse_store_greylist_origins", METRIC_GAUGE,
                        "Networks and domains of greylisting kept in this process."),
-    [GREYLIST_EVICTED] = METRIC(
-        "gatehouse_store_greylist_evicted", METRIC_GAUGE,
-        "Entries of greylisting dropped before their time since the start, at memory_limit."),
-    [UNLISTED] = METRIC("gatehouse_store_greylist_unlisted", METRIC_GAUGE,
-                        "Triplets since the start that passed for want of room, at memory_limit."),
-    [UNCOUNTED] =
-        METRIC("gatehouse_store_uncounted", METRIC_GAUGE,
-               "Charges of new subjects since the start that passed uncounted at memory_limit."),
-    [SQUEEZED] = METRIC(
-        "gatehouse_store_squeezed", METRIC_GAUGE,
-        "Counters since the start whose slots come free later than they should, at memory_limit."),
-    [FORGOTTEN] = METRIC("gatehouse_store_forgotten", METRIC_GAUGE,
-                         "Charges since the start that a retry could repeat, at memory_limit."),
+    [GREYLIST_EVICTED] =
+        METRIC("gatehouse_store_greylist_evicted_total", METRIC_COUNTER,
+               "Entries of greylisting dropped before their time, at memory_limit."),
+    [UNLISTED] = METRIC("gatehouse_store_greylist_unlisted_total", METRIC_COUNTER,
+                        "Triplets that passed for want of room, at memory_limit."),
+    [UNCOUNTED] = METRIC("gatehouse_store_uncounted_total", METRIC_COUNTER,
+                         "Charges of new subjects that passed uncounted at memory_limit."),
+    [SQUEEZED] = METRIC("gatehouse_store_squeezed_total", METRIC_COUNTER,
+                        "Counters whose slots come free later than they should, at memory_limit."),
+    [FORGOTTEN] = METRIC("gatehouse_store_forgotten_total", METRIC_COUNTER,
+                         "Charges that a retry could repeat, at memory_limit."),
     [OWED] = METRIC("gatehouse_store_owed", METRIC_GAUGE,
                     "Charges that are still to be written back to Redis."),
-    [OWED_LOST] = METRIC("gatehouse_store_owed_lost", METRIC_GAUGE,
-                         "Charges since the start that never will be: there were too many."),
+    [OWED_LOST] = METRIC("gatehouse_store_owed_lost_total", METRIC_COUNTER,
+                         "Charges that never will be written back: there were too many."),
 };
 
 /* Before every reading, on its thread. */
@@ -83,8 +80,13 @@ static void memory_tell(void *arg)
         [OWED] = stats.owed,
         [OWED_LOST] = stats.owed_lost,
     };
-    for (size_t i = 0; i < MEMORY_METRICS; i++)
-        metric_set(metric_of(&metrics[i]), (int64_t)values[i]);
+    for (size_t i = 0; i < MEMORY_METRICS; i++) {
+        metric_id id = metric_of(&metrics[i]);
+        if (metrics[i].type == METRIC_GAUGE)
+            metric_set(id, (int64_t)values[i]);
+        else if (values[i] > metric_read(id)) /* nobody else counts these */
+            metric_add(id, values[i] - metric_read(id));
+    }
 }
 
 /* ---- making them ---- */
