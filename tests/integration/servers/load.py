@@ -48,16 +48,18 @@ class Connection:
             self.socket.connect(str(self.load.addresses[self.server]))
         except OSError:
             self.load.refused += 1
-            self.leave()
+            self.come_back()
             return
         self.load.selector.register(self.socket, selectors.EVENT_READ, self)
 
-    def leave(self):
-        if self.socket is not None:
-            if self.socket in self.load.selector.get_map():
-                self.load.selector.unregister(self.socket)
-            self.socket.close()
+    def close(self):
+        if self.socket in self.load.selector.get_map():
+            self.load.selector.unregister(self.socket)
+        self.socket.close()
         self.socket, self.received = None, b""
+
+    def come_back(self):
+        self.close()
         self.load.later(RETURN_S, self)
 
     def go_on(self):
@@ -81,7 +83,7 @@ class Connection:
         """Closed with a request under way: that is not what a server does that is well."""
         self.load.lost += 1
         self.asked.tries += 1
-        self.leave()
+        self.come_back()
 
     def readable(self):
         try:
@@ -92,7 +94,7 @@ class Connection:
             if self.asked is not None:
                 self.lost()
             else:
-                self.leave()
+                self.close()  # between two requests: it pauses anyway
             return
         self.received += data
         if self.received.endswith(b"\n\n"):

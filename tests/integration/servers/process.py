@@ -43,15 +43,16 @@ def accepts(address):
 
 
 class Process:
-    """A server. `log` is the file that gets its standard output and error."""
+    """A server. `log` is the file that gets its standard output and error; it inherits the descriptors in `keep`."""
 
-    def __init__(self, argv, log, env=None, cwd=None):
+    def __init__(self, argv, log, env=None, cwd=None, keep=()):
         self.argv = [str(arg) for arg in argv]
         self.log = pathlib.Path(log)
         with open(self.log, "ab") as out:
             # A session of its own: what ends the test run does not end it twice, and its children can be found.
             self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                          cwd=cwd, env={**os.environ, **(env or {})}, start_new_session=True)
+                                          cwd=cwd, env={**os.environ, **(env or {})}, start_new_session=True,
+                                          pass_fds=keep)
 
     @property
     def pid(self):
