@@ -380,19 +380,20 @@ static void session_resume(struct session *session)
     session_consume(session, buf_slice(&in));
 }
 
-static void session_readable(evutil_socket_t fd, UNUSED short what, void *arg)
+/* Takes what has arrived; the session may be closed by that. False: there is nothing. */
+static bool session_read(struct session *session)
 {
-    struct session *session = arg;
     struct server *server = session->server;
+    int fd = event_get_fd(&session->readable);
     size_t room =
         sizeof server->input - session->in.len; /* never 0: a full buffer was answered or closed */
     ssize_t got = recv(fd, server->input, room, 0);
 
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return;
+        return false;
     if (got <= 0) {
         session_close(session);
-        return;
+        return true;
     }
     struct slice input = { server->input, (size_t)got };
     if (session->in.len == 0) {
@@ -402,6 +403,12 @@ static void session_readable(evutil_socket_t fd, UNUSED short what, void *arg)
     } else {
         session_close(session);
     }
+    return true;
+}
+
+static void session_readable(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    session_read(arg);
 }
 
 /* ---- beginning and end ---- */
@@ -436,7 +443,9 @@ void sessions_drain(struct server *server)
     server->is_draining = true;
     for (struct session *session = server->sessions, *next; session != NULL; session = next) {
         next = session->next;
-        if (session->state == SESSION_IDLE && !session->is_flushing)
+        if (session->state != SESSION_IDLE || session->is_flushing)
+            continue;
+        if (!session_read(session)) /* a request that is there by now is still answered */
             session_close(session);
     }
 }

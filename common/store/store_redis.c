@@ -279,6 +279,13 @@ static bool may_send(const struct worker_store *store, const struct pending_kind
            (store->breaker == BREAKER_UNWILLING && !kind->writes);
 }
 
+/* A process that has just started asks Redis before it decides alone: it knows nothing of what was counted. Until the
+ * missing connection is worth a line, requests wait for it, as long as their deadline lets them. */
+static bool may_wait(const struct worker_store *store, const struct pending_kind *kind)
+{
+    return !kind->is_request || store->reported == REPORTED_NOTHING;
+}
+
 static void pending_restart(struct pending *pending)
 {
     pending->cursor[0] = '\0';
@@ -366,7 +373,7 @@ bool pending_start(struct worker_store *store, const struct pending_kind *kind,
     struct pending *pending = NULL;
 
     store_count(STORE_CALLS);
-    if (may || !kind->is_request)
+    if (may || may_wait(store, kind))
         pending = calloc(1, sizeof(*pending));
     if (pending == NULL) {
         fall_back(store, kind, call, NULL);

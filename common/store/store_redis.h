@@ -6,9 +6,11 @@
  *
  * A charge that has no answer after 100 ms is decided by the shadow, and the breaker opens: until a probe is answered in
  * time all charges are decided by the shadow at once. The same while there is no connection, and while Redis refuses
- * writes. Charges that the shadow admitted stay in its journal until they are written back under their name, so they count
- * once; a late answer settles them. A charge without a name that was lost on its way may count twice, never not at all;
- * one that the shadow refused and Redis admitted late stays charged there.
+ * writes; but in its first half second a process, which knows nothing yet, waits up to those 100 ms for a connection.
+ *
+ * Charges that the shadow admitted stay in its journal until they are written back under their name, so they count once;
+ * a late answer settles them. A charge without a name that was lost on its way may count twice, never not at all; one
+ * that the shadow refused and Redis admitted late stays charged there.
  *
  * Greylisting has no local copy: without an answer in time everything passes, degraded. Other calls fail then. Those off a
  * request's path (read, write, poll, reset, top, log_read) first wait for a connection, as long as their deadline lets
