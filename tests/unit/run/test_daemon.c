@@ -249,6 +249,25 @@ static void end_daemon(struct process *process)
 
 /* ---- serving ---- */
 
+static void signals_do_no_harm_while_it_ends(UNUSED void **state)
+{
+    struct process process = { .listen_fd = -1 };
+    static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGUSR1 };
+    siginfo_t end = { .si_pid = 0 };
+
+    write_config("");
+    spawn(&process, "");
+    int fd = connect_to("echo");
+    expect(fd, "world\n", "hello world\n");
+    close(fd);
+    kill(process.pid, SIGTERM);
+    for (size_t i = 0; end.si_pid == 0; i++) {
+        kill(process.pid, signals[i % COUNT(signals)]);
+        waitid(P_PID, (id_t)process.pid, &end, WEXITED | WNOHANG | WNOWAIT);
+    }
+    assert_int_equal(0, wait_for_exit(&process));
+}
+
 static void serves_soon_and_ends_clean(UNUSED void **state)
 {
     struct process process = { .listen_fd = -1 };
@@ -541,6 +560,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(serves_soon_and_ends_clean, end_what_is_left),
+        cmocka_unit_test_teardown(signals_do_no_harm_while_it_ends, end_what_is_left),
         cmocka_unit_test_teardown(tells_how_it_is, end_what_is_left),
         cmocka_unit_test_teardown(reloads_and_keeps_the_old_when_the_new_is_bad, end_what_is_left),
         cmocka_unit_test_teardown(publishes_data_without_reading_the_file, end_what_is_left),
