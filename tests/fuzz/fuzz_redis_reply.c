@@ -20,6 +20,14 @@ static void check_charge(const struct redisReply *reply)
         abort();
 }
 
+static void check_greylist(const struct redisReply *reply)
+{
+    struct store_greylist greylist = { .state = GREYLIST_PASSED };
+
+    if (answer_greylist(reply, &greylist) != ANSWER_OK && greylist.state != GREYLIST_PASSED)
+        abort();
+}
+
 static void check_hashes(const struct redisReply *reply, struct arena *arena)
 {
     char versions[KEYS][48] = { "1", "", "no hash" };
@@ -60,6 +68,7 @@ static void check_texts(const struct redisReply *reply)
 static void check(void *arg, const struct redisReply *reply)
 {
     check_charge(reply);
+    check_greylist(reply);
     check_hashes(reply, arg);
     check_texts(reply);
 }

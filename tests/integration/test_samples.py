@@ -45,7 +45,7 @@ class Case:
     def answers_well(self, policyd):
         if self.reply is None:
             return self.asks(policyd, self.acts) == "DUNNO" and self.asks(policyd, self.innocent) != "DUNNO"
-        reference = REFERENCE if self.reply[0].isdigit() or self.reply.startswith(("HOLD", "WARN")) else ""
+        reference = REFERENCE if self.reply[0].isdigit() or self.reply.startswith(("DEFER", "HOLD", "WARN")) else ""
         return (re.fullmatch(self.reply + reference, self.asks(policyd, self.acts))
                 and self.asks(policyd, self.innocent) == "DUNNO")
 
@@ -146,6 +146,7 @@ CASES = [
     Case("score", MX, r"554 5\.7\.1 Your host does not look like a mail server, score 6",
          {"client_name": "unknown", "reverse_client_name": "pool-7.isp.example", "helo_name": "[192.0.2.10]"},
          {"client_name": "unknown", "reverse_client_name": "pool-7.isp.example"}),
+    Case("greylist", MX, r"DEFER_IF_PERMIT 4\.7\.1 Greylisted, try again in (300|2\d\d) s", {"client_name": "unknown"}, {}),
     Case("user-score", USERS, r"HOLD Looks like a stolen password, score 5",
          {**TO_MANY, "client_name": "unknown", "recipient_count": "51", "sender": "a@example.net"},
          {**TO_MANY, "client_name": "unknown", "recipient_count": "51"}),

@@ -232,9 +232,56 @@ static void reads_keys_of_usage(UNUSED void **state)
     }
 }
 
+struct taken_greylist {
+    struct store_greylist *greylist;
+    enum answer answer;
+};
+
+static void take_greylist(void *arg, const struct redisReply *reply)
+{
+    struct taken_greylist *taken = arg;
+
+    taken->answer = answer_greylist(reply, taken->greylist);
+}
+
+static void reads_what_was_seen_of_a_triplet(UNUSED void **state)
+{
+    static const struct {
+        const char *text;
+        enum answer answer;
+        enum greylist_state state;
+        uint64_t left_ms;
+        bool is_crowded;
+    } rows[] = {
+        { "new 300000 0", ANSWER_OK, GREYLIST_NEW, 300000, false },
+        { "early 1 1", ANSWER_OK, GREYLIST_EARLY, 1, true },
+        { "passed 0 0", ANSWER_OK, GREYLIST_PASSED, 0, false },
+        { "known 0 0", ANSWER_OK, GREYLIST_KNOWN, 0, false },
+        { "", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+        { "new", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+        { "new 300000", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+        { "new 300000 0 0", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+        { "new 300000 2", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+        { "new -1 0", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+        { "old 300000 0", ANSWER_BAD, GREYLIST_PASSED, 0, false },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct store_greylist greylist = { .state = GREYLIST_PASSED };
+        struct taken_greylist taken = { &greylist, ANSWER_DIFFERS };
+        char space[128];
+        assert_true(
+            redis_replies_in(bulk(rows[i].text, space, sizeof(space)), take_greylist, &taken));
+        if (taken.answer != rows[i].answer || greylist.state != rows[i].state ||
+            greylist.left_ms != rows[i].left_ms || greylist.is_crowded != rows[i].is_crowded)
+            fail_msg("%s", rows[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_what_was_seen_of_a_triplet),
         cmocka_unit_test(reads_the_result_of_a_charge),
         cmocka_unit_test(other_replies_are_no_result_of_a_charge),
         cmocka_unit_test(replies_are_bounded),

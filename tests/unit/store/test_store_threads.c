@@ -252,6 +252,44 @@ static void no_window_admits_more_among_16_threads(UNUSED void **state)
 
 /* ---- everything at once: for TSan ---- */
 
+/* ---- greylisting ---- */
+
+static enum greylist_state see(struct worker *worker, uint64_t sender)
+{
+    char from[32];
+    struct store_greylist seen = {
+        .origin = SLICE("n:192.0.2.0/24"), .delay_ms = MINUTE, .window_ms = HOUR, .expiry_ms = DAY
+    };
+
+    snprintf(from, sizeof from, "m:%llu", (unsigned long long)sender);
+    seen.sender = slice_of(from);
+    store_greylist(worker->store, &seen);
+    return seen.state;
+}
+
+static void *same_triplets(void *arg)
+{
+    struct worker *worker = arg;
+
+    for (uint64_t n = 0; n < worker->work; n++)
+        worker->admitted += see(worker, n) == GREYLIST_NEW;
+    return NULL;
+}
+
+static void a_triplet_is_new_to_one_thread(UNUSED void **state)
+{
+    static struct worker workers[16];
+    struct shared shared;
+    uint64_t fresh = 0;
+
+    start(&shared, "1/1h", "1/1h", "1/1h");
+    run(&shared, workers, COUNT(workers), 1000, same_triplets);
+    for (size_t i = 0; i < COUNT(workers); i++)
+        fresh += workers[i].admitted;
+    assert_true(fresh == 1000);
+    finish(&shared);
+}
+
 static void live_calls(struct worker *worker, struct arena *arena)
 {
     struct store_write write = { .key = SLICE("limit:a"),
@@ -308,6 +346,7 @@ static void *everything(void *arg)
         use.fields = fields;
         use.field_count = 2;
         charge(worker, &use, 1, n % 3 == 0 ? use.subject : none);
+        see(worker, random_below(worker, 3000));
         if (n % 20 == 0) {
             live_calls(worker, arena);
             shadow_calls(worker, arena);
@@ -340,6 +379,7 @@ int main(void)
         cmocka_unit_test(all_or_nothing_among_16_threads),
         cmocka_unit_test(one_name_is_charged_by_one_thread),
         cmocka_unit_test(no_window_admits_more_among_16_threads),
+        cmocka_unit_test(a_triplet_is_new_to_one_thread),
         cmocka_unit_test(all_calls_from_16_threads_at_the_bound),
     };
 
