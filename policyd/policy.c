@@ -160,11 +160,14 @@ struct attribute_settings policy_attributes(const struct policy *policy)
 
 /* ---- mistakes ---- */
 
+enum { LEFT_OUT_LOGGED = 10 }; /* each time that the rules are compiled */
+
 /* Where an error of the rule compiler belongs: the file's rules come first, then the live ones. */
 struct rule_reporter {
     const struct policy_parts *parts;
     struct conf_errors *errors; /* NULL: the file has been judged before */
     const struct rule_source *sources;
+    size_t left_out; /* live rules */
 };
 
 static void report_in_file(const struct rule_reporter *reporter, const struct rule_error *error)
@@ -185,11 +188,11 @@ static void report_in_file(const struct rule_reporter *reporter, const struct ru
 
 static void report_rule(void *arg, const struct rule_error *error)
 {
-    const struct rule_reporter *reporter = arg;
+    struct rule_reporter *reporter = arg;
     size_t in_file = reporter->parts->config->rule_count;
 
     if (error->rule >= in_file) {
-        if (!error->is_warning)
+        if (!error->is_warning && reporter->left_out++ < LEFT_OUT_LOGGED)
             log_warning("the live rule %.*s is left out: %s",
                         SLICE_ARG(reporter->sources[error->rule].name), error->text);
     } else if (reporter->errors != NULL) {
@@ -241,7 +244,7 @@ static bool rules_compile(struct policy *policy, struct conf_errors *errors)
     const struct live_rules *live = shared_get(policy->parts.live_rules);
     size_t live_count = live == NULL ? 0 : live->count, count = config->rule_count + live_count;
     struct rule_source *sources = calloc(count + 1, sizeof *sources);
-    struct rule_reporter reporter = { &policy->parts, errors, sources };
+    struct rule_reporter reporter = { &policy->parts, errors, sources, 0 };
 
     if (sources == NULL)
         return false;
@@ -255,6 +258,9 @@ static bool rules_compile(struct policy *policy, struct conf_errors *errors)
     policy->rules = rule_set_new(&policy->schema, sources, count,
                                  &(struct rule_errors){ report_rule, &reporter });
     free(sources);
+    if (reporter.left_out > LEFT_OUT_LOGGED)
+        log_warning("%zu more mistakes in live rules, which are left out",
+                    reporter.left_out - LEFT_OUT_LOGGED);
     return policy->rules != NULL;
 }
 

@@ -109,6 +109,15 @@ def test_bad_live_values_do_not_flood_the_log(policyd, redis):
     assert policyd.log.count("is ignored") < 100
 
 
+def test_bad_live_rules_do_not_flood_the_log(policyd, redis):
+    """Each of them would be named again whenever anything live changes."""
+    redis.cli("HSET", "gh:rule", *(part for n in range(500) for part in (f"r{n}", "order=1 when=nonsense then=accept")))
+    redis.cli("HSET", "gh:list:blocked", "bad@example.net", "")
+    wait_for(lambda: policyd.ask(sender="bad@example.net") != "DUNNO", "the list counts")
+    wait_for(lambda: "more mistakes in live rules" in policyd.log, "the rules have been read")
+    assert policyd.log.count("is left out") < 50
+
+
 @pytest.mark.parametrize("until", [2**64 - 1, 2**64 // 1000 + 1, 2**63])
 def test_a_rule_that_ends_in_ages_is_read_once(policyd, redis, until):
     redis.cli("HSET", "gh:rule", "late", f'order=1 until={until} when="sender = late@example.net" then="reject 5.7.1 Late"')
