@@ -1,0 +1,16 @@
+/* policyd/facts/spf.h - the facts spf, spf_helo, spf.explanation, spf.domain and spf.header: SPF (policyd/spf/) over the
+ * worker's DNS. Each identity of a request is checked at most once. */
+#ifndef GATEHOUSE_POLICYD_FACTS_SPF_H
+#define GATEHOUSE_POLICYD_FACTS_SPF_H
+
+#include "policyd/facts/lookup.h"
+
+extern const char *const spf_words[]; /* the vocabulary of spf and spf_helo, NULL-terminated */
+
+enum fetch_result spf_fact(struct evaluation *evaluation, size_t slot, const struct fact_ref *ref,
+                           struct value *out);
+
+/* Ends the DNS lookups under way. */
+void spf_abandon(struct fact_request *request);
+
+#endif
