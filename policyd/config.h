@@ -40,6 +40,9 @@ struct policyd_config {
     struct slice recipient_delimiter;
     uint64_t greylist_window, greylist_expiry, greylist_allow_expiry; /* ms */
     uint64_t greylist_allow_after; /* triplets; 0: never */
+    struct slice myhostname, spf_explanation;
+    uint64_t dns_timeout; /* ms */
+    uint64_t dns_cache_size; /* bytes; 0: no cache */
     uint64_t idle_timeout, request_timeout; /* ms */
     const struct rule_section *rules;
     size_t rule_count;

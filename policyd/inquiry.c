@@ -814,6 +814,7 @@ static struct inquiry *inquiry_begin(struct server *server, const struct policy_
         .req = &inquiry->req,
         .policy = inquiry->policy,
         .store = server->store,
+        .dns = server->dns,
         .arena = inquiry->arena,
         .wall_ms = clock->wall_ms(clock),
     };

@@ -10,6 +10,7 @@
 #include "policyd/policy_proto.h"
 #include "policyd/seen.h"
 
+struct dns;
 struct live;
 struct control;
 
@@ -30,6 +31,7 @@ struct server {
     struct worker *worker;
     struct policyd *policyd;
     struct store *store;
+    struct dns *dns;
     struct session *sessions;
     struct inquiry *active; /* inquiries under way */
     struct inquiry *spare; /* inquiries to use again */

@@ -1,6 +1,7 @@
 /* policyd/server_run.c - see server_run.h. */
 #include "policyd/server_run.h"
 
+#include "common/net/dns.h"
 #include "common/observe/log.h"
 #include "policyd/control.h"
 #include "policyd/inquiry.h"
@@ -83,9 +84,27 @@ static void server_stop(struct worker *worker)
         live_stop(&server->policyd->live);
         policy_control_stop(server->policyd);
     }
+    dns_free(&server->dns);
     store_free(&server->store);
     worker_set_state(worker, NULL);
     free(server);
+}
+
+static struct dns *server_dns(struct worker *worker, const struct policyd_config *config)
+{
+    const struct dns_options options = {
+        .resolvers = config->common.resolver.items,
+        .resolver_count = config->common.resolver.count,
+        .no_cache = config->dns_cache_size == 0,
+        .cache_size = config->dns_cache_size,
+        .timeout_ms = config->dns_timeout,
+    };
+    AUTO_BUF error = BUF_INIT(1024);
+    struct dns *dns = dns_new(worker, &options, &error);
+
+    if (dns == NULL)
+        log_error("resolver: %s", buf_text(&error));
+    return dns;
 }
 
 static int server_start(struct worker *worker)
@@ -104,7 +123,8 @@ static int server_start(struct worker *worker)
     worker_common_timeout(worker, policy->parts.config->request_timeout);
     worker_common_timeout(worker, policy->parts.config->common.budget);
     server->store = stores_open(policyd->stores, worker_base(worker));
-    bool ok = server->store != NULL;
+    server->dns = server_dns(worker, policy->parts.config);
+    bool ok = server->store != NULL && server->dns != NULL;
     if (ok && worker_id(worker) == 0) {
         policyd->live = live_start(daemon, server);
         ok = policyd->live != NULL && policy_control_start(daemon, server) == 0;

@@ -1,6 +1,8 @@
 /* policyd/facts/facts.c - see facts.h. */
 #include "policyd/facts/facts.h"
 
+#include "policyd/facts/spf.h"
+
 #define FROM_HELO (STAGE_HELO | STAGE_MAIL | STAGE_RCPT | STAGES_DATA | STAGES_END | STAGE_OTHER)
 #define FROM_MAIL (STAGE_MAIL | STAGE_RCPT | STAGES_DATA | STAGES_END)
 #define FROM_RCPT (STAGE_RCPT | STAGES_DATA | STAGES_END)
@@ -107,6 +109,15 @@ const struct fact_type policyd_facts[] = {
       "How much of a limit is used, for this request's key." },
     { "limit.*.left", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_LIMIT_LEFT,
       "How much of a limit is left." },
+    { "spf", VALUE_WORD, FROM_MAIL, spf_words, NULL, false, FACT_SPF,
+      "SPF of the sender's domain (RFC 7208); of the HELO name for bounces." },
+    { "spf_helo", VALUE_WORD, FROM_HELO, spf_words, NULL, false, FACT_SPF_HELO, "SPF of the HELO name." },
+    { "spf.explanation", VALUE_TEXT, FROM_MAIL, NULL, NULL, false, FACT_SPF_EXPLANATION,
+      "What the sender's domain, or spf_explanation, says about a fail; empty otherwise." },
+    { "spf.domain", VALUE_DOMAIN, FROM_MAIL, NULL, NULL, false, FACT_SPF_DOMAIN,
+      "The domain that spf is about." },
+    { "spf.header", VALUE_TEXT, FROM_MAIL, NULL, NULL, false, FACT_SPF_HEADER,
+      "What a Received-SPF header says: then = prepend Received-SPF: {spf.header}." },
 };
 /* clang-format on */
 

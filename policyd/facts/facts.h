@@ -24,6 +24,11 @@ enum policyd_fact {
     FACT_ASN,
     FACT_LIMIT_USED,
     FACT_LIMIT_LEFT,
+    FACT_SPF,
+    FACT_SPF_HELO,
+    FACT_SPF_EXPLANATION,
+    FACT_SPF_DOMAIN,
+    FACT_SPF_HEADER,
 };
 
 extern const struct fact_type policyd_facts[];

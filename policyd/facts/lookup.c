@@ -6,6 +6,14 @@ void fact_request_abandon(struct fact_request *request)
     for (struct lookup *lookup = request->lookups; lookup != NULL; lookup = lookup->next)
         if (lookup->store.call.pending != NULL)
             store_abandon(request->store, &lookup->store.call);
+    for (struct fact_cancel *self = request->cancels; self != NULL; self = self->next)
+        self->cancel(self);
+}
+
+void fact_request_on_abandon(struct fact_request *request, struct fact_cancel *self)
+{
+    self->next = request->cancels;
+    request->cancels = self;
 }
 
 static void lookup_done(struct store_call *call)

@@ -7,13 +7,22 @@
 #include "common/store/store.h"
 #include "policyd/policy.h"
 
+struct dns;
 struct lookup;
+struct spf_lookup;
+
+/* Something other than a look-up in the store that may be under way when the request ends; in the request's arena. */
+struct fact_cancel {
+    void (*cancel)(struct fact_cancel *self);
+    struct fact_cancel *next;
+};
 
 /* One request, as the providers see it: `request` of its evaluations. */
 struct fact_request {
     const struct policy_request *req;
     const struct policy *policy;
     struct store *store;
+    struct dns *dns; /* NULL: DNS facts are unknown */
     struct arena *arena;
     uint64_t wall_ms;
     const struct store_charge
@@ -21,10 +30,14 @@ struct fact_request {
     struct lookup *lookups; /* all of the request, ended ones too */
     enum { GEO_UNASKED, GEO_KNOWN, GEO_UNKNOWN } geo_state;
     struct geoip_record geo;
+    struct spf_lookup *spf[2]; /* by enum spf_identity; NULL: not asked for yet */
+    struct fact_cancel *cancels; /* what else is to be ended */
 };
 
 /* Ends all look-ups under way; their facts stay missing. */
 void fact_request_abandon(struct fact_request *request);
+/* `self->cancel` is called by fact_request_abandon(). */
+void fact_request_on_abandon(struct fact_request *request, struct fact_cancel *self);
 
 /* A look-up that fills `slot` when it ends; in the request's arena. `finish` turns the call's result into a value, or
  * says false: unknown. NULL: out of memory. */

@@ -4,6 +4,7 @@
 #include "policyd/facts/country.h"
 #include "policyd/facts/limits.h"
 #include "policyd/facts/lists.h"
+#include "policyd/facts/spf.h"
 
 enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
                                const struct fact_ref *ref, struct value *out)
@@ -22,6 +23,12 @@ enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
     case FACT_LIMIT_USED:
     case FACT_LIMIT_LEFT:
         return limit_fact(evaluation, slot, ref, out);
+    case FACT_SPF:
+    case FACT_SPF_HELO:
+    case FACT_SPF_EXPLANATION:
+    case FACT_SPF_DOMAIN:
+    case FACT_SPF_HEADER:
+        return spf_fact(evaluation, slot, ref, out);
     default:
         break;
     }

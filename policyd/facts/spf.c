@@ -5,7 +5,7 @@
 #include "common/net/dns.h"
 #include "policyd/spf/received_spf.h"
 
-enum { HEADER_MAX = 900 }; /* a header line, with its name, is kept below RFC 5322's 998 */
+enum { HEADER_MAX = ACTION_TEXT_MAX }; /* what a rule may put into a header: pairs beyond it are left out */
 
 const char *const spf_words[] = { "none",     "neutral",   "pass",      "fail",
                                   "softfail", "temperror", "permerror", NULL };
@@ -31,6 +31,7 @@ struct spf_waiter {
 
 /* The check of one identity; lives in the request's arena. */
 struct spf_lookup {
+    struct fact_cancel cancel; /* first member */
     struct fact_request *request;
     struct spf_query query;
     struct spf_dns dns;
@@ -121,7 +122,8 @@ static enum spf_dns_status ask_status(const struct spf_ask *ask, struct spf_answ
 
 static void answer_came(struct dns_ask *dns);
 
-static struct spf_ask *ask_find(const struct spf_lookup *lookup, struct slice name, enum spf_rr type)
+static struct spf_ask *ask_find(const struct spf_lookup *lookup, struct slice name,
+                                enum spf_rr type)
 {
     struct spf_ask *ask = lookup->asks;
 
@@ -130,7 +132,8 @@ static struct spf_ask *ask_find(const struct spf_lookup *lookup, struct slice na
     return ask;
 }
 
-static enum spf_dns_status check_asks(void *arg, struct slice name, enum spf_rr type, struct spf_answer *out)
+static enum spf_dns_status check_asks(void *arg, struct slice name, enum spf_rr type,
+                                      struct spf_answer *out)
 {
     struct spf_lookup *lookup = arg;
     struct arena *arena = lookup->request->arena;
@@ -181,7 +184,8 @@ static bool outcome_value(struct spf_lookup *lookup, int fact, struct value *out
     case FACT_SPF_HEADER:
         return header_value(lookup, out);
     default:
-        *out = (struct value){ .type = VALUE_WORD, .text = slice_of(spf_result_word(outcome->result)) };
+        *out = (struct value){ .type = VALUE_WORD,
+                               .text = slice_of(spf_result_word(outcome->result)) };
         break;
     }
     out->is_empty = out->text.len == 0;
@@ -215,6 +219,16 @@ static void answer_came(struct dns_ask *dns)
     waiters_tell(lookup);
 }
 
+/* Ends the DNS lookups under way. */
+static void lookup_cancel(struct fact_cancel *self)
+{
+    struct spf_lookup *lookup = (struct spf_lookup *)self;
+
+    for (struct spf_ask *ask = lookup->asks; ask != NULL; ask = ask->next)
+        if (!ask->is_answered)
+            dns_abandon(&ask->dns);
+}
+
 static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_identity identity)
 {
     const struct policyd_config *config = request->policy->parts.config;
@@ -225,8 +239,10 @@ static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_id
 
     settings.strip_extension = false;
     if (lookup == NULL || !ip_address_parse(request->req->attr[ATTR_CLIENT_ADDRESS], &client) ||
-        !attribute_fact(request->req, &settings, request->wall_ms, ATTR_SENDER, request->arena, &sender) ||
-        !attribute_fact(request->req, &settings, request->wall_ms, ATTR_HELO_NAME, request->arena, &helo))
+        !attribute_fact(request->req, &settings, request->wall_ms, ATTR_SENDER, request->arena,
+                        &sender) ||
+        !attribute_fact(request->req, &settings, request->wall_ms, ATTR_HELO_NAME, request->arena,
+                        &helo))
         return NULL;
     lookup->request = request;
     lookup->dns = (struct spf_dns){ check_asks, lookup };
@@ -242,6 +258,8 @@ static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_id
     lookup->check = spf_check_new(request->arena, &lookup->query, &lookup->dns);
     if (lookup->check == NULL)
         return NULL;
+    lookup->cancel.cancel = lookup_cancel;
+    fact_request_on_abandon(request, &lookup->cancel);
     lookup->is_known = spf_check_run(lookup->check) == SPF_KNOWN;
     return lookup;
 }
@@ -267,15 +285,4 @@ enum fetch_result spf_fact(struct evaluation *evaluation, size_t slot, const str
     *waiter = (struct spf_waiter){ evaluation, slot, ref->type->id, (*lookup)->waiters };
     (*lookup)->waiters = waiter;
     return FETCH_STARTED;
-}
-
-void spf_abandon(struct fact_request *request)
-{
-    for (size_t i = 0; i < COUNT(request->spf); i++) {
-        if (request->spf[i] == NULL)
-            continue;
-        for (struct spf_ask *ask = request->spf[i]->asks; ask != NULL; ask = ask->next)
-            if (!ask->is_answered)
-                dns_abandon(&ask->dns);
-    }
 }

@@ -10,7 +10,4 @@ extern const char *const spf_words[]; /* the vocabulary of spf and spf_helo, NUL
 enum fetch_result spf_fact(struct evaluation *evaluation, size_t slot, const struct fact_ref *ref,
                            struct value *out);
 
-/* Ends the DNS lookups under way. */
-void spf_abandon(struct fact_request *request);
-
 #endif
