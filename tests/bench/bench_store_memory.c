@@ -1,4 +1,5 @@
-/* tests/bench/bench_store_memory.c - what a charge costs in the memory store, and what a subject costs in memory. */
+/* tests/bench/bench_store_memory.c - what a charge and greylisting cost in the memory store, and what a subject and a
+ * triplet cost in memory. */
 #include "common/limits/limit_config.h"
 #include "common/store/store_memory.h"
 
@@ -84,6 +85,39 @@ static void measure_memory(struct store_memory *memory)
            (double)stats.memory_used / (double)(stats.counters == 0 ? 1 : stats.counters));
 }
 
+/* 100,000 senders of 25,000 networks, each seen ten times. */
+static void measure_greylist(void)
+{
+    struct store_memory *memory = store_memory_new(&clock_system, UINT64_C(256) << 20);
+    struct store *store = memory == NULL ? NULL : store_memory_open(memory);
+    struct store_memory_stats stats;
+    char origin[32], sender[40];
+    uint64_t begin = now_ns();
+
+    for (size_t n = 0; store != NULL && n < CHARGES; n++) {
+        unsigned number = (unsigned)(n % SUBJECTS);
+        struct store_greylist seen = { .recipient = SLICE("m:bob@example.org"),
+                                       .delay_ms = 5 * MINUTE,
+                                       .window_ms = 2 * DAY,
+                                       .expiry_ms = 35 * DAY };
+        snprintf(origin, sizeof origin, "n:10.%u.%u.0/24", number / 1024 % 256, number / 4 % 256);
+        snprintf(sender, sizeof sender, "m:user%u@example.com", number);
+        seen.origin = slice_of(origin);
+        seen.sender = slice_of(sender);
+        store_greylist(store, &seen);
+    }
+    uint64_t ns = (now_ns() - begin) / CHARGES;
+    store_free(&store);
+    if (memory == NULL)
+        return;
+    store_memory_stats(memory, &stats);
+    printf("greylist: %llu ns a request; %llu triplets of %llu networks, %.0f bytes each\n",
+           (unsigned long long)ns, (unsigned long long)stats.triplets,
+           (unsigned long long)stats.origins,
+           (double)stats.memory_used / (double)(stats.triplets == 0 ? 1 : stats.triplets));
+    store_memory_free(&memory);
+}
+
 int main(void)
 {
     static const struct limit_text texts[LIMITS] = {
@@ -110,6 +144,7 @@ int main(void)
         measure(memory, set, LIMITS, threads);
     }
     measure_memory(memory);
+    measure_greylist();
     store_memory_free(&memory);
     limit_set_free(&set);
     return 0;

@@ -1,5 +1,5 @@
-/* tests/bench/bench_store_redis.c - charges of 1 and 3 limits in Redis through the store, many at a time on one
- * connection: rate and latency. The argument is the store's URL; the database is not emptied. */
+/* tests/bench/bench_store_redis.c - charges of 1 and 3 limits, and greylisting, in Redis through the store, many at a time
+ * on one connection: rate and latency. The argument is the store's URL; the database is not emptied. */
 #include <event2/event.h>
 #include <time.h>
 
@@ -14,9 +14,13 @@ static const struct fact_type facts[] = {
 };
 
 struct flight {
-    struct store_charge charge; /* first */
+    union { /* first */
+        struct store_call call;
+        struct store_charge charge;
+        struct store_greylist greylist;
+    };
     struct limit_use uses[LIMITS];
-    char subject[64], once[33];
+    char subject[64], origin[32], once[33];
     uint64_t begin_us;
     struct bench *bench;
 };
@@ -26,7 +30,8 @@ struct bench {
     struct store *store;
     const struct limit *limits[LIMITS];
     struct flight flights[FLIGHT_MOST];
-    size_t uses, under_way, degraded, count;
+    size_t uses; /* 0: greylisting */
+    size_t under_way, degraded, count;
     uint64_t end_us, random;
     uint32_t *samples_us;
 };
@@ -39,9 +44,9 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static void charge_next(struct flight *flight);
+static void call_next(struct flight *flight);
 
-static void on_charged(struct store_call *call)
+static void on_called(struct store_call *call)
 {
     struct flight *flight = (struct flight *)(void *)call;
     struct bench *bench = flight->bench;
@@ -50,13 +55,43 @@ static void on_charged(struct store_call *call)
     if (bench->count < SAMPLES_MOST)
         bench->samples_us[bench->count++] = (uint32_t)(now_us() - flight->begin_us);
     bench->under_way--;
-    charge_next(flight);
+    call_next(flight);
 }
 
-static void charge_next(struct flight *flight)
+/* Each is done at once, or calls on_called(). */
+static bool charge_start(struct flight *flight, size_t subject_len)
 {
     static const struct slice fields[] = { SLICE_INIT("user:x"), SLICE_INIT("domain:example.com"),
                                            SLICE_INIT("domain:com"), SLICE_INIT("default") };
+    struct bench *bench = flight->bench;
+
+    flight->charge = (struct store_charge){ .call = { .done = on_called },
+                                            .once = slice_of(flight->once),
+                                            .uses = flight->uses,
+                                            .use_count = bench->uses };
+    for (size_t i = 0; i < bench->uses; i++)
+        flight->uses[i] = (struct limit_use){ .limit = bench->limits[i],
+                                              .subject = { flight->subject, subject_len },
+                                              .fields = fields,
+                                              .field_count = COUNT(fields),
+                                              .amount = 1 };
+    return store_charge(bench->store, &flight->charge);
+}
+
+static bool greylist_start(struct flight *flight, size_t subject_len)
+{
+    flight->greylist = (struct store_greylist){ .call = { .done = on_called },
+                                                .origin = slice_of(flight->origin),
+                                                .sender = { flight->subject, subject_len },
+                                                .recipient = SLICE("m:bob@example.org"),
+                                                .delay_ms = SECOND,
+                                                .window_ms = 2 * DAY,
+                                                .expiry_ms = 35 * DAY };
+    return store_greylist(flight->bench->store, &flight->greylist);
+}
+
+static void call_next(struct flight *flight)
+{
     struct bench *bench = flight->bench;
 
     flight->begin_us = now_us();
@@ -67,21 +102,15 @@ static void charge_next(struct flight *flight)
     }
     bench->under_way++;
     bench->random = bench->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
-    int len = snprintf(flight->subject, sizeof(flight->subject), "m:user%llu@example.com",
-                       (unsigned long long)(bench->random >> 33) % SUBJECTS);
+    unsigned number = (unsigned)((bench->random >> 33) % SUBJECTS);
+    int len = snprintf(flight->subject, sizeof(flight->subject), "m:user%u@example.com", number);
     snprintf(flight->once, sizeof(flight->once), "%032llx", (unsigned long long)bench->random);
-    flight->charge = (struct store_charge){ .call = { .done = on_charged },
-                                            .once = slice_of(flight->once),
-                                            .uses = flight->uses,
-                                            .use_count = bench->uses };
-    for (size_t i = 0; i < bench->uses; i++)
-        flight->uses[i] = (struct limit_use){ .limit = bench->limits[i],
-                                              .subject = { flight->subject, (size_t)len },
-                                              .fields = fields,
-                                              .field_count = COUNT(fields),
-                                              .amount = 1 };
-    if (store_charge(bench->store, &flight->charge))
-        on_charged(&flight->charge.call);
+    snprintf(flight->origin, sizeof(flight->origin), "n:10.%u.%u.0/24", number / 1024 % 256,
+             number / 4 % 256);
+    bool is_done =
+        bench->uses == 0 ? greylist_start(flight, (size_t)len) : charge_start(flight, (size_t)len);
+    if (is_done)
+        on_called(&flight->call);
 }
 
 static int by_value(const void *a, const void *b)
@@ -98,7 +127,7 @@ static void measure(struct bench *bench, size_t uses, size_t at_a_time)
     bench->end_us = now_us() + SECONDS * 1000000;
     for (size_t i = 0; i < at_a_time; i++) {
         bench->flights[i].bench = bench;
-        charge_next(&bench->flights[i]);
+        call_next(&bench->flights[i]);
     }
     clock_t cpu = clock();
     event_base_dispatch(bench->base);
@@ -106,8 +135,9 @@ static void measure(struct bench *bench, size_t uses, size_t at_a_time)
     if (bench->count == 0)
         return;
     qsort(bench->samples_us, bench->count, sizeof(*bench->samples_us), by_value);
-    printf("limits=%zu at_a_time=%zu rate=%zu p50_us=%u p99_us=%u own_cpu_us=%.1f locally=%zu\n",
-           uses, at_a_time, bench->count / SECONDS, bench->samples_us[bench->count / 2],
+    printf("%s=%zu at_a_time=%zu rate=%zu p50_us=%u p99_us=%u own_cpu_us=%.1f locally=%zu\n",
+           uses == 0 ? "greylist" : "limits", uses == 0 ? (size_t)1 : uses, at_a_time,
+           bench->count / SECONDS, bench->samples_us[bench->count / 2],
            bench->samples_us[bench->count / 100 * 99], cpu_us / (double)bench->count,
            bench->degraded);
 }
@@ -170,6 +200,8 @@ int main(int argc, char **argv)
     measure(&bench, 1, FLIGHT_MOST);
     measure(&bench, LIMITS, 1);
     measure(&bench, LIMITS, FLIGHT_MOST);
+    measure(&bench, 0, 1);
+    measure(&bench, 0, FLIGHT_MOST);
     store_free(&bench.store);
     store_redis_free(&redis);
     store_memory_free(&options.shadow);

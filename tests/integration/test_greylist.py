@@ -8,6 +8,7 @@ from servers.policyd import Policyd
 from servers.postfix import Postfix
 from servers.process import wait_for
 
+pytestmark = pytest.mark.sanitized
 DELAY = 2.0  # seconds
 REFERENCE = r", ref=[a-z0-9]{6}"
 RULES = """
