@@ -92,7 +92,7 @@ $(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGA
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lspf2
 # What integration tests run beside the real programs.
 $(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)

@@ -83,7 +83,7 @@ struct spf_query {
     enum spf_identity identity;
     struct ip_address
         client; /* IPv4 in either form is IPv4; loopback and private ones are evaluated like any other */
-    struct slice helo_name, sender; /* as received; domains as A-labels */
+    struct slice helo_name, sender; /* as received: macros show them, case and all; domains as A-labels */
     struct slice receiver; /* our host name, for %{r} and the header; may be empty */
     struct slice default_explanation; /* of a fail whose domain gives none; may be empty */
     uint64_t wall_s; /* Unix seconds, for %{t} */
