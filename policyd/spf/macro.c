@@ -33,7 +33,7 @@ static const char *read_braces(struct slice *rest, struct piece *piece)
     piece->is_escaped = piece->letter != rest->ptr[0];
     for (at = 1; at < rest->len && ascii_is_digit(rest->ptr[at]); at++) {
         has_parts = true;
-        if (piece->parts <= SPF_EXPANSION_MAX) /* more parts than anything has: all */
+        if (piece->parts < SIZE_MAX / 20) /* what is more is more than there are anyway */
             piece->parts = piece->parts * 10 + (size_t)(rest->ptr[at] - '0');
     }
     if (has_parts && piece->parts == 0)

@@ -54,13 +54,13 @@ enum spf_dns_status {
     SPF_DNS_FAILED, /* any other RCODE, a time-out, a malformed answer, a loop of aliases */
 };
 
-/* Of SPF_DNS_FOUND. Everything stays where it is at least until the spf_check_run() that asked returns. */
+/* Of SPF_DNS_FOUND. Everything stays where it is at least until the spf_check_run() that asked returns. Of texts: TXT, each
+ * record's strings joined; MX, the exchangers in any order, "" or "." for the null MX; PTR, the names. A final dot of a
+ * name is ignored. */
 struct spf_answer {
     size_t count;
     const struct ip_address *addresses; /* A, AAAA */
-    const struct slice *
-        texts; /* TXT: each record's strings joined. MX: exchangers, most preferred first ("" or ".": null MX).
-                                  PTR: names. A final dot is ignored */
+    const struct slice *texts; /* TXT, MX, PTR */
 };
 
 struct spf_dns {
@@ -78,12 +78,12 @@ enum spf_identity {
     SPF_HELO, /* postmaster@helo_name (2.3) */
 };
 
-/* All of it is borrowed for the life of the check. */
+/* All of it is borrowed for the life of the check. Macros show the names as they were received, case and all; only their
+ * domains should be A-labels. IPv4 in either form is IPv4; loopback and private clients are evaluated like any other. */
 struct spf_query {
     enum spf_identity identity;
-    struct ip_address
-        client; /* IPv4 in either form is IPv4; loopback and private ones are evaluated like any other */
-    struct slice helo_name, sender; /* as received: macros show them, case and all; domains as A-labels */
+    struct ip_address client;
+    struct slice helo_name, sender;
     struct slice receiver; /* our host name, for %{r} and the header; may be empty */
     struct slice default_explanation; /* of a fail whose domain gives none; may be empty */
     uint64_t wall_s; /* Unix seconds, for %{t} */
@@ -91,13 +91,13 @@ struct spf_query {
 
 struct spf_outcome {
     enum spf_result result;
-    struct slice
-        domain; /* that was checked: the sender's or the HELO name; empty when it is none */
-    struct slice sender; /* that was checked, with its local part put in */
-    struct slice
-        mechanism; /* the directive that matched, as written; "default" when none did; absent: no such thing */
-    struct slice
-        reason; /* of temperror and permerror: a constant phrase, details after a colon; printable ASCII */
+    /* What was checked: the sender, with its local part put in, and its domain; that is empty when it cannot have a
+     * record, an address literal for example. */
+    struct slice sender, domain;
+    /* The directive that matched, as written; "default" when none did; absent in case of none or an error. */
+    struct slice mechanism;
+    /* Of temperror and permerror: a constant phrase, details after a colon. Printable ASCII. */
+    struct slice reason;
     struct slice explanation; /* of a fail; printable ASCII; may be empty */
     unsigned lookups, voids; /* counted */
 };
