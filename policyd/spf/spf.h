@@ -18,19 +18,19 @@
 
 /* ---- limits of RFC 7208 4.6.4; beyond them the result is a permerror ---- */
 #define SPF_LOOKUPS_MAX 10 /* terms that ask the DNS: include, a, mx, ptr, exists, redirect */
-#define SPF_VOIDS_MAX                                                                              \
-    2 /* a, mx, ptr, exists whose name (or one of whose exchangers) has no such records */
+#define SPF_VOIDS_MAX 2 /* terms that find no records: of their name, or of an exchanger */
 #define SPF_MX_MAX 10 /* exchangers of one mx */
 #define SPF_PTR_MAX 10 /* client names looked at; more are ignored */
 
-enum spf_result { /* section 2.6 */
-                  SPF_NONE,
-                  SPF_NEUTRAL,
-                  SPF_PASS,
-                  SPF_FAIL,
-                  SPF_SOFTFAIL,
-                  SPF_TEMPERROR,
-                  SPF_PERMERROR,
+/* Section 2.6 */
+enum spf_result {
+    SPF_NONE,
+    SPF_NEUTRAL,
+    SPF_PASS,
+    SPF_FAIL,
+    SPF_SOFTFAIL,
+    SPF_TEMPERROR,
+    SPF_PERMERROR,
 };
 #define SPF_RESULTS (SPF_PERMERROR + 1)
 
