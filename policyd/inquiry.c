@@ -121,6 +121,7 @@ static void inquiry_release(struct inquiry *inquiry)
     struct server *server = inquiry->server;
     struct arena *arena = inquiry->arena;
 
+    fact_request_abandon(&inquiry->facts); /* what the verdict did not need in the end */
     op_abandon(&inquiry->budget);
     snapshot_unref(&inquiry->snapshot);
     buf_free(&inquiry->reply);
@@ -140,7 +141,6 @@ static void inquiry_release(struct inquiry *inquiry)
 
 static void inquiry_cancel(struct inquiry *inquiry)
 {
-    fact_request_abandon(&inquiry->facts);
     store_abandon(inquiry->server->store, &inquiry->greylist.call);
     store_abandon(inquiry->server->store, &inquiry->charge.call);
     if (inquiry->is_remembered)

@@ -5,7 +5,9 @@
 #include "common/net/dns.h"
 #include "policyd/spf/received_spf.h"
 
-enum { HEADER_MAX = ACTION_TEXT_MAX }; /* what a rule may put into a header: pairs beyond it are left out */
+enum {
+    HEADER_MAX = ACTION_TEXT_MAX
+}; /* what a rule may put into a header: pairs beyond it are left out */
 
 const char *const spf_words[] = { "none",     "neutral",   "pass",      "fail",
                                   "softfail", "temperror", "permerror", NULL };
@@ -229,6 +231,13 @@ static void lookup_cancel(struct fact_cancel *self)
             dns_abandon(&ask->dns);
 }
 
+/* As the client wrote it where that differs in case only: macros of explanations show it. */
+static struct slice as_received(const struct policy_request *req, enum policy_attribute attr,
+                                const struct value *normal)
+{
+    return slice_equal_nocase(req->attr[attr], normal->text) ? req->attr[attr] : normal->text;
+}
+
 static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_identity identity)
 {
     const struct policyd_config *config = request->policy->parts.config;
@@ -249,8 +258,8 @@ static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_id
     lookup->query = (struct spf_query){
         .identity = identity,
         .client = client,
-        .helo_name = helo.text,
-        .sender = sender.text,
+        .helo_name = as_received(request->req, ATTR_HELO_NAME, &helo),
+        .sender = as_received(request->req, ATTR_SENDER, &sender),
         .receiver = config->myhostname,
         .default_explanation = config->spf_explanation,
         .wall_s = request->wall_ms / SECOND,
