@@ -55,13 +55,6 @@ static enum dns_type dns_type_of(enum spf_rr type)
     return types[type];
 }
 
-static int by_preference(const void *left, const void *right)
-{
-    const struct dns_record *a = left, *b = right;
-
-    return (a->preference > b->preference) - (a->preference < b->preference);
-}
-
 static bool answer_addresses(struct spf_ask *ask, struct arena *arena)
 {
     const struct dns_answer *from = &ask->dns.answer;
@@ -77,17 +70,11 @@ static bool answer_texts(struct spf_ask *ask, struct arena *arena)
 {
     const struct dns_answer *from = &ask->dns.answer;
     struct slice *texts = arena_alloc_array(arena, from->count, sizeof *texts);
-    struct dns_record *records = arena_alloc_array(arena, from->count, sizeof *records);
 
-    if (texts == NULL || records == NULL)
-        return false;
-    memcpy(records, from->records, from->count * sizeof *records);
-    if (ask->type == SPF_RR_MX)
-        qsort(records, from->count, sizeof *records, by_preference);
-    for (size_t i = 0; i < from->count; i++)
-        texts[i] = records[i].text;
+    for (size_t i = 0; texts != NULL && i < from->count; i++)
+        texts[i] = from->records[i].text;
     ask->answer = (struct spf_answer){ .count = from->count, .texts = texts };
-    return true;
+    return texts != NULL;
 }
 
 static void ask_answered(struct spf_ask *ask)
