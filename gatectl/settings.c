@@ -215,8 +215,11 @@ static struct slice name_at(const void *context, const char *kind, size_t n)
 
 struct live_names settings_names(const struct settings *settings)
 {
-    if (settings->conf == NULL)
-        return (struct live_names){ .context = settings };
-    return (
-        struct live_names){ .is_declared = is_declared, .name_at = name_at, .context = settings };
+    struct live_names names = { .context = settings };
+
+    if (settings->conf != NULL) {
+        names.is_declared = is_declared;
+        names.name_at = name_at;
+    }
+    return names;
 }

@@ -49,11 +49,11 @@ enum policy_attribute {
 /* A parsed request; all slices point into `raw`. An attribute that was not sent has ptr NULL. */
 struct policy_request {
     struct slice raw; /* the whole request with its empty line */
-    struct slice
-        context; /* the line of policy_context within raw, or absent: it is left out of policy_request_hash() */
+    /* The line of policy_context within raw, or absent: policy_request_hash() leaves it out. */
+    struct slice context;
     struct slice attr[POLICY_ATTRIBUTES];
-    enum stage
-        stage; /* from protocol_state; at DATA and END-OF-MESSAGE also whether there is one recipient */
+    /* From protocol_state; at DATA and END-OF-MESSAGE also whether there is one recipient. */
+    enum stage stage;
 };
 
 enum proto_result {

@@ -9,8 +9,8 @@
 
 struct seen; /* opaque */
 
-struct seen *
-seen_new(size_t max); /* NULL: out of memory; remembers at most `max`, the oldest are forgotten */
+/* Remembers at most `max`, the oldest are forgotten. NULL: out of memory. */
+struct seen *seen_new(size_t max);
 void seen_free(struct seen **seen);
 bool seen_before(struct seen *seen, uint64_t key, uint64_t now_ms);
 void seen_remember(struct seen *seen, uint64_t key, uint64_t now_ms);

@@ -27,8 +27,7 @@ enum { ANSWERS_AT_ONCE = 8192 };
 struct twin {
     struct answer_waiter waiter; /* first member */
     struct worker *worker;
-    struct session
-        *session; /* NULL: it does not wait any more; touched on the worker's thread only */
+    struct session *session; /* the worker's; NULL: it does not wait any more */
     struct buf request; /* to decide it after all, if the twin's answer does not come */
 };
 
@@ -41,8 +40,7 @@ struct session {
     bool is_partial; /* `in` holds the beginning of a request, and the deadline is that request's */
     bool is_flushing; /* the client does not take its answer: nothing else until it does */
     uint64_t number; /* of the connection, for the answers */
-    uint64_t
-        deadline_ms; /* for what it is doing: being idle, sending a request, taking an answer */
+    uint64_t deadline_ms; /* for being idle, sending a request or taking an answer */
     struct buf in; /* part of a request, or what follows the one being decided */
     struct buf out;
     struct inquiry *inquiry;
@@ -364,8 +362,7 @@ static void session_consume(struct session *session, struct slice input)
         session_close(session);
     } else {
         if (!session->is_partial)
-            deadline_renew(
-                session); /* a part that has begun has its time already, however it drips */
+            deadline_renew(session); /* a part that has begun keeps its own, however it drips */
         session->is_partial = session->in.len > 0;
         reading(session, true);
     }

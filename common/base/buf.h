@@ -26,7 +26,7 @@ void buf_consume(struct buf *buf, size_t bytes); /* drops the first `bytes` (at 
 void buf_clear(struct buf *buf); /* keeps the memory */
 void buf_free(struct buf *buf); /* and the buffer is empty, usable again */
 struct slice buf_slice(const struct buf *buf); /* valid until the next change */
-const char *
-buf_text(struct buf *buf); /* terminated; "" when memory is out; valid until the next change */
+/* Terminated; "" when memory is out; valid until the next change. */
+const char *buf_text(struct buf *buf);
 
 #endif

@@ -11,8 +11,8 @@
 
 struct clock {
     uint64_t (*now_ms)(const struct clock *clock); /* monotonic; for deadlines and durations */
-    uint64_t (*wall_ms)(
-        const struct clock *clock); /* since 1970 UTC; for limits, `until`, log lines */
+    /* Since 1970 UTC; for limits, `until`, log lines. */
+    uint64_t (*wall_ms)(const struct clock *clock);
 };
 
 extern const struct clock clock_system;

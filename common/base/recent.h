@@ -24,8 +24,8 @@ struct recent {
 /* `max` entries at most. False: out of memory. */
 bool recent_init(struct recent *recent, size_t max, uint64_t ttl_ms,
                  void (*drop)(struct recent_entry *entry));
-void recent_clear(
-    struct recent *recent); /* drops all; the memory must be initialised again to be used */
+/* Drops all; the memory must be initialised again to be used. */
+void recent_clear(struct recent *recent);
 
 /* NULL: not there, or no longer. Expired entries are dropped on the way. */
 struct recent_entry *recent_find(struct recent *recent, uint64_t key, uint64_t now_ms);

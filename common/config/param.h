@@ -100,8 +100,7 @@ struct conf_kind {
     size_t size; /* of its struct */
     size_t items_offset, count_offset; /* in the program's struct: `const struct S *`, `size_t` */
     const char *doc;
-    const char
-        *example; /* lines of a whole section, for the sample file and the manual; may be NULL */
+    const char *example; /* a whole section, for sample file and manual; may be NULL */
 };
 /* With CONF_STRUCT naming the program's struct, a row begins
  *     { "limit", true, PARAMS(limit_params), SECTIONS(struct limit_section, limits, limit_count), */

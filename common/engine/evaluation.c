@@ -11,9 +11,9 @@ struct evaluation_cell {
 static void cell_ask(struct evaluation *evaluation, size_t slot)
 {
     struct evaluation_cell *cell = &evaluation->cells[slot];
+    const struct fact_ref *ref = rule_set_ref(evaluation->rules, slot);
 
-    switch (
-        evaluation->fetch(evaluation, slot, rule_set_ref(evaluation->rules, slot), &cell->value)) {
+    switch (evaluation->fetch(evaluation, slot, ref, &cell->value)) {
     case FETCH_KNOWN:
         cell->state = CELL_KNOWN;
         break;

@@ -28,8 +28,8 @@ struct evaluation {
     struct trace *trace; /* NULL: none */
     fact_fetch *fetch;
     void *request; /* the daemon's; for fetch */
-    void (*ready)(
-        struct evaluation *); /* all facts asked for are there: call evaluation_run() again */
+    /* All facts asked for are there: call evaluation_run() again. */
+    void (*ready)(struct evaluation *);
     struct evaluation_cell *cells;
     size_t pending; /* facts under way */
     unsigned runs;

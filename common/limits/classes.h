@@ -14,8 +14,7 @@
 struct classes; /* opaque */
 
 struct class_source {
-    struct slice
-        member; /* as written: a mailbox, @domain, an address or network, any other value */
+    struct slice member; /* as written: mailbox, @domain, address, network, any other value */
     struct slice text; /* the class; live ones with a tail */
 };
 

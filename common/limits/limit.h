@@ -29,8 +29,7 @@
 /* N per window. `0/1h` refuses all, `unlimited` none. */
 struct rate {
     uint64_t most; /* RATE_UNLIMITED: no bound */
-    uint64_t
-        window_ms; /* RATE_WINDOW_MIN to RATE_WINDOW_MAX; 0 with RATE_UNLIMITED: nothing is counted */
+    uint64_t window_ms; /* RATE_WINDOW_MIN to RATE_WINDOW_MAX; 0 with RATE_UNLIMITED */
 };
 
 enum limit_count {

@@ -6,8 +6,7 @@
 #include "common/base/buf.h"
 
 struct live_tail {
-    struct slice
-        head; /* the value before the first of the three, trimmed; may be empty (list entries) */
+    struct slice head; /* what is before the three, trimmed; may be empty (list entries) */
     uint64_t until_s; /* 0: no end */
     struct slice by, note;
 };

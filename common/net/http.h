@@ -32,8 +32,8 @@ struct http_route {
 
 struct http_options {
     size_t max_body; /* bytes; 0: 1 MiB */
-    size_t
-        max_connections; /* 0: 64; at the cap the oldest connection without a whole request gives way */
+    /* At the cap the oldest connection without a whole request gives way. 0: 64. */
+    size_t max_connections;
     uint64_t request_ms; /* to send the request, from its first byte or the connect on; 0: 10 s */
     uint64_t reply_ms; /* for the handler (then 504) and for taking the answer, each; 0: 10 s */
 };
@@ -46,16 +46,15 @@ void http_server_free(struct http_server **server);
 int http_server_add_routes(struct http_server *server, const struct http_route *routes,
                            size_t count, void *arg);
 int http_server_listen(struct http_server *server, int listen_fd); /* fd is borrowed */
-void http_server_stop_listening(
-    struct http_server *server); /* calls under way are still answered */
+/* Calls under way are still answered. */
+void http_server_stop_listening(struct http_server *server);
 
 /* ---- the request; slices live as long as the call ---- */
 enum http_method http_call_method(const struct http_call *call);
 struct slice http_call_path(const struct http_call *call); /* decoded, without the query */
 struct slice http_call_rest(const struct http_call *call); /* of the path, after the route's */
-struct slice http_call_segment(
-    const struct http_call *call,
-    size_t n); /* n-th of the rest, split at raw `/` and decoded then; absent past the end */
+/* The n-th of the rest, split at raw `/` and decoded then; absent past the end. */
+struct slice http_call_segment(const struct http_call *call, size_t n);
 struct slice http_call_query(const struct http_call *call, const char *name); /* decoded; absent */
 struct slice http_call_body(const struct http_call *call);
 struct worker *http_call_worker(const struct http_call *call);

@@ -32,8 +32,8 @@ struct redis_link_owner {
 
 struct redis_link_times {
     unsigned connect_ms;
-    unsigned
-        silence_ms; /* with commands under way, no reply for this long (at most twice) is a loss */
+    /* With commands under way, no reply for this long (at most twice) is a loss. */
+    unsigned silence_ms;
 };
 
 /* NULL: could not even begin (*why says it, in at most `size` bytes). `owner` is copied; it is not called from inside. */

@@ -76,8 +76,7 @@ struct decision {
     struct slice queue_id, client_address, sasl_username, sender, recipient;
     struct slice rule, verdict, ref, reason;
     uint64_t ms;
-    const struct log_field
-        *extra; /* mode, shadow, limit, trouble, score: after ms=, in this order */
+    const struct log_field *extra; /* mode, shadow, limit, ...: after ms=, in this order */
     size_t extra_count;
 };
 

@@ -42,8 +42,8 @@ struct fact_type {
     enum value_type type;
     unsigned stages; /* set of enum stage where it exists */
     const char *const *words; /* VALUE_WORD: the closed vocabulary, NULL-terminated; NULL: any */
-    bool (*accepts)(
-        struct slice literal); /* is this literal one the fact can have? NULL: not checked */
+    /* Is this literal one that the fact can have? NULL: not checked. */
+    bool (*accepts)(struct slice literal);
     bool has_side_effect; /* never fetched ahead of time, only when evaluation reaches it */
     int id; /* the daemon's own number for it: its provider switches on it */
     const char *doc; /* one sentence, for -d and the manual */

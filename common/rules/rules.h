@@ -58,8 +58,8 @@ struct action_type {
     enum action_argument argument;
     bool refuses; /* reject, defer: no limit is charged */
     bool uses_reply; /* of these a reply carries only one: all but accept, limit, greylist, score */
-    unsigned
-        default_stages; /* where it acts unless `stage` says otherwise; 0 for ARG_LIMITS: asked of the schema */
+    /* Where it acts unless `stage` says otherwise; 0 for ARG_LIMITS: asked of the schema. */
+    unsigned default_stages;
     const char *reply_class; /* ARG_REPLY: the codes it takes, "45" for reject, "4" for defer */
     const char *default_text; /* ARG_REPLY with no text: "Access denied" */
     const char *doc;
@@ -192,8 +192,8 @@ struct verdict {
     size_t continuing_count;
     const struct action *shadow; /* what shadow rules would have done */
     size_t shadow_count;
-    bool
-        is_trouble; /* final because a rule's `trouble = defer` said so: final->type is the schema's `defer` */
+    /* Final because a rule's `trouble = defer` said so: final->type is the schema's `defer`. */
+    bool is_trouble;
     const size_t *troubled; /* rules (shadow too) whose condition came out unknown or whose mailbox
                                text gave no address */
     size_t troubled_count;

@@ -19,8 +19,8 @@ enum value_type {
 struct value {
     enum value_type type;
     bool is_empty; /* no text, no address; a NUMBER that Postfix did not send */
-    struct slice
-        text; /* TEXT WORD DOMAIN MAILBOX; for NUMBER and ADDRESS the spelling to interpolate, or absent */
+    /* TEXT WORD DOMAIN MAILBOX; for NUMBER and ADDRESS the spelling to interpolate, or absent. */
+    struct slice text;
     double number;
     bool boolean;
     struct ipnet net;

@@ -17,8 +17,8 @@ typedef void accept_call(struct worker *worker, int fd, unsigned listener);
 struct acceptor *acceptor_new(struct worker *home, struct worker *const *workers,
                               size_t worker_count, size_t max_connections, accept_call *accept);
 int acceptor_add(struct acceptor *acceptor, int listen_fd, unsigned listener); /* fd is borrowed */
-void acceptor_stop(
-    struct acceptor *acceptor); /* accepts no more; what waits in the backlog stays there */
+/* Accepts no more; what waits in the backlog stays there. */
+void acceptor_stop(struct acceptor *acceptor);
 void acceptor_free(struct acceptor **acceptor); /* NULL-safe; clears *acceptor */
 
 #endif

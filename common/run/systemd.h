@@ -9,8 +9,7 @@ enum { SYSTEMD_SOCKETS_MAX = 64, SYSTEMD_NAME_MAX = 63 };
 
 struct systemd_socket {
     int fd; /* close-on-exec; the caller's from here on */
-    char
-        name[SYSTEMD_NAME_MAX + 1]; /* FileDescriptorName= of the socket unit, or the unit's name */
+    char name[SYSTEMD_NAME_MAX + 1]; /* FileDescriptorName=, or the socket unit's name */
 };
 
 /* Sockets handed over, at most SYSTEMD_SOCKETS_MAX; more are closed. Once per process: a second call gives none. */

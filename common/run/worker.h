@@ -25,13 +25,11 @@ struct worker *worker_new(unsigned id, const char *name, const struct clock *clo
 /* Only when the loop is not running. Posted calls that did not run are dropped (see worker_post_or). NULL-safe. */
 void worker_free(struct worker **worker);
 
-int worker_start(
-    struct worker *worker); /* its own thread; returns when the start hook has; -1: it failed */
-int worker_run(
-    struct worker
-        *worker); /* on the calling thread, until worker_stop(); -1: the start hook failed */
-void worker_stop(
-    struct worker *worker); /* any thread: leaves the loop after what was posted before */
+/* On a thread of its own; returns when the start hook has. -1: that failed. */
+int worker_start(struct worker *worker);
+/* On the calling thread, until worker_stop(). -1: the start hook failed. */
+int worker_run(struct worker *worker);
+void worker_stop(struct worker *worker); /* any thread: ends after what was posted before */
 void worker_join(struct worker *worker); /* waits for the thread of worker_start() to end */
 
 /* Runs fn(worker, arg) on the worker's loop; calls posted by one thread keep their order. Any thread, its own too:

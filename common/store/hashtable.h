@@ -13,8 +13,8 @@ struct hashtable_entry { /* first member of what is kept */
 struct hashtable {
     struct hashtable_entry **slots;
     size_t slot_count, room; /* slots in use, allocated */
-    size_t
-        low; /* power of two, low <= slot_count < 2 * low: slots from slot_count - low on are still to be split */
+    /* A power of two, low <= slot_count < 2 * low: slots from slot_count - low on are still to be split. */
+    size_t low;
     size_t count; /* entries */
 };
 

@@ -13,8 +13,8 @@ struct owed_record;
 
 struct owed {
     pthread_mutex_t lock;
-    struct owed_record *
-        *records; /* OWED_MAX once needed; number n is at n % OWED_MAX, NULL when settled */
+    /* OWED_MAX of them once needed; number n is at n % OWED_MAX, NULL when settled. */
+    struct owed_record **records;
     uint64_t first, next; /* numbers of the oldest record and of the next one */
     uint64_t free_from; /* none before this number waits to be taken */
     uint64_t count, lost;

@@ -48,20 +48,19 @@ struct limit_use {
     struct rate rate;
     struct rate_source source;
     uint64_t used; /* in the window, before this charge */
-    uint64_t
-        free_ms; /* when looked at or exceeded: until `amount` (at least 1) is free again; 0: now;
-                         UINT64_MAX: never */
+    /* When looked at or exceeded: until `amount` (at least 1) is free again; 0: now; UINT64_MAX: never. */
+    uint64_t free_ms;
     uint64_t bucket; /* charged: the number of the bucket (window.h), for giving back */
-    size_t
-        bad; /* index of a live field that does not parse and was ignored, SIZE_MAX without: log, count */
+    /* Index of a live field that does not parse and was ignored, for log and count; SIZE_MAX: none. */
+    size_t bad;
 };
 
 /* Checks all uses and, if none is exceeded, charges them all, in one step on the store's clock. */
 struct store_charge {
     struct store_call call;
-    struct slice
-        once; /* 32 hex digits: a charge with the same name in the last 60 s is not repeated, its result is
-                 (admitted, over, and of each use `used` and `free_ms`); absent: no memory */
+    /* 32 hex digits: a charge with the same name in the last 60 s is not repeated, its result is (admitted, over, and
+     * of each use `used` and `free_ms`); absent: nothing is remembered. */
+    struct slice once;
     struct limit_use *uses;
     size_t use_count;
     bool peek; /* only read: `used`, `rate` and `free_ms` are filled in, nothing is remembered */

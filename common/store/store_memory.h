@@ -39,8 +39,8 @@ struct store_memory_stats {
     uint64_t evicted; /* remembered charges dropped before their time, at the bound */
     uint64_t greylist_evicted; /* entries of greylisting dropped before their time, at the bound */
     uint64_t uncounted; /* charges of new subjects that passed uncounted, at the bound */
-    uint64_t
-        squeezed; /* counters that lost precision (slots free later, never earlier), at the bound */
+    /* Counters that lost precision at the bound: slots free later, never earlier. */
+    uint64_t squeezed;
     uint64_t forgotten; /* charges whose name could not be remembered, at the bound */
     uint64_t unlisted; /* triplets that passed because there was no room for them, at the bound */
     uint64_t log_dropped; /* decision lines that were too long or found no memory */

@@ -35,12 +35,12 @@ struct store_redis_options {
     const struct clock *clock; /* must outlive it */
     struct store_memory *shadow; /* must outlive it; NULL: charges fail without Redis */
     bool own_time; /* scripts are given the clock's time instead of asking Redis: for tests */
-    uint64_t
-        log_age_ms; /* older decision lines are removed (Redis 6.2 and later); 0: only their number counts */
+    /* Older decision lines are removed (Redis 6.2 and later); 0: only their number counts. */
+    uint64_t log_age_ms;
 };
 
-struct store_redis *
-store_redis_new(const struct store_redis_options *options); /* NULL: out of memory */
+/* NULL: out of memory. */
+struct store_redis *store_redis_new(const struct store_redis_options *options);
 void store_redis_free(struct store_redis **redis); /* after all its stores; NULL-safe */
 
 /* The back end of one worker, begins to connect. Ended by store_free(). NULL: out of memory. */

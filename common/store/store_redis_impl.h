@@ -86,16 +86,16 @@ enum progress { PROGRESS_DONE, PROGRESS_FAILED, PROGRESS_AGAIN };
 
 struct pending_kind {
     unsigned deadline_ms;
-    bool
-        is_request; /* on a request's path: never waits for a connection, opens the breaker when late */
+    /* On a request's path: never waits for a connection, opens the breaker when late. */
+    bool is_request;
     bool writes; /* not sent while Redis refuses writes */
     bool (*send)(struct pending *pending); /* the next command of the call */
     enum progress (*reply)(struct pending *pending, const struct redisReply *reply);
     /* Nothing came (NULL: the call fails). `pending` NULL: it was not even sent. */
     void (*fallback)(struct worker_store *store, struct store_call *call, struct pending *pending);
     void (*late)(struct pending *pending, const struct redisReply *reply); /* NULL: ignored */
-    void (*restart)(
-        struct pending *pending); /* from its beginning, on another connection; NULL: none needed */
+    /* From its beginning, on another connection; NULL: none needed. */
+    void (*restart)(struct pending *pending);
     void (*release)(struct pending *pending); /* `rows`; NULL: nothing to release */
 };
 

@@ -25,8 +25,8 @@ struct fact_request {
     struct dns *dns; /* NULL: DNS facts are unknown */
     struct arena *arena;
     uint64_t wall_ms;
-    const struct store_charge
-        *charged; /* limits charged or exceeded by this very request; NULL: none yet */
+    /* Limits charged or exceeded by this very request; NULL: none yet. */
+    const struct store_charge *charged;
     struct lookup *lookups; /* all of the request, ended ones too */
     enum { GEO_UNASKED, GEO_KNOWN, GEO_UNKNOWN } geo_state;
     struct geoip_record geo;
