@@ -2,6 +2,8 @@
  * and that each lookup ends once and in time whatever the server does. */
 #include "tests/unit/unit.h"
 
+#include <pthread.h>
+
 #include "common/net/dns.h"
 #include "common/observe/metrics.h"
 #include "tests/fakes/dns_server.h"
@@ -195,7 +197,7 @@ static bool start(struct fixture *fixture, struct lookup *lookup, const char *na
 
 static const struct dns_answer *ask(struct fixture *fixture, const char *name, enum dns_type type)
 {
-    static struct lookup lookup;
+    static _Thread_local struct lookup lookup;
 
     if (!start(fixture, &lookup, name, type)) {
         run(fixture);
@@ -641,6 +643,44 @@ static void survives_hostile_servers(void **state)
             fail_msg("%s: status %d", hostile[i].name, (int)lookups[i].ask.answer.status);
 }
 
+/* ---- several workers in one process ---- */
+
+enum { WORKERS = 4, CONTEXTS = 5, NAMES = 20 };
+
+/* Contexts made, used and freed beside those of other threads. NULL: all was answered. */
+static void *work(UNUSED void *arg)
+{
+    static char is_bad;
+    void *state = NULL, *failed = NULL;
+
+    if (setup(&state) != 0)
+        return &is_bad;
+    struct fixture *fixture = state;
+    for (size_t i = 0; i < CONTEXTS * NAMES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "plain%zu.example", i / 2);
+        if (i % NAMES == 0)
+            use(fixture, (struct dns_options){ .no_cache = i % 40 == 0 });
+        if (ask(fixture, name, RR_A)->status != DNS_DATA)
+            failed = &is_bad;
+    }
+    teardown(&state);
+    return failed;
+}
+
+static void serves_workers_that_know_nothing_of_each_other(UNUSED void **state)
+{
+    pthread_t threads[WORKERS];
+
+    for (size_t i = 0; i < WORKERS; i++)
+        assert_int_equal(0, pthread_create(&threads[i], NULL, work, NULL));
+    for (size_t i = 0; i < WORKERS; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -665,6 +705,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_its_cache_when_only_one_domain_is_silent, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(survives_hostile_servers, setup, teardown),
+        cmocka_unit_test(serves_workers_that_know_nothing_of_each_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
