@@ -614,6 +614,57 @@ static void keeps_its_cache_when_only_one_domain_is_silent(void **state)
     assert_int_equal(0, queries_for(fixture, "plain.example", RR_A));
 }
 
+/* ---- what is counted ---- */
+
+static uint64_t counted(const char *series)
+{
+    AUTO_BUF page = BUF_INIT(1 << 20);
+    uint64_t value = 0;
+
+    assert_int_equal(0, metrics_print(&page));
+    const char *line = strstr(buf_text(&page), series);
+    if (line != NULL) {
+        struct slice rest = slice_skip(slice_of(line), strlen(series) + 1);
+        assert_true(slice_to_u64(slice_part(rest, 0, slice_find(rest, '\n')), &value));
+    }
+    return value;
+}
+
+static void counts_lookups_and_their_ends(void **state)
+{
+    static const struct {
+        const char *series;
+        uint64_t want;
+    } counts[] = {
+        { "\ngatehouse_dns_lookups_total", 9 },
+        { "\ngatehouse_dns_cache_hits_total", 1 },
+        { "\ngatehouse_dns_shared_total", 2 },
+        { "\ngatehouse_dns_failures_total{kind=\"server\"}", 1 },
+        { "\ngatehouse_dns_failures_total{kind=\"timeout\"}", 3 },
+        { "\ngatehouse_dns_late_total", 1 },
+        { "\ngatehouse_dns_duration_seconds_count", 4 },
+    };
+    static const char *const names[] = { "plain.example",  "plain.example",  "servfail.example",
+                                         "silent.example", "silent.example", "nxdomain.example" };
+    struct fixture *fixture = *state;
+    struct lookup lookups[2];
+    uint64_t before[COUNT(counts)];
+
+    for (size_t i = 0; i < COUNT(counts); i++)
+        before[i] = counted(counts[i].series);
+    for (size_t i = 0; i < COUNT(lookups); i++)
+        start(fixture, &lookups[i], "slow.example", RR_A);
+    run(fixture);
+    ask(fixture, "late.example", RR_A);
+    for (size_t i = 0; i < COUNT(names); i++)
+        ask(fixture, names[i], RR_A);
+    run_for(fixture, 1000);
+    for (size_t i = 0; i < COUNT(counts); i++)
+        if (counted(counts[i].series) - before[i] != counts[i].want)
+            fail_msg("%s: %llu", counts[i].series + 1,
+                     (unsigned long long)(counted(counts[i].series) - before[i]));
+}
+
 /* ---- hostile servers: nothing but an answer to the question is believed, and every lookup ends in time ---- */
 
 static const struct {
@@ -704,6 +755,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(asks_again_what_is_still_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_its_cache_when_only_one_domain_is_silent, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(counts_lookups_and_their_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_hostile_servers, setup, teardown),
         cmocka_unit_test(serves_workers_that_know_nothing_of_each_other),
     };
