@@ -101,6 +101,9 @@ static const struct conf_param params[] = {
       .doc = "Whether user+extension@example.com counts as user@example.com in facts and limits." },
     { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,
       .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." },
+    { PARAM(greylist_by_spf), CONF_BOOLEAN, "yes", 0, 0, .live = true,
+      .doc = "Whether greylisting knows a client by its SPF domain instead of its network when SPF passes, so that large "
+             "senders may come back from another host. Costs the lookups of SPF for mail that is greylisted." },
     { PARAM(greylist_window), CONF_TIME, "48h", MINUTE, 30 * DAY, .live = true,
       .doc = "Greylisting: who is to come again must do so within this time after the delay; later it is the first time "
              "again." },

@@ -38,6 +38,7 @@ struct policyd_config {
     struct slice geoip_database; /* absent: none */
     bool strip_extension;
     struct slice recipient_delimiter;
+    bool greylist_by_spf;
     uint64_t greylist_window, greylist_expiry, greylist_allow_expiry; /* ms */
     uint64_t greylist_allow_after; /* triplets; 0: never */
     struct slice myhostname, spf_explanation;

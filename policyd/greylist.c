@@ -31,7 +31,7 @@ static bool subject_of(const struct fact_request *request, int fact, enum limit_
 }
 
 enum greylist_asks greylist_ask(const struct fact_request *request, const struct action *action,
-                                struct store_greylist *out)
+                                struct slice spf_domain, struct store_greylist *out)
 {
     const struct policyd_config *config = request->policy->parts.config;
 
@@ -42,8 +42,11 @@ enum greylist_asks greylist_ask(const struct fact_request *request, const struct
         .allow_expiry_ms = config->greylist_allow_expiry,
         .allow_after = config->greylist_allow_after,
     };
-    if (!subject_of(request, FACT_CLIENT_NET, LIMIT_NETWORK, &out->origin) ||
-        !subject_of(request, ATTR_SENDER, LIMIT_MAILBOX, &out->sender) ||
+    if (spf_domain.len > 0)
+        out->origin = limit_subject(LIMIT_DOMAIN, spf_domain, request->arena);
+    else if (!subject_of(request, FACT_CLIENT_NET, LIMIT_NETWORK, &out->origin))
+        return GREYLIST_NO_MEMORY;
+    if (out->origin.ptr == NULL || !subject_of(request, ATTR_SENDER, LIMIT_MAILBOX, &out->sender) ||
         !subject_of(request, ATTR_RECIPIENT, LIMIT_MAILBOX, &out->recipient))
         return GREYLIST_NO_MEMORY;
     return out->origin.len > 0 ? GREYLIST_ASKS : GREYLIST_NO_ORIGIN;

@@ -8,7 +8,8 @@
 /* Of several that the rules have reached the one with the longest delay, the first of these. NULL: none. */
 const struct action *greylist_action(const struct verdict *verdict);
 
-/* Fills in all but `call` and `peek`: the client's network, sender (empty for bounces) and recipient (empty where there is
+/* Fills in all but `call` and `peek`: the domain that SPF says the client may send for (absent: none) or the client's
+ * network, sender (empty for bounces) and recipient (empty where there is
  * none or more than one), and what the configuration says. */
 enum greylist_asks {
     GREYLIST_ASKS,
@@ -16,7 +17,7 @@ enum greylist_asks {
     GREYLIST_NO_MEMORY,
 };
 enum greylist_asks greylist_ask(const struct fact_request *request, const struct action *action,
-                                struct store_greylist *out);
+                                struct slice spf_domain, struct store_greylist *out);
 
 /* Is this to wait? */
 bool greylist_defers(const struct store_greylist *greylist);

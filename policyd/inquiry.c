@@ -283,15 +283,37 @@ static bool greylist_failed(struct inquiry *inquiry)
     return true;
 }
 
+/* The domain that stands in place of the network when SPF passes, so that a large sender may come back from another of
+ * its hosts; absent: none. False: it is still being looked up. */
+static bool greylist_domain(struct inquiry *inquiry, struct slice *domain)
+{
+    const struct policy *policy = inquiry->policy;
+    struct value value;
+
+    *domain = (struct slice){ NULL, 0 };
+    if (!policy->parts.config->greylist_by_spf)
+        return true;
+    enum fact_state state = evaluation_get(&inquiry->evaluation, policy->spf_slot, &value);
+    if (state == FACT_KNOWN && slice_equal(value.text, SLICE("pass"))) {
+        state = evaluation_get(&inquiry->evaluation, policy->spf_domain_slot, &value);
+        if (state == FACT_KNOWN)
+            *domain = value.text;
+    }
+    return state != FACT_MISSING;
+}
+
 static bool greylist_phase(struct inquiry *inquiry)
 {
     struct store_greylist *greylist = &inquiry->greylist;
+    struct slice domain = { NULL, 0 };
 
-    inquiry->phase = PHASE_CHARGE;
     inquiry->greylist_action = greylist_action(&inquiry->verdict);
+    if (inquiry->greylist_action != NULL && !greylist_domain(inquiry, &domain))
+        return false;
+    inquiry->phase = PHASE_CHARGE;
     if (inquiry->greylist_action == NULL)
         return true;
-    switch (greylist_ask(&inquiry->facts, inquiry->greylist_action, greylist)) {
+    switch (greylist_ask(&inquiry->facts, inquiry->greylist_action, domain, greylist)) {
     case GREYLIST_NO_ORIGIN:
         return true;
     case GREYLIST_NO_MEMORY:

@@ -380,22 +380,24 @@ static void report_unused(const struct policy *policy, struct conf_errors *error
                        SLICE_ARG(config->limits[i].conf->name));
 }
 
-/* The facts that limits have in their keys: the rule set gives them the first slots. */
-static bool key_facts(struct policy *policy)
+/* The facts that limits have in their keys, and greylisting's: the rule set gives them the first slots. */
+static bool own_facts(struct policy *policy)
 {
     const struct limit_set *set = shared_get(policy->parts.limits);
     size_t count = 0;
 
     for (size_t i = 0; i < limit_set_count(set); i++)
         count += limit_key_count(limit_set_at(set, i));
-    policy->key_facts = calloc(count + 1, sizeof *policy->key_facts);
-    if (policy->key_facts == NULL)
+    policy->own_facts = calloc(count + 2, sizeof *policy->own_facts);
+    if (policy->own_facts == NULL)
         return false;
     count = 0;
     for (size_t i = 0; i < limit_set_count(set); i++)
         for (size_t k = 0; k < limit_key_count(limit_set_at(set, i)); k++)
-            policy->key_facts[count++] = limit_key_fact(limit_set_at(set, i), k);
-    policy->schema.extra_facts = policy->key_facts;
+            policy->own_facts[count++] = limit_key_fact(limit_set_at(set, i), k);
+    policy->own_facts[count++] = "spf";
+    policy->own_facts[count++] = "spf.domain";
+    policy->schema.extra_facts = policy->own_facts;
     policy->schema.extra_fact_count = count;
     return true;
 }
@@ -437,11 +439,13 @@ struct policy *policy_new(const struct policy_parts *parts, struct conf_errors *
         .fact_arg_known = fact_arg_known,
         .context = policy,
     };
-    if (!key_facts(policy) || !rules_compile(policy, errors) || !rule_metrics(policy) ||
+    if (!own_facts(policy) || !rules_compile(policy, errors) || !rule_metrics(policy) ||
         !limits_compile(policy, errors)) {
         policy_free(policy);
         return NULL;
     }
+    policy->spf_slot = rule_set_slot(policy->rules, SLICE("spf"));
+    policy->spf_domain_slot = rule_set_slot(policy->rules, SLICE("spf.domain"));
     policy->reads_context = reads_context(policy);
     if (errors != NULL)
         report_unused(policy, errors);
@@ -460,7 +464,7 @@ void policy_free(void *data)
     free(policy->rule_matches);
     free(policy->rule_shadow_matches);
     rule_set_free(&policy->rules);
-    free(policy->key_facts);
+    free(policy->own_facts);
     policy_parts_free(&policy->parts);
     free(policy);
 }

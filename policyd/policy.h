@@ -58,7 +58,8 @@ struct policy_limit {
 struct policy {
     struct policy_parts parts;
     struct rules_schema schema;
-    const char **key_facts; /* of all limits; schema.extra_facts */
+    const char **own_facts; /* that policyd asks for whatever the rules name; schema.extra_facts */
+    size_t spf_slot, spf_domain_slot; /* in policy.rules, for greylisting */
     struct rule_set *rules;
     metric_id *rule_matches, *rule_shadow_matches; /* by rule */
     struct policy_limit *limits; /* in the file's order */

@@ -43,7 +43,7 @@ class Policyd:
         if conf_file is None:
             self.conf.write_text(config)
         own = [f"listen=unix:{self.unix}, inet:127.0.0.1:{self.tcp[1]}", f"http=unix:{self.http}",
-               "log=stderr", "listen_mode=0666"]
+               "log=stderr", "listen_mode=0666", "resolver=127.0.0.1@9"]
         self.options = own + list(options) if keep_options else list(options)
         self.process = None
         self.env = env
