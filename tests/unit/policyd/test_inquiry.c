@@ -3,7 +3,9 @@
 #include "tests/fakes/policyd_case.h"
 #include "tests/unit/unit.h"
 
+#include "common/net/dns.h"
 #include "common/rules/trace.h"
+#include "tests/fakes/dns_server.h"
 
 #define RCPT                                                                                       \
     "protocol_state=RCPT\nclient_address=192.0.2.7\nclient_port=4711\nserver_address=192.0.2.1\n"  \
@@ -452,6 +454,59 @@ static void keeps_the_policy_it_began_with(UNUSED void **state)
     assert_logged("rule=b ");
 }
 
+/* ---- DNS ---- */
+
+/* Of two exchangers the first is the client; the second's name server is silent. */
+static void answer_with_two_exchangers(UNUSED void *arg, const struct dns_query *query,
+                                       struct dns_reply *reply)
+{
+    struct dns_message *message = &reply->message;
+
+    if (query->type == RR_TXT) {
+        dns_message_add_txt(message, query->name, 60, SLICE("v=spf1 mx -all"));
+    } else if (query->type == RR_MX) {
+        dns_message_add_mx(message, query->name, 60, 10, "first.example.com");
+        dns_message_add_mx(message, query->name, 60, 20, "second.example.com");
+    } else if (strcmp(query->name, "first.example.com") == 0) {
+        dns_message_add_a(message, query->name, 60, "192.0.2.7");
+        reply->delay_ms = 20; /* both have been asked for */
+    } else {
+        reply->is_silent = true;
+    }
+}
+
+static void ends_lookups_that_the_verdict_does_not_need(UNUSED void **state)
+{
+    enum { TIMEOUT_MS = 150 };
+    struct dns_server names;
+    struct policyd_answer answer;
+    AUTO_BUF before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20), error = BUF_INIT(200);
+
+    open_case("[rule r]\nwhen = spf = pass\nthen = reject No\n");
+    dns_server_init(&names, worker_base(test.worker), answer_with_two_exchangers, NULL);
+    dns_server_start(&names);
+    struct slice resolver = slice_of(names.text);
+    struct dns_options options = { .resolvers = &resolver,
+                                   .resolver_count = 1,
+                                   .timeout_ms = TIMEOUT_MS };
+    test.server->dns = dns_new(test.worker, &options, &error);
+    assert_non_null(test.server->dns);
+    policyd_case_start(&test, RCPT "instance=1\n", NULL, &answer);
+    for (unsigned i = 0; answer.count == 0 && i < 100; i++)
+        policyd_case_run(&test, 10);
+    assert_reply("554 5.7.1 No", answer.reply);
+    assert_int_equal(4, names.queries);
+    struct dns_status_report report;
+    dns_report(test.server->dns, &report);
+    assert_int_equal(1, report.in_flight); /* the question goes on, nobody waits for it */
+    assert_int_equal(0, metrics_print(&before));
+    policyd_case_run(&test, TIMEOUT_MS + 100);
+    assert_int_equal(0, metrics_print(&after));
+    assert_string_equal(buf_text(&before), buf_text(&after)); /* no lookup has timed out */
+    dns_free(&test.server->dns);
+    dns_server_stop(&names);
+}
+
 /* ---- explaining ---- */
 
 struct explained {
@@ -577,6 +632,7 @@ int main(void)
         cmocka_unit_test_teardown(goes_on_without_its_owner, close_case),
         cmocka_unit_test_teardown(ends_with_the_server, close_case),
         cmocka_unit_test_teardown(keeps_the_policy_it_began_with, close_case),
+        cmocka_unit_test_teardown(ends_lookups_that_the_verdict_does_not_need, close_case),
         cmocka_unit_test_teardown(explains_without_an_effect, close_case),
         cmocka_unit_test_teardown(says_one_thing, close_case),
         cmocka_unit_test_teardown(repeats_the_reference_in_the_log, close_case),
