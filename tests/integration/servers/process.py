@@ -66,15 +66,18 @@ class Process:
         return self.child.poll() is None
 
     def ready(self, condition, what, timeout=20.0):
-        """Waits for the condition, or fails with the output when the process ends before."""
+        """Waits for the condition, or fails with the output, and ends the process, when that does not come."""
         def done():
             if not self.is_running():
                 raise AssertionError(f"{self.argv[0]} ended with {self.child.returncode}:\n{self.output}")
             return condition()
         try:
             return wait_for(done, what, timeout)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.output}") from None
+        except BaseException as error:
+            # Nobody has it yet who would end it.
+            self.child.kill()
+            self.child.wait()
+            raise AssertionError(f"{error}\n{self.output}") from error
 
     def send_signal(self, number):
         self.child.send_signal(number)
