@@ -42,6 +42,7 @@ struct live {
     struct policy_parts next; /* the policy to be */
     bool has_next;
     uint64_t rules_expire_s; /* the first live rule to expire; 0: none */
+    bool has_new_rules; /* in `next`: they have not been judged yet */
 };
 
 static const struct policy *policy_now(const struct live *live)
@@ -71,7 +72,16 @@ static void change_drop(struct live *live)
 {
     if (live->has_next)
         policy_parts_free(&live->next);
-    live->has_next = false;
+    live->has_next = live->has_new_rules = false;
+}
+
+/* Rules that parse but do not compile: policy_new() has named them and left them out. */
+static void count_bad_rules(const struct live *live, const struct policy *policy)
+{
+    const struct live_rules *rules = shared_get(policy->parts.live_rules);
+    size_t given = policy->parts.config->rule_count + (rules == NULL ? 0 : rules->count);
+
+    metric_add(live->server->policyd->metrics.bad_live, given - rule_set_count(policy->rules));
 }
 
 static void change_publish(struct live *live)
@@ -82,6 +92,9 @@ static void change_publish(struct live *live)
         return;
     live->has_next = false;
     struct policy *policy = policy_new(&live->next, NULL);
+    if (policy != NULL && live->has_new_rules)
+        count_bad_rules(live, policy);
+    live->has_new_rules = false;
     if (policy == NULL || daemon_publish(live->daemon, policy))
         log_error("out of memory: a change of the live state is not in force");
 }
@@ -210,6 +223,7 @@ static void take_rules(struct live *live)
         return;
     shared_unref(&live->next.live_rules);
     live->next.live_rules = made;
+    live->has_new_rules = true;
 }
 
 /* Rates are read with each charge; here they are only judged, and remembered answers come to an end. */

@@ -52,7 +52,7 @@ static struct metric metrics[] = {
     [CHARGES_FAILED] = METRIC("gatehouse_limit_charges_failed_total", METRIC_COUNTER,
                               "Charges that could not be decided at all."),
     [BAD_LIVE] = METRIC("gatehouse_live_bad_values_total", METRIC_COUNTER,
-                        "Live values that do not parse and were ignored."),
+                        "Live values that make no sense and were ignored."),
     [GREYLIST] = METRIC_BY("gatehouse_greylist_total", METRIC_COUNTER,
                            "Requests that were greylisted: new, early, passed, known (network), "
                            "degraded (passed, the store did not answer), failed.",

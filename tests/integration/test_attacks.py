@@ -116,6 +116,7 @@ def test_bad_live_rules_do_not_flood_the_log(policyd, redis):
     wait_for(lambda: policyd.ask(sender="bad@example.net") != "DUNNO", "the list counts")
     wait_for(lambda: "more mistakes in live rules" in policyd.log, "the rules have been read")
     assert policyd.log.count("is left out") < 50
+    wait_for(lambda: policyd.metric("gatehouse_live_bad_values_total") >= 500, "each is counted")
 
 
 @pytest.mark.parametrize("until", [2**64 - 1, 2**64 // 1000 + 1, 2**63])
