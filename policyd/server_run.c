@@ -65,7 +65,7 @@ static int policyd_start(struct daemon *daemon)
                 "host sees them");
         return 0;
     }
-    log_error("%s", error.len > 0 ? buf_text(&error) : "out of memory");
+    log_error("%s", error.len > 0 ? buf_text(&error) : "out of memory: there is no store");
     policyd_stop(daemon);
     return -1;
 }
@@ -131,7 +131,7 @@ static int server_start(struct worker *worker)
     }
     if (ok)
         return 0;
-    log_error("out of memory");
+    log_error("out of memory: worker %u has no store or no resolver", worker_id(worker));
     server_stop(worker);
     return -1;
 }

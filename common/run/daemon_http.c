@@ -57,12 +57,12 @@ int daemon_http_start(struct daemon *daemon)
         http_server_add_routes(daemon->http, routes, COUNT(routes), daemon) ||
         http_server_add_routes(daemon->http, daemon->spec->routes, daemon->spec->route_count,
                                daemon)) {
-        log_error("http: out of memory");
+        log_error("out of memory: nothing is served over HTTP");
         return -1;
     }
     for (size_t i = 0; i < daemon->http_listener_count; i++)
         if (http_server_listen(daemon->http, daemon->http_listeners[i].fd)) {
-            log_error("http: cannot listen");
+            log_error("out of memory: the listener in `http` is not served");
             return -1;
         }
     return 0;

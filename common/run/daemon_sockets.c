@@ -154,7 +154,7 @@ int daemon_sockets_open(struct daemon *daemon)
     daemon->listeners = calloc(most, sizeof *daemon->listeners);
     daemon->listener_numbers = calloc(most, sizeof *daemon->listener_numbers);
     if (daemon->listeners == NULL || daemon->listener_numbers == NULL) {
-        log_error("out of memory");
+        log_error("out of memory: no socket is opened");
         return -1;
     }
     take_inherited(daemon, sockets, count);
