@@ -20,6 +20,4 @@ void *arena_alloc_array(struct arena *arena, size_t count, size_t size); /* chec
 struct slice arena_copy(struct arena *arena, struct slice text);
 struct slice arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 
-size_t arena_used(const struct arena *arena); /* bytes taken from the system */
-
 #endif

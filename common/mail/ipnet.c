@@ -134,11 +134,6 @@ bool ipnet_is_ipv4(const struct ipnet *net)
     return net->is_set && net->bits >= IPV4_PREFIX_BITS && ip_address_is_ipv4(&net->address);
 }
 
-bool ipnet_is_address(const struct ipnet *net)
-{
-    return net->is_set && net->bits == 128;
-}
-
 bool ipnet_equal(const struct ipnet *a, const struct ipnet *b)
 {
     return a->is_set == b->is_set && a->bits == b->bits &&

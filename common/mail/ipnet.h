@@ -42,7 +42,6 @@ bool ipnet_parse(struct slice text, struct ipnet *out, char error[IPNET_ERROR_MA
 
 struct ipnet ipnet_of(const struct ip_address *address); /* with 128 bits */
 bool ipnet_is_ipv4(const struct ipnet *net);
-bool ipnet_is_address(const struct ipnet *net); /* one address: 128 bits */
 bool ipnet_equal(const struct ipnet *a, const struct ipnet *b);
 bool ipnet_contains(const struct ipnet *outer, const struct ipnet *inner); /* equal ones too */
 

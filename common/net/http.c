@@ -587,11 +587,6 @@ struct slice http_call_body(const struct http_call *call)
     return buf_slice(&call->body);
 }
 
-struct worker *http_call_worker(const struct http_call *call)
-{
-    return call->worker;
-}
-
 /* A page that a browser shows cannot send this type across sites without asking first; a plain form it can. */
 static bool is_json(const struct http_call *call)
 {

@@ -57,7 +57,6 @@ struct slice http_call_rest(const struct http_call *call); /* of the path, after
 struct slice http_call_segment(const struct http_call *call, size_t n);
 struct slice http_call_query(const struct http_call *call, const char *name); /* decoded; absent */
 struct slice http_call_body(const struct http_call *call);
-struct worker *http_call_worker(const struct http_call *call);
 /* The body as JSON: NULL after an answer of 400, or 415 without `Content-Type: application/json`, has been sent (the call
  * is over then). Caller owns it. */
 json_t *http_call_json(struct http_call *call);

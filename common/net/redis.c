@@ -42,7 +42,6 @@ struct redis {
     struct resolver_answer addresses; /* of `host`; tried one after the other */
     size_t next_address;
     unsigned backoff_ms;
-    uint64_t connects;
     size_t scripts_loaded;
     char digests[REDIS_SCRIPTS_MAX][DIGEST_LEN + 1];
     char problem[192];
@@ -129,7 +128,6 @@ static void became_ready(struct redis *redis)
     redis->step = STEP_READY;
     redis->problem[0] = '\0';
     redis->backoff_ms = REDIS_BACKOFF_LEAST_MS;
-    redis->connects++;
     redis->options.changed(redis->options.arg);
 }
 
@@ -415,11 +413,6 @@ bool redis_is_ready(const struct redis *redis)
 const char *redis_problem(const struct redis *redis)
 {
     return redis->problem;
-}
-
-uint64_t redis_connects(const struct redis *redis)
-{
-    return redis->connects;
 }
 
 void redis_renew(struct redis *redis, const char *why)

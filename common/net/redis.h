@@ -42,7 +42,6 @@ void redis_free(struct redis **redis); /* commands under way end with reply NULL
 
 bool redis_is_ready(const struct redis *redis);
 const char *redis_problem(const struct redis *redis); /* why it is not; "" when it is */
-uint64_t redis_connects(const struct redis *redis); /* how often it became ready */
 void redis_renew(struct redis *redis,
                  const char *why); /* gives the connection up, connects again */
 

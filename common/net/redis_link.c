@@ -273,8 +273,3 @@ bool redis_link_send(struct redis_link *link, size_t count, const char **texts,
     }
     return true;
 }
-
-size_t redis_link_pending(const struct redis_link *link)
-{
-    return link->count;
-}

@@ -48,6 +48,4 @@ void redis_link_close(struct redis_link **link);
 bool redis_link_send(struct redis_link *link, size_t count, const char **texts,
                      const size_t *lengths, redis_reply_fn *fn, void *arg);
 
-size_t redis_link_pending(const struct redis_link *link);
-
 #endif

@@ -48,16 +48,6 @@ struct worker *daemon_main_worker(const struct daemon *daemon)
     return daemon->main_worker;
 }
 
-size_t daemon_worker_count(const struct daemon *daemon)
-{
-    return daemon->worker_count;
-}
-
-struct worker *daemon_worker(const struct daemon *daemon, size_t n)
-{
-    return daemon->workers[n];
-}
-
 size_t daemon_connections(const struct daemon *daemon)
 {
     size_t all = 0;
@@ -303,7 +293,7 @@ static int start_workers(struct daemon *daemon)
 
     for (size_t i = 0; i < daemon->worker_count; i++) {
         if (worker_start(daemon->workers[i])) {
-            log_error("a worker cannot start");
+            log_error("worker %zu of %zu cannot start", i + 1, daemon->worker_count);
             return -1;
         }
         atomic_store(&daemon->health[i].answered_ms, now);

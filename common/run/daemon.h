@@ -65,8 +65,6 @@ void *daemon_state(const struct daemon *daemon); /* set in `start`, before other
 void daemon_set_state(struct daemon *daemon, void *state);
 const struct clock *daemon_clock(const struct daemon *daemon);
 struct worker *daemon_main_worker(const struct daemon *daemon);
-size_t daemon_worker_count(const struct daemon *daemon); /* without the main one */
-struct worker *daemon_worker(const struct daemon *daemon, size_t n); /* n-th of them */
 size_t daemon_connections(const struct daemon *daemon); /* any thread */
 bool daemon_is_draining(const struct daemon *daemon); /* any thread */
 uint64_t daemon_started_ms(const struct daemon *daemon); /* wall clock */
