@@ -58,6 +58,12 @@ row() { # NAME CONNECTIONS LINE
         "$(field failed "$3")" | tee -a "$out/results"
 }
 
+# Requests of all runs that policyd did not answer, by the number of connections. No result: nobody was answered.
+declare -A failed
+count_failed() { # CONNECTIONS NUMBER
+    failed[$1]=$((${failed[$1]:-0} + ${2:-$1}))
+}
+
 # measure NAME CONNECTIONS: prints one row, and adds to what is known of the case
 declare -A rate p99 cpu # by NAME/CONNECTIONS: one number for each round
 measure() {
@@ -71,6 +77,7 @@ measure() {
     rate[$1/$2]+=" $(field requests_per_second "$line")"
     p99[$1/$2]+=" $(field p99_us "$line")"
     cpu[$1/$2]+=" $(field cpu_us_per_request "$line")"
+    case $1 in null | script) ;; *) count_failed "$2" "$(field failed "$line")" ;; esac
     row "$1" "$2" "$line"
 }
 
@@ -225,5 +232,6 @@ goal "20 rules and lists: rate / null responder" "$(ratio "${rate[rules/16]}" "$
 goal "20 rules and lists: p99 / null responder" "$(ratio "${p99[rules/16]}" "${p99[null/16]}")" '<=' 2
 goal "3 limits in Redis: rate / the same script by redis-benchmark" "$(ratio "${rate[redis/16]}" "${rate[script/16]}")" '>=' 0.9
 goal "3 limits in Redis: p99 / the same script by redis-benchmark" "$(ratio "${p99[redis/16]}" "${p99[script/16]}")" '<=' 3
+goal "128 connections: requests without an answer" "${failed[128]}" '<=' 0
 goal "20 rules and lists: CPU us per request" "$(median "${cpu[rules/16]}")" '<=' 15
 goal "10,000 idle connections: KiB each" "$idle" '<=' 4
