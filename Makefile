@@ -123,7 +123,7 @@ test-programs: $(TEST_PROGRAMS)
 benches: $(BENCHES)
 fuzzers: $(FUZZERS)
 
-# One unit test: make unit/base/test_slice
+# One unit test: make unit/rules/test_eval
 unit/%: $(B)/unit/%
 	$<
 

@@ -98,11 +98,9 @@ bool reply_parse(struct slice text, const char *classes, struct reply *out, cons
     return true;
 }
 
-/* As reply_escape(), and the buffer ends at `end` bytes at the latest. */
-static int escape_until(struct buf *out, struct slice text, size_t end)
+int reply_escape(struct buf *out, struct slice text)
 {
-    size_t room = end > out->len ? end - out->len : 0;
-    struct slice fits = slice_part(text, 0, room);
+    struct slice fits = slice_part(text, 0, out->max > out->len ? out->max - out->len : 0);
 
     if (buf_reserve(out, fits.len))
         return -1;
@@ -110,27 +108,4 @@ static int escape_until(struct buf *out, struct slice text, size_t end)
         out->data[out->len + i] = ascii_is_print(fits.ptr[i]) ? fits.ptr[i] : '?';
     out->len += fits.len;
     return fits.len == text.len ? 0 : -1;
-}
-
-int reply_escape(struct buf *out, struct slice text)
-{
-    return escape_until(out, text, out->max);
-}
-
-int reply_print(struct buf *out, const struct reply *reply)
-{
-    size_t start = out->len, end = out->max;
-
-    if (out->max > start && out->max - start > REPLY_MAX)
-        end = start + REPLY_MAX;
-    if (reply->code != 0 && buf_printf(out, "%u ", reply->code))
-        goto fail;
-    if (reply->enhanced.len > 0 &&
-        (buf_add(out, reply->enhanced) || (reply->text.len > 0 && buf_put_char(out, ' '))))
-        goto fail;
-    escape_until(out, reply->text, end); /* cut when it is too long */
-    return 0;
-fail:
-    out->len = start;
-    return -1;
 }

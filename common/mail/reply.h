@@ -26,8 +26,4 @@ bool reply_is_enhanced_code(struct slice text);
  * dropped, and the result is -1. */
 int reply_escape(struct buf *out, struct slice text);
 
-/* Adds codes and escaped text, together at most REPLY_MAX bytes (or what the buffer holds): the text is cut, a code never
- * is. -1 when not even the codes fit. */
-int reply_print(struct buf *out, const struct reply *reply);
-
 #endif

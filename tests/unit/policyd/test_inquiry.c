@@ -239,53 +239,45 @@ static void counts_refusals_and_refuses_who_has_too_many(UNUSED void **state)
 
 /* ---- trouble ---- */
 
+static const struct {
+    const char *trouble, *reply, *log;
+} troubles[] = {
+    { "skip", "DUNNO", "rule= verdict=dunno" },
+    { "match", "DEFER_IF_PERMIT 4.7.1 Full", "rule=q verdict=defer" },
+    { "defer", "451 4.3.0 Temporary lookup problem", "rule=q verdict=defer" },
+};
+
 static void follows_trouble_when_the_charge_fails(UNUSED void **state)
 {
-    static const struct {
-        const char *trouble, *reply, *log;
-    } cases[] = {
-        { "skip", "DUNNO", "rule= verdict=dunno" },
-        { "match", "DEFER_IF_PERMIT 4.7.1 Full", "rule=q verdict=defer" },
-        { "defer", "451 4.3.0 Temporary lookup problem", "rule=q verdict=defer" },
-    };
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(troubles); i++) {
         char config[400];
         snprintf(config, sizeof config,
                  "[limit a]\nrate = 5/1h\nover = defer Full\n[rule first]\nwhen = size > 5\n"
                  "then = reject No\n[rule q]\nthen = limit a\ntrouble = %s\n",
-                 cases[i].trouble);
+                 troubles[i].trouble);
         open_case(config);
         test.store->fails = true;
-        assert_reply(cases[i].reply, ask(DATA "instance=1\n"));
-        assert_logged(cases[i].log);
-        if (i + 1 < COUNT(cases))
+        assert_reply(troubles[i].reply, ask(DATA "instance=1\n"));
+        assert_logged(troubles[i].log);
+        if (i + 1 < COUNT(troubles))
             policyd_case_close(&test);
     }
 }
 
 static void follows_trouble_when_a_key_is_unknown(UNUSED void **state)
 {
-    static const struct {
-        const char *trouble, *reply, *log;
-    } cases[] = {
-        { "skip", "DUNNO", "rule= verdict=dunno" },
-        { "match", "DEFER_IF_PERMIT 4.7.1 Full", "rule=q verdict=defer" },
-        { "defer", "451 4.3.0 Temporary lookup problem", "rule=q verdict=defer" },
-    };
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(troubles); i++) {
         char config[400];
         snprintf(config, sizeof config,
                  "[limit a]\nkey = country\nrate = 5/1h\nover = defer Full\n"
                  "[rule first]\nwhen = size > 5\nthen = reject No\n"
                  "[rule q]\nthen = limit a\ntrouble = %s\n",
-                 cases[i].trouble);
+                 troubles[i].trouble);
         open_case(config);
-        assert_reply(cases[i].reply, ask(DATA "instance=1\n"));
-        assert_logged(cases[i].log);
+        assert_reply(troubles[i].reply, ask(DATA "instance=1\n"));
+        assert_logged(troubles[i].log);
         assert_int_equal(0, test.store->charges);
-        if (i + 1 < COUNT(cases))
+        if (i + 1 < COUNT(troubles))
             policyd_case_close(&test);
     }
 }
