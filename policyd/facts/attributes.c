@@ -85,6 +85,38 @@ static bool value_mailbox(struct value *out, struct slice text,
     return true;
 }
 
+static int hex_digit(char c)
+{
+    const char digits[] = "0123456789ABCDEF";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* Postfix sends names of certificates as xtext (RFC 3461 section 4): `+20` is a blank. What is no such code stays. */
+static bool value_xtext(struct value *out, struct slice text, struct arena *arena)
+{
+    size_t len = 0;
+
+    value_text(out, VALUE_TEXT, text);
+    if (slice_find(text, '+') == SIZE_MAX)
+        return true;
+    char *plain = arena_alloc(arena, text.len);
+    if (plain == NULL)
+        return false;
+    for (size_t i = 0; i < text.len; i++, len++) {
+        bool is_coded = text.ptr[i] == '+' && text.len - i > 2 && hex_digit(text.ptr[i + 1]) >= 0 &&
+                        hex_digit(text.ptr[i + 2]) >= 0;
+        plain[len] = text.ptr[i];
+        if (is_coded) {
+            plain[len] = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
+            i += 2;
+        }
+    }
+    out->text = (struct slice){ plain, len };
+    return true;
+}
+
 static bool attribute_value(const struct policy_request *req,
                             const struct attribute_settings *settings, enum policy_attribute attr,
                             struct arena *arena, struct value *out)
@@ -106,6 +138,9 @@ static bool attribute_value(const struct policy_request *req,
         value_text(out, VALUE_DOMAIN, domain);
         return true;
     case VALUE_TEXT:
+        if (attr == ATTR_CCERT_SUBJECT || attr == ATTR_CCERT_ISSUER)
+            return value_xtext(out, text, arena);
+        break;
     case VALUE_WORD:
     case VALUE_BOOLEAN:
         break;
