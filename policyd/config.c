@@ -1,6 +1,8 @@
 /* policyd/config.c - see config.h. */
 #include "policyd/config.h"
 
+#include "policyd/facts/dnsbl_replies.h"
+
 #define CONF_STRUCT struct rule_section
 /* clang-format off */
 static const struct conf_param rule_params[] = {
@@ -73,6 +75,29 @@ static const struct conf_param map_params[] = {
 /* clang-format on */
 #undef CONF_STRUCT
 
+static const char *const dnsbl_kind_words[] = { "address", "sender_domain", "helo", "reverse_name",
+                                                NULL };
+
+#define CONF_STRUCT struct dnsbl_section
+/* clang-format off */
+static const struct conf_param dnsbl_params[] = {
+    { PARAM(zone), CONF_TEXT, NULL, 1, 200, .live = true, .check = dnsbl_check_zone, .example = "zen.spamhaus.org",
+      .doc = "The list's domain in the DNS." },
+    { PARAM(replies), CONF_LIST, "127.0.0.[2..254]", 1, DNSBL_REPLIES_MAX, .live = true, .check = dnsbl_check_reply,
+      .example = "127.0.0.[2..11]*3, 127.0.1.[2;4]*-1",
+      .doc = "Answers that mean listed, and what each weighs (1 without *WEIGHT; a negative weight makes an allow list). "
+             "Numbers can be sets and ranges, [2;4;6..8]. An answer counts for the first that it fits, each one once; "
+             "127.0.0.1, 127.255.255.0/24 and addresses outside of 127.0.0.0/8 never mean listed." },
+    { PARAM(kind), CONF_WORD, "address", .words = dnsbl_kind_words, .live = true,
+      .doc = "What is looked up: the client's address, the domain of the sender, the HELO name, or the client's name "
+             "(reverse_client_name)." },
+    { PARAM(self_test), CONF_BOOLEAN, "yes", 0, 0, .live = true,
+      .doc = "Whether the list must have its test entry (127.0.0.2, or the domain test), as RFC 5782 asks. It never may "
+             "have 127.0.0.1 or the domain invalid." },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+
 #define CONF_STRUCT struct classes_section
 /* clang-format off */
 static const struct conf_param classes_params[] = {
@@ -93,6 +118,10 @@ static const struct conf_param params[] = {
       .doc = "How long one DNS lookup may take; what is not known by then is unknown to rules." },
     { PARAM(dns_cache_size), CONF_SIZE, "16M", 0, UINT64_C(4) << 30,
       .doc = "Memory of each worker for DNS answers, kept as long as their TTLs say; 0: every question goes out." },
+    { PARAM(dns_in_flight), CONF_INTEGER, "1000", 1, 30000,
+      .doc = "DNS questions on their way at the same time, in each worker; further ones fail at once." },
+    { PARAM(dnsbl_retry), CONF_TIME, "1m", SECOND, DAY, .live = true,
+      .doc = "A DNS list that does not work is switched off, and tried again after this time." },
     { PARAM(myhostname), CONF_TEXT, "", 0, 253, .live = true, .example = "mx.example.com",
       .doc = "Our name in Received-SPF and in SPF macros; as myhostname of main.cf." },
     { PARAM(spf_explanation), CONF_TEXT, "", 0, 255, .live = true, .example = "See https://example.com/spf",
@@ -137,6 +166,10 @@ static const struct conf_kind kinds[] = {
       "A map from one mailbox or domain to several values (sasl_username in map:NAME/{sender}). Entries in gh:map:NAME "
       "come on top.",
       "[map owners]\nfile = /etc/postfix/sender_login_maps\n" },
+    { "dnsbl", true, PARAMS(dnsbl_params), SECTIONS(struct dnsbl_section, dnsbls, dnsbl_count),
+      "A DNS list, of spammers or of the trusted (RFC 5782). Rules ask dnsbl.score or rhsbl.score (all lists of addresses, of "
+      "domains), or one list, dnsbl.NAME. One that gives errors or lists everybody is switched off until it works again.",
+      "[dnsbl zen]\nzone = zen.spamhaus.org\nreplies = 127.0.0.[2..11]*3\n" },
     { "classes", false, PARAMS(classes_params), SECTIONS(struct classes_section, classes, classes_count),
       "Who belongs to which class of limits. Entries in gh:class come on top.", "[classes]\n@shop.example = silver\n" },
 };

@@ -28,6 +28,17 @@ struct map_section {
     struct slice file;
 };
 
+/* In the order of the words. */
+enum dnsbl_kind { DNSBL_ADDRESS, DNSBL_SENDER_DOMAIN, DNSBL_HELO, DNSBL_REVERSE_NAME };
+
+struct dnsbl_section {
+    const struct conf_section *conf;
+    struct slice zone;
+    struct conf_list replies;
+    enum dnsbl_kind kind;
+    bool self_test;
+};
+
 struct classes_section {
     const struct conf_section *conf;
     struct conf_pairs members;
@@ -44,6 +55,8 @@ struct policyd_config {
     struct slice myhostname, spf_explanation;
     uint64_t dns_timeout; /* ms */
     uint64_t dns_cache_size; /* bytes; 0: no cache */
+    uint64_t dns_in_flight;
+    uint64_t dnsbl_retry; /* ms */
     uint64_t idle_timeout, request_timeout; /* ms */
     const struct rule_section *rules;
     size_t rule_count;
@@ -53,6 +66,8 @@ struct policyd_config {
     size_t list_count;
     const struct map_section *maps;
     size_t map_count;
+    const struct dnsbl_section *dnsbls;
+    size_t dnsbl_count;
     const struct classes_section *classes; /* none or one */
     size_t classes_count;
 };

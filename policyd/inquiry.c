@@ -838,6 +838,7 @@ static struct inquiry *inquiry_begin(struct server *server, const struct policy_
         .store = server->store,
         .dns = server->dns,
         .arena = inquiry->arena,
+        .now_ms = inquiry->started_ms,
         .wall_ms = clock->wall_ms(clock),
     };
     if (!request_copy(inquiry, req) ||

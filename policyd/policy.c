@@ -50,6 +50,7 @@ bool policy_parts_copy(const struct policy_parts *from, struct policy_parts *to)
                                  map_keep(map->file), map_keep(map->live) };
     }
     shared_ref(to->limits);
+    shared_ref(to->dnsbls);
     shared_ref(to->classes_file);
     shared_ref(to->classes_live);
     shared_ref(to->live_rules);
@@ -77,6 +78,7 @@ void policy_parts_free(struct policy_parts *parts)
     parts->lists = NULL;
     parts->maps = NULL;
     shared_unref(&parts->limits);
+    shared_unref(&parts->dnsbls);
     shared_unref(&parts->classes_file);
     shared_unref(&parts->classes_live);
     shared_unref(&parts->live_rules);
@@ -116,15 +118,19 @@ static struct slice name_at(const void *context, const char *kind, size_t n)
         return policy->parts.maps[n].name;
     if (strcmp(kind, "limit") == 0 && n < config->limit_count)
         return config->limits[n].conf->name;
+    if (strcmp(kind, "dnsbl") == 0 && n < config->dnsbl_count)
+        return config->dnsbls[n].conf->name;
     return (struct slice){ NULL, 0 };
 }
 
-static bool fact_arg_known(const void *context, UNUSED const struct fact_type *type,
-                           struct slice arg)
+static bool fact_arg_known(const void *context, const struct fact_type *type, struct slice arg)
 {
+    const struct policy *policy = context;
     unsigned stages;
 
-    return limit_exists(context, arg, &stages); /* limit.*.used and limit.*.left are all there is */
+    if (type->id == FACT_DNSBL_WEIGHT)
+        return dnsbl_find(shared_get(policy->parts.dnsbls), arg) != NULL;
+    return limit_exists(context, arg, &stages); /* limit.*.used, limit.*.left */
 }
 
 const struct policy_list *policy_list_find(const struct policy *policy, struct slice name)

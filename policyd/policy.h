@@ -12,6 +12,7 @@
 #include "common/rules/rules.h"
 #include "policyd/actions.h"
 #include "policyd/config.h"
+#include "policyd/facts/dnsbl_list.h"
 #include "policyd/facts/facts.h"
 #include "policyd/facts/geoip.h"
 #include "policyd/metrics.h"
@@ -37,6 +38,7 @@ struct policy_parts {
     struct policy_map *maps; /* config->map_count of them; the array is owned */
     struct shared *classes_file, *classes_live; /* struct classes; NULL: none */
     struct shared *live_rules; /* struct live_rules; NULL: none */
+    struct shared *dnsbls; /* struct dnsbl_set */
     struct geoip *geoip; /* NULL: no database configured */
 };
 

@@ -296,6 +296,25 @@ static bool load_classes(const struct loader *loader, struct policy_parts *parts
     return parts->classes_file != NULL;
 }
 
+/* ---- DNS lists ---- */
+
+static bool load_dnsbls(const struct loader *loader, struct policy_parts *parts)
+{
+    const struct policyd_config *config = loader->config;
+    const struct dnsbl_set *before =
+        loader->previous == NULL ? NULL : shared_get(loader->previous->parts.dnsbls);
+
+    for (size_t i = 0; i < config->dnsbl_count; i++)
+        if (dnsbl_name_is_taken(config->dnsbls[i].conf->name))
+            conf_error(loader->load->errors,
+                       conf_section_where(loader->load->conf, config->dnsbls[i].conf),
+                       "dnsbl.%.*s is a fact of all lists; give this one another name",
+                       SLICE_ARG(config->dnsbls[i].conf->name));
+    parts->dnsbls =
+        shared_new(dnsbl_set_new(config->dnsbls, config->dnsbl_count, before), dnsbl_set_free);
+    return parts->dnsbls != NULL;
+}
+
 /* ---- countries ---- */
 
 static bool load_geoip(const struct loader *loader, struct policy_parts *parts)
@@ -327,7 +346,7 @@ void *policy_load(const struct daemon_load *load)
 
     parts.limits = load_limits(&loader);
     if (parts.limits == NULL || !load_lists(&loader, &parts) || !load_classes(&loader, &parts) ||
-        !load_geoip(&loader, &parts)) {
+        !load_dnsbls(&loader, &parts) || !load_geoip(&loader, &parts)) {
         policy_parts_free(&parts);
         conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
         return NULL;

@@ -98,6 +98,7 @@ static struct dns *server_dns(struct worker *worker, const struct policyd_config
         .no_cache = config->dns_cache_size == 0,
         .cache_size = config->dns_cache_size,
         .timeout_ms = config->dns_timeout,
+        .in_flight_max = (size_t)config->dns_in_flight,
     };
     AUTO_BUF error = BUF_INIT(1024);
     struct dns *dns = dns_new(worker, &options, &error);

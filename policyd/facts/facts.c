@@ -16,6 +16,10 @@ static const char *const weekdays[] = { "mon", "tue", "wed", "thu", "fri", "sat"
 static const char *const continents[] = { "AF", "AN", "AS",   "EU",       "NA",
                                           "OC", "SA", "none", "unlisted", NULL };
 
+static const char *const mx_words[] = { "ok", "none", "null", "nxdomain", "private", "loop", NULL };
+static const char *const helo_words[] = { "ok", "mismatch", "none", "invalid", NULL };
+static const char *const rdns_words[] = { "verified", "unverified", "none", NULL };
+
 static bool is_country(struct slice literal)
 {
     if (slice_equal_nocase(literal, SLICE("none")) ||
@@ -105,6 +109,32 @@ const struct fact_type policyd_facts[] = {
     { "continent", VALUE_WORD, STAGE_ALL, continents, NULL, false, FACT_CONTINENT, "The client's continent." },
     { "asn", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_ASN,
       "The client's autonomous system number; empty when the database has none." },
+    { "sender_mx", VALUE_WORD, FROM_MAIL, mx_words, NULL, false, FACT_SENDER_MX,
+      "Can mail to the sender's domain be delivered: ok; none (no address), null (RFC 7505: it takes none), nxdomain "
+      "(no such domain), private (only addresses that the Internet does not reach), loop (only loopback). Empty for "
+      "bounces." },
+    { "sender_domain_exists", VALUE_BOOLEAN, FROM_MAIL, NULL, NULL, false, FACT_SENDER_DOMAIN_EXISTS,
+      "Whether the sender's domain is in the DNS at all. Empty for bounces." },
+    { "helo_dns", VALUE_WORD, FROM_HELO, helo_words, NULL, false, FACT_HELO_DNS,
+      "Does helo_name lead to the client: ok; mismatch (to other addresses), none (to no address), invalid (it is no "
+      "host name with a domain, or an address without brackets)." },
+    { "client_rdns", VALUE_WORD, STAGE_ALL, rdns_words, NULL, false, FACT_CLIENT_RDNS,
+      "Has the client's address a name, as Postfix found: verified (that leads back to it), unverified, none." },
+    { "recipient_mx", VALUE_WORD, ONE_RECIPIENT, mx_words, NULL, false, FACT_RECIPIENT_MX,
+      "The same as sender_mx for the recipient's domain: for mail that goes out." },
+    { "dnsbl.score", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_DNSBL_SCORE,
+      "The weights of all DNS lists of addresses that have the client, added up." },
+    { "dnsbl.zones", VALUE_TEXT, STAGE_ALL, NULL, NULL, false, FACT_DNSBL_ZONES,
+      "The names of these lists, separated by commas." },
+    { "dnsbl.text", VALUE_TEXT, STAGE_ALL, NULL, NULL, false, FACT_DNSBL_TEXT,
+      "What the DNS list that weighs most says about its entry (TXT), at most 200 bytes." },
+    { "dnsbl.*", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_DNSBL_WEIGHT,
+      "The weight that one DNS list gives; 0 when it does not list, empty when there was nothing to ask it." },
+    { "rhsbl.score", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_RHSBL_SCORE,
+      "The weights of all DNS lists of domains that have the sender's domain, the HELO name or the client's name, added "
+      "up; at stages before MAIL without those of senders." },
+    { "rhsbl.zones", VALUE_TEXT, STAGE_ALL, NULL, NULL, false, FACT_RHSBL_ZONES,
+      "The names of these lists, separated by commas." },
     { "limit.*.used", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_LIMIT_USED,
       "How much of a limit is used, for this request's key." },
     { "limit.*.left", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_LIMIT_LEFT,

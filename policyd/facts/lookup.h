@@ -8,6 +8,8 @@
 #include "policyd/policy.h"
 
 struct dns;
+struct dns_facts;
+struct dnsbl_check;
 struct lookup;
 struct spf_lookup;
 
@@ -24,13 +26,15 @@ struct fact_request {
     struct store *store;
     struct dns *dns; /* NULL: DNS facts are unknown */
     struct arena *arena;
-    uint64_t wall_ms;
+    uint64_t now_ms, wall_ms; /* when it began */
     /* Limits charged or exceeded by this very request; NULL: none yet. */
     const struct store_charge *charged;
     struct lookup *lookups; /* all of the request, ended ones too */
     enum { GEO_UNASKED, GEO_KNOWN, GEO_UNKNOWN } geo_state;
     struct geoip_record geo;
     struct spf_lookup *spf[2]; /* by enum spf_identity; NULL: not asked for yet */
+    struct dns_facts *dns_facts; /* see dns_facts.h; NULL: nothing asked for yet */
+    struct dnsbl_check *dnsbl_checks; /* by list; NULL: none yet */
     struct fact_cancel *cancels; /* what else is to be ended */
 };
 

@@ -2,6 +2,8 @@
 #include "policyd/facts/provider.h"
 
 #include "policyd/facts/country.h"
+#include "policyd/facts/dns_checks.h"
+#include "policyd/facts/dnsbl.h"
 #include "policyd/facts/limits.h"
 #include "policyd/facts/lists.h"
 #include "policyd/facts/spf.h"
@@ -29,6 +31,21 @@ enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
     case FACT_SPF_DOMAIN:
     case FACT_SPF_HEADER:
         return spf_fact(evaluation, slot, ref, out);
+    case FACT_SENDER_MX:
+    case FACT_SENDER_DOMAIN_EXISTS:
+    case FACT_HELO_DNS:
+    case FACT_RECIPIENT_MX:
+        return dns_check_fact(evaluation, slot, ref, out);
+    case FACT_CLIENT_RDNS:
+        client_rdns_fact(request->req, out);
+        return FETCH_KNOWN;
+    case FACT_DNSBL_SCORE:
+    case FACT_DNSBL_ZONES:
+    case FACT_DNSBL_TEXT:
+    case FACT_DNSBL_WEIGHT:
+    case FACT_RHSBL_SCORE:
+    case FACT_RHSBL_ZONES:
+        return dnsbl_fact(evaluation, slot, ref, out);
     default:
         break;
     }

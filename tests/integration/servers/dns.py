@@ -1,0 +1,119 @@
+"""A DNS server on loopback with made-up zones, which can be slow, silent or broken. Needs python3-dnslib."""
+import collections
+import socket
+import threading
+import time
+
+from dnslib import A, AAAA, MX, QTYPE, RCODE, RR, SOA, TXT, DNSRecord
+
+from .process import free_port
+
+DATA = {"A": A, "AAAA": AAAA, "TXT": lambda text: TXT(text.encode()),
+        "MX": lambda text: MX(text.split()[1], int(text.split()[0]))}
+
+
+class DNS:
+    """`zone` maps a name to {"A": [...], "MX": ["10 host"], ...}; "SERVFAIL" or "SILENT" instead of a dict does that, and
+    a name that begins with *. stands for all below it. Names without an entry do not exist."""
+
+    def __init__(self, zone=None, delay=0.0, ttl=60):
+        self.zone = {}
+        self.add(zone or {})
+        self.delay = delay
+        self.ttl = ttl
+        self.silent = False
+        self.questions = collections.Counter()
+        self.port = free_port()
+        self.lock = threading.Lock()
+        self.socket = None
+        self.start()
+
+    @property
+    def resolver(self):
+        return f"127.0.0.1@{self.port}"
+
+    def add(self, zone):
+        self.zone.update({name.lower(): records for name, records in zone.items()})
+
+    def start(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", self.port))
+        self.thread = threading.Thread(target=self.serve, args=(self.socket,), daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        if self.socket is not None:
+            self.socket.sendto(b"", ("127.0.0.1", self.port))  # ends serve()
+            self.thread.join(10)
+            self.socket.close()
+            self.socket = None
+
+    def serve(self, sock):
+        while True:
+            packet, client = sock.recvfrom(4096)
+            if not packet:
+                return
+            reply = self.answer(DNSRecord.parse(packet))
+            if reply is None or self.silent:
+                continue
+            if self.delay:
+                threading.Timer(self.delay, self.send, (sock, reply.pack(), client)).start()
+            else:
+                sock.sendto(reply.pack(), client)
+
+    def send(self, sock, packet, client):
+        if sock is self.socket:
+            sock.sendto(packet, client)
+
+    def find(self, name):
+        if name in self.zone:
+            return self.zone[name]
+        labels = name.split(".")
+        for cut in range(1, len(labels)):
+            records = self.zone.get(".".join(["*"] + labels[cut:]))
+            if records is not None:
+                return records
+        below = any(other.endswith("." + name) for other in self.zone)
+        return {} if below or name == "" else None
+
+    def answer(self, query):
+        name = str(query.q.qname).rstrip(".").lower()
+        kind = QTYPE[query.q.qtype]
+        self.questions[name, kind] += 1
+        reply = query.reply()
+        records = self.find(name)
+        if records == "SILENT":
+            return None
+        if records == "SERVFAIL":
+            reply.header.rcode = RCODE.SERVFAIL
+        elif records is None:
+            reply.header.rcode = RCODE.NXDOMAIN
+        else:
+            for text in records.get(kind, []):
+                reply.add_answer(RR(query.q.qname, query.q.qtype, ttl=self.ttl, rdata=DATA[kind](text)))
+        if not reply.rr and records != "SERVFAIL":
+            reply.add_auth(RR("test", QTYPE.SOA, ttl=self.ttl,
+                              rdata=SOA("ns.test", "root.test", (1, 60, 60, 60, self.ttl))))
+        return reply
+
+    def asked(self, name):
+        return sum(count for (asked, _), count in self.questions.items() if asked == name)
+
+    def wait_until_asked(self, name, timeout=5.0):
+        end = time.monotonic() + timeout
+        while not self.asked(name):
+            assert time.monotonic() < end, f"{name} was not asked for"
+            time.sleep(0.01)
+
+
+def address_list(zone, entries=None):
+    """A DNS list of addresses as RFC 5782 has it. `entries`: {address: {"A": [...]}}; reversed here."""
+    names = {f"2.0.0.127.{zone}": {"A": ["127.0.0.2"]}}
+    for address, records in (entries or {}).items():
+        names[".".join(reversed(address.split("."))) + "." + zone] = records
+    return names
+
+
+def domain_list(zone, entries=None):
+    return {f"test.{zone}": {"A": ["127.0.0.2"]}} | {f"{name}.{zone}": records
+                                                   for name, records in (entries or {}).items()}
