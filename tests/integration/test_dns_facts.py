@@ -4,6 +4,7 @@ import time
 import pytest
 
 from servers.dns import DNS, address_list, domain_list
+from servers.policy import attributes, encode
 from servers.process import wait_for
 
 SHOW = """
@@ -18,6 +19,12 @@ def dns():
     server = DNS()
     yield server
     server.stop()
+
+
+def said(policyd, text):
+    """Waits for a line of the log, which is written behind the answers; returns how often it is there."""
+    wait_for(lambda: text in policyd.log, f"the log says: {text}")
+    return policyd.log.count(text)
 
 
 @pytest.fixture
@@ -81,3 +88,239 @@ def test_domains_of_mail(show, dns, domain, word, exists):
     dns.add(MAIL)
     values = show("sender_mx sender_domain_exists recipient_mx")
     assert values(sender=f"a@{domain}", recipient=f"b@{domain}") == [word, exists, word]
+
+
+def test_the_null_sender_has_no_domain(show):
+    assert show("sender_mx sender_domain_exists")(sender="") == ["", ""]
+
+
+def test_only_ten_mx_hosts_are_looked_up(show, dns):
+    dns.add({"many.test": {"MX": [f"{i} h{i}.many.test" for i in range(40)]}, "h39.many.test": {"A": ["8.8.4.4"]}})
+    assert show("sender_mx")(sender="a@many.test") == "none"
+    assert dns.asked("h9.many.test") and not dns.asked("h10.many.test")
+
+
+@pytest.mark.parametrize("helo, word", [
+    ("mail.test", "ok"),
+    ("other.test", "mismatch"),
+    ("bare.test", "none"),
+    ("gone.test", "none"),
+    ("[192.0.2.10]", "ok"),
+    ("[192.0.2.11]", "mismatch"),
+    ("192.0.2.10", "invalid"),
+    ("localhost", "invalid"),
+    ("broken.test", "unknown"),
+])
+def test_helo_names(show, dns, helo, word):
+    dns.add(MAIL | {"mail.test": {"A": ["192.0.2.99", "192.0.2.10"]}, "other.test": {"A": ["192.0.2.99"]}})
+    assert show("helo_dns")(helo_name=helo) == word
+
+
+@pytest.mark.parametrize("name, reverse, word", [
+    ("mail.test", "mail.test", "verified"), ("unknown", "mail.test", "unverified"), ("unknown", "unknown", "none")])
+def test_names_of_clients(show, dns, name, reverse, word):
+    assert show("client_rdns")(client_name=name, reverse_client_name=reverse) == word
+    assert not [question for question in dns.questions if question[0]]  # Postfix has asked already
+
+
+# ---- lists ----
+
+LISTS = """
+[dnsbl one]
+zone = one.test
+replies = 127.0.0.[2..4]*3, 127.0.0.[10;11]*0.5
+
+[dnsbl good]
+zone = good.test
+replies = 127.0.[1..5].[0..3]*-4
+
+[dnsbl senders]
+zone = senders.test
+kind = sender_domain
+
+[dnsbl helos]
+zone = helos.test
+kind = helo
+replies = 127.0.1.[2..9]*2
+
+[dnsbl names]
+zone = names.test
+kind = reverse_name
+"""
+FACTS = "dnsbl.score dnsbl.zones rhsbl.score rhsbl.zones"
+REVERSED_SIX = ".".join(reversed("20010db8000000000000000000000025"))
+
+
+@pytest.fixture
+def lists(dns):
+    """The zones of LISTS; working, with some entries."""
+    dns.add(address_list("one.test", {
+        "192.0.2.2": {"A": ["127.0.0.2"], "TXT": ["Listed, see https://one.test/192.0.2.2 \x07\x1b{sender}" + "x" * 200]},
+        "192.0.2.3": {"A": ["127.0.0.2", "127.0.0.4", "127.0.0.10"]},
+        "192.0.2.4": {"A": ["127.0.0.99"]},
+        "192.0.2.5": {"A": ["127.0.0.3"]},
+    }))
+    dns.add({f"{REVERSED_SIX}.one.test": {"A": ["127.0.0.11"]}})
+    dns.add(address_list("good.test", {"192.0.2.5": {"A": ["127.0.3.1"]}}))
+    dns.add(domain_list("senders.test", {"bad.test": {"A": ["127.0.0.2"]}}))
+    dns.add(domain_list("helos.test", {"bad.helo.test": {"A": ["127.0.1.2"]}}))
+    dns.add(domain_list("names.test", {"bad.name.test": {"A": ["127.0.0.2"]}}))
+    return dns
+
+
+@pytest.mark.parametrize("changes, want", [
+    ({}, ["0", "", "0", ""]),
+    ({"client_address": "192.0.2.2"}, ["3", "one", "0", ""]),
+    ({"client_address": "192.0.2.3"}, ["3.5", "one", "0", ""]),
+    ({"client_address": "192.0.2.4"}, ["0", "", "0", ""]),
+    ({"client_address": "192.0.2.5"}, ["-1", "one, good", "0", ""]),
+    ({"client_address": "2001:db8::25"}, ["0.5", "one", "0", ""]),
+    ({"sender": "x@BAD.test"}, ["0", "", "1", "senders"]),
+    ({"sender": ""}, ["0", "", "0", ""]),
+    ({"sender": "x@bad.test", "helo_name": "bad.helo.test", "reverse_client_name": "bad.name.test"},
+     ["0", "", "4", "senders, helos, names"]),
+    ({"helo_name": "[192.0.2.2]", "reverse_client_name": "unknown"}, ["0", "", "0", ""]),
+])
+def test_lists(show, lists, changes, want):
+    assert show(FACTS, LISTS)(**changes) == want
+
+
+def test_one_list_by_name(show, lists):
+    values = show("dnsbl.one dnsbl.senders", LISTS)
+    assert values(client_address="192.0.2.2", sender="") == ["3", ""]
+    assert values(sender="a@bad.test") == ["0", "1"]
+    assert not lists.asked("2.2.0.192.good.test")  # nothing names it
+
+
+def test_the_text_of_a_listing_is_escaped_and_bounded(show, lists):
+    policyd = show("dnsbl.text", LISTS)
+    text = policyd(client_address="192.0.2.2")
+    assert text.startswith("Listed, see https://one.test/192.0.2.2 ") and "{sender}" in text
+    assert text.isprintable() and 150 < len(text) < 230
+    assert policyd(client_address="192.0.2.10") == ""
+    assert not lists.asked("10.2.0.192.one.test") or ("10.2.0.192.one.test", "TXT") not in lists.questions
+
+
+@pytest.mark.parametrize("entry", [["127.255.255.254"], ["127.0.0.1"], ["192.0.2.1"], ["127.0.0.2", "127.255.255.255"]])
+def test_an_error_lists_nobody_and_switches_the_list_off(show, lists, entry):
+    values = show(FACTS, LISTS, options=["dnsbl_retry=1s"])
+    lists.add(address_list("one.test", {"192.0.2.2": {"A": entry}}))
+    assert values(client_address="192.0.2.2")[0] == "0"  # the other list has answered
+    assert values(client_address="192.0.2.3")[0] == "0"
+    assert not lists.asked("3.2.0.192.one.test")
+    policyd = values.policyd
+    assert said(policyd, "DNS list one is switched off until it works: it answered") == 1
+    assert policyd.metric("gatehouse_dnsbl_off", list="one") == 1
+    assert policyd.metric("gatehouse_dnsbl_skipped_total", list="one") >= 2
+    wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "the list is tried again")
+    assert said(policyd, "DNS list one works again") == 1
+    assert policyd.metric("gatehouse_dnsbl_off", list="one") == 0
+    assert policyd.metric("gatehouse_dnsbl_listed_total", list="one") == 1
+
+
+def test_a_list_that_lists_everybody_lists_nobody(show, lists):
+    lists.add({"*.one.test": {"A": ["127.0.0.2"]}, "*.senders.test": {"A": ["127.0.0.2"]}})
+    values = show(FACTS, LISTS)
+    assert values(client_address="192.0.2.77", sender="a@any.test") == ["0", "", "0", ""]
+    said(values.policyd, "DNS list one is switched off until it works: it has an entry for 127.0.0.1")
+    said(values.policyd, "DNS list senders is switched off until it works: it has an entry for invalid")
+
+
+def test_a_list_without_its_test_entry_is_off(show, lists):
+    del lists.zone["2.0.0.127.one.test"]
+    values = show("dnsbl.one", LISTS)
+    assert values(client_address="192.0.2.2") == "unknown"
+    said(values.policyd, "it has no test entry, 127.0.0.2")
+    values.policyd.conf.write_text(values.policyd.conf.read_text().replace("one.test", "one.test\nself_test = no"))
+    values.policyd.restart()
+    assert values(client_address="192.0.2.2") == "3"
+
+
+def test_a_silent_list_does_not_list(show, lists):
+    lists.zone["2.2.0.192.one.test"] = "SILENT"
+    values = show(FACTS + " dnsbl.one", LISTS, options=["dns_timeout=300ms"])
+    started = time.monotonic()
+    assert values(client_address="192.0.2.2") == ["0", "", "0", "", "unknown"]
+    assert time.monotonic() - started < 1.5
+    assert values.policyd.metric("gatehouse_dnsbl_failures_total", list="one") == 1
+
+
+def test_without_the_allow_list_nobody_is_refused(show, lists):
+    lists.zone["5.2.0.192.good.test"] = "SERVFAIL"
+    lists.zone["2.2.0.192.good.test"] = "SERVFAIL"
+    values = show("dnsbl.score dnsbl.one", LISTS)
+    assert values(client_address="192.0.2.5") == ["unknown", "3"]
+
+
+def test_a_reload_keeps_what_is_known_of_a_list(show, lists):
+    lists.add(address_list("one.test", {"192.0.2.2": {"A": ["127.255.255.254"]}}))
+    values = show("dnsbl.one", LISTS)
+    assert values(client_address="192.0.2.2") == "unknown"
+    values.policyd.reload(values.policyd.conf.read_text() + "\n# another\n")
+    time.sleep(0.5)
+    assert values(client_address="192.0.2.3") == "unknown"
+    assert not lists.asked("3.2.0.192.one.test")
+    assert said(values.policyd, "is switched off") == 1
+
+
+# ---- waiting ----
+
+EIGHT = "".join(f"""
+[dnsbl l{i}]
+zone = l{i}.test
+""" for i in range(8))
+
+
+def test_eight_lists_and_checks_cost_about_one_lookup(show, dns):
+    for i in range(8):
+        dns.add(address_list(f"l{i}.test", {"192.0.2.2": {"A": ["127.0.0.2"]}}))
+    dns.add(MAIL | {"mail.test": {"A": ["192.0.2.2"]}})
+    values = show("dnsbl.score sender_mx recipient_mx helo_dns", EIGHT)
+    values(client_address="192.0.2.1")  # the lists are tested
+    dns.delay = 0.2
+    started = time.monotonic()
+    seen = values(client_address="192.0.2.2", helo_name="mail.test", sender="a@plain.test", recipient="b@null.test")
+    assert seen == ["8", "ok", "null", "ok"]
+    assert time.monotonic() - started < 2 * 0.2 + 0.3  # sender_mx has two steps
+
+
+TROUBLE = """
+budget = 1s
+
+[rule defers]
+when = sender_mx = nxdomain
+then = reject 5.1.8 Domain not found
+trouble = defer
+stage = rcpt
+
+[rule skips]
+when = dnsbl.score >= 1
+then = reject 5.7.1 Listed
+stage = data
+""" + LISTS
+
+
+def test_a_silent_resolver_keeps_the_budget_and_full_service_comes_back(start_policyd, lists):
+    lists.silent = True
+    policyd = start_policyd(TROUBLE, options=[f"resolver={lists.resolver}", "workers=1"])
+    started = time.monotonic()
+    assert policyd.ask(sender="a@gone.test").startswith("451 4.3.0 Temporary lookup problem")
+    assert policyd.ask("DATA", client_address="192.0.2.2") == "DUNNO"
+    assert time.monotonic() - started < 3
+    assert policyd.metric("gatehouse_policy_late_total") == 2
+    assert policyd.metric("gatehouse_policy_trouble_total") == 2
+    lists.silent = False
+    wait_for(lambda: policyd.ask(sender="a@gone.test").startswith("554 5.1.8"), "full service", timeout=3)
+    assert policyd.ask("DATA", client_address="192.0.2.2").startswith("554 5.7.1 Listed")
+
+
+def test_many_requests_at_once_with_a_dead_resolver(start_policyd, dns):
+    dns.stop()
+    policyd = start_policyd(TROUBLE, options=[f"resolver={dns.resolver}"])
+    clients = [policyd.client() for _ in range(50)]
+    started = time.monotonic()
+    for number, client in enumerate(clients):
+        client.send(encode(attributes(sender=f"a@d{number}.test", client_address=f"192.0.2.{number}")))
+    for client in clients:
+        assert b"Temporary lookup problem" in client.reply()
+    assert time.monotonic() - started < 3
