@@ -29,7 +29,6 @@ static struct metric metrics[] = {
 
 static struct dnsbl_series series_of(struct slice name)
 {
-    metrics_register(metrics, COUNT(metrics)); /* again changes nothing */
     return (struct dnsbl_series){
         .listed = metric_series(&metrics[LISTED], &name),
         .skipped = metric_series(&metrics[SKIPPED], &name),
@@ -98,6 +97,7 @@ struct dnsbl_set *dnsbl_set_new(const struct dnsbl_section *sections, size_t cou
 
     if (set == NULL)
         return NULL;
+    metrics_register(metrics, COUNT(metrics)); /* again changes nothing */
     set->lists = calloc(count + 1, sizeof *set->lists);
     for (size_t i = 0; set->lists != NULL && i < count; i++) {
         set->count++;

@@ -1,11 +1,15 @@
 """Facts from the DNS: sender and recipient domains, HELO names, block and allow lists; with resolvers that fail."""
+import subprocess
 import time
 
 import pytest
 
 from servers.dns import DNS, address_list, domain_list
 from servers.policy import attributes, encode
+from servers.policyd import PROGRAM
 from servers.process import wait_for
+
+pytestmark = pytest.mark.sanitized
 
 SHOW = """
 [rule show]
@@ -324,3 +328,23 @@ def test_many_requests_at_once_with_a_dead_resolver(start_policyd, dns):
     for client in clients:
         assert b"Temporary lookup problem" in client.reply()
     assert time.monotonic() - started < 3
+
+
+# ---- mistakes ----
+
+@pytest.mark.parametrize("section, where, text", [
+    ("[dnsbl a]\nzone = a.test\nreplies = 127.0.0.2*3, 127.0.0.[2-4]\n", "3:34", "a range is written with two dots, [2..11]"),
+    ("[dnsbl a]\nzone = a.test\nreplies = 127.0.0.1\n", "3:11", "127.0.0.1 and 127.255.255.0/24 tell of an error"),
+    ("[dnsbl a]\nzone = .a.test\n", "2:8", "a zone is written without a dot before it"),
+    ("[dnsbl a]\nzone = a.test\nkind = adress\n", "3:8", "address"),
+    ("[dnsbl score]\nzone = a.test\n", "1:2", "dnsbl.score is a fact of all lists"),
+    ("[dnsbl zen]\nzone = a.test\n[rule r]\nwhen = dnsbl.zem > 0\nthen = accept\n", "4:14",
+     'there is no dnsbl "zem"; did you mean "zen"'),
+    ("[rule r]\nwhen = sender_mx = nul\nthen = accept\n", "2:20", "null"),
+])
+def test_mistakes_are_told_with_their_place(workdir, section, where, text):
+    path = workdir / "mistake.conf"
+    path.write_text(section)
+    done = subprocess.run([PROGRAM, "-t", "-c", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    assert f"{path}:{where}: " in done.stdout + done.stderr and text in done.stdout + done.stderr, done.stdout + done.stderr

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from servers.dns import DNS, address_list
 from servers.policyd import PROGRAM, Policyd
 from servers.process import ROOT, wait_for
 
@@ -80,6 +81,12 @@ CASES = [
     Case("country-blocked", MX, r"554 5\.7\.1 Mail from your country is not accepted here, KP",
          {"client_address": "198.51.100.7"}, {"client_address": "192.0.2.7"},
          "list add country-block/example.org KP"),
+    Case("dns-lists", ("inbound",), r"554 5\.7\.1 Your address is on a block list, zen Listed since today",
+         {"client_address": "198.51.100.66"}, {"client_address": "198.51.100.67"}),
+    Case("sender-without-mx", ("inbound",), r"550 5\.1\.8 Your sender domain takes no mail, gone\.example nxdomain",
+         {"sender": "x@gone.example"}, {"sender": "x@mail.example"}),
+    Case("helo-without-address", ("inbound",), r"554 5\.7\.1 Your HELO name has no address, gone\.example",
+         {"helo_name": "gone.example"}, {"helo_name": "mail.example"}),
     Case("country-only", MX, r"554 5\.7\.1 Mail from your country is not accepted for this domain, KP",
          {"client_address": "198.51.100.7"}, {"client_address": "192.0.2.7"},
          "list add country-checked example.org", "list add country-only/example.org DE"),
@@ -259,7 +266,7 @@ def switched_on(sample, rule):
     def change(part):
         if f"[rule {rule}]" in part:
             part = part.replace("\nmode = shadow", "")
-        elif "#[list" not in part:
+        elif "#[list" not in part and "#[dnsbl" not in part:
             return part
         return EXAMPLE.sub("", part)
     return "\n\n".join(change(part) for part in paragraphs(text_of(sample)))
@@ -285,6 +292,15 @@ def shipped(workdir, country_database):
     yield get
     for policyd in started.values():
         policyd.stop()
+
+
+@pytest.fixture(scope="module")
+def resolver():
+    """The address of a name server that knows the DNS lists of the samples, and mail.example."""
+    zone = address_list("zen.spamhaus.org", {"198.51.100.66": {"A": ["127.0.0.2"], "TXT": ["Listed since today"]}})
+    server = DNS(zone | address_list("list.dnswl.org") | {"mail.example": {"A": ["8.8.4.4"]}})
+    yield server.resolver
+    server.stop()
 
 
 def check(*arguments):
@@ -318,11 +334,12 @@ def test_every_rule_and_limit_is_tested(sample):
 
 @pytest.mark.parametrize("sample, case", [pytest.param(sample, case, id=f"{sample}-{case.rule}")
                                           for case in CASES for sample in case.samples])
-def test_rule(sample, case, shipped, start_policyd, country_database):
+def test_rule(sample, case, shipped, start_policyd, country_database, resolver):
     policyd = shipped(sample)
     if not is_shipped_on(rules_of(text_of(sample))[case.rule]):
         assert case.asks(policyd, case.acts) == "DUNNO"  # nobody is surprised
-        policyd = start_policyd(switched_on(sample, case.rule), options=[f"geoip_database={country_database}"])
+        policyd = start_policyd(switched_on(sample, case.rule),
+                                options=[f"geoip_database={country_database}", f"resolver={resolver}"])
     for command in case.setup:
         policyd.gatectl(*command.split())
     wait_for(lambda: case.answers_well(policyd), f"{case.rule} answers; the log:\n{policyd.log[-2000:]}", timeout=3)
