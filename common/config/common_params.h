@@ -82,8 +82,8 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
       .doc = "How mailboxes appear in the decision log: in full, their domain alone, or as a "     \
              "hash." },                                                                      \
     { COMMON_PARAM(log_age), CONF_TIME, "7d", 0, 366 * DAY,                                        \
-      .doc = "How long decisions stay in the store's log, for gatectl why and tail; 0: until there " \
-             "are too many. Redis 6.2 or later." },                                                \
+      .doc = "How long decisions stay in Redis' log, for gatectl why and tail; 0: until there are "  \
+             "too many. Needs Redis 6.2. In memory the last 10,000 are kept." },                   \
     { COMMON_PARAM(budget), CONF_TIME, "5s", 100, 90 * SECOND, .live = true,                       \
       .doc = "For all lookups of one request together; what is known by then decides." },          \
     { COMMON_PARAM(memory_limit), CONF_SIZE, "256M", UINT64_C(16) << 20, UINT64_C(64) << 30,       \
