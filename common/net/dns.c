@@ -14,7 +14,7 @@
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 
-enum { PROBE_MS = 250 };
+enum { PROBE_MS = 250 }; /* of a probe, to the next one, and of a wait that is suspicious */
 
 struct dns {
     struct dns_probe probe; /* first member */
@@ -362,9 +362,14 @@ bool dns_ask_ptr(struct dns *dns, struct dns_ask *ask, const struct ip_address *
 
 void dns_abandon(struct dns_ask *ask)
 {
+    struct dns_question *question = ask->question;
+
     op_abandon(&ask->op);
-    if (ask->question != NULL)
-        ask_unlink(ask);
+    if (question == NULL)
+        return;
+    ask_unlink(ask);
+    if (now_ms(question->dns) - question->sent_ms >= PROBE_MS)
+        suspect(question->dns, question->sent_ms); /* whoever gave up has waited in vain so long */
 }
 
 /* ---- life ---- */

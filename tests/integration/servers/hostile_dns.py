@@ -13,7 +13,8 @@ from .zones import rdata
 class Query:
     """One question that came."""
 
-    def __init__(self, data, is_tcp):
+    def __init__(self, data, is_tcp, ttl=0):
+        self.ttl = ttl
         self.record = DNSRecord.parse(data)
         self.name = b".".join(self.record.q.qname.label).decode("latin-1").lower()
         self.type = QTYPE[self.record.q.qtype]
@@ -24,7 +25,7 @@ class Query:
         reply = self.record.reply()
         reply.header.rcode = rcode
         for kind, value in rows:
-            reply.add_answer(RR(self.record.q.qname, getattr(QTYPE, kind), rdata=rdata(kind, value), ttl=0))
+            reply.add_answer(RR(self.record.q.qname, getattr(QTYPE, kind), rdata=rdata(kind, value), ttl=self.ttl))
         return reply
 
     def packet(self, rows=(), rcode=RCODE.NOERROR):
@@ -69,11 +70,14 @@ class TcpServer(socketserver.ThreadingTCPServer):
 
 class HostileDns:
     """`names` is what it knows: name -> function of the Query that yields the packets to send. Other names do not exist;
-    those below a name `*.NAME` are answered by that. `asked` are the different (name, type) that came."""
+    those below a name `*.NAME` are answered by that. `asked` are the different (name, type) that came. While `answers` is
+    false nothing is answered, not even that it is there."""
 
     def __init__(self, names=None):
         self.names = names or {}
         self.asked = set()
+        self.answers = True
+        self.ttl = 0  # of what names say properly
         self.servers = []
         self.port = None
         self.start()
@@ -120,7 +124,9 @@ class HostileDns:
         return self.names.get(name)
 
     def answer(self, data, is_tcp):
-        query = Query(data, is_tcp)
+        query = Query(data, is_tcp, self.ttl)
+        if not self.answers:
+            return []
         if query.name == "":
             return [query.packet()]  # a probe: it is there
         self.asked.add((query.name, query.type))

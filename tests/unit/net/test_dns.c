@@ -582,6 +582,26 @@ static void is_back_when_a_silent_resolver_is(void **state)
     check_back_in_a_second(fixture, "plain0.example");
 }
 
+/* Requests have ended before their lookups: nothing has failed, only been waited for in vain. */
+static void notices_a_silent_resolver_when_lookups_are_given_up(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lookup lookup;
+    struct dns_status_report report;
+
+    use(fixture, (struct dns_options){ .timeout_ms = 5000 });
+    fixture->is_deaf = true;
+    start(fixture, &lookup, "plain0.example", RR_A);
+    run_for(fixture, 500);
+    dns_abandon(&lookup.ask);
+    fixture->waiting--;
+    run_for(fixture, 500);
+    dns_report(fixture->dns, &report);
+    assert_true(report.is_down);
+    fixture->is_deaf = false;
+    check_back_in_a_second(fixture, "plain0.example");
+}
+
 static void asks_again_what_is_still_waited_for(void **state)
 {
     struct fixture *fixture = *state;
@@ -752,6 +772,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_when_the_arena_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(is_back_when_a_refusing_resolver_is, setup, teardown),
         cmocka_unit_test_setup_teardown(is_back_when_a_silent_resolver_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(notices_a_silent_resolver_when_lookups_are_given_up, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(asks_again_what_is_still_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_its_cache_when_only_one_domain_is_silent, setup,
                                         teardown),
