@@ -68,7 +68,7 @@ count_failed() { # CONNECTIONS NUMBER
 declare -A rate p99 cpu # by NAME/CONNECTIONS: one number for each round
 measure() {
     local line
-    case $1 in redis | script) redis-cli -p "${port[store]}" flushdb >/dev/null ;; esac
+    case $1 in redis | script | grey-redis) redis-cli -p "${port[store]}" flushdb >/dev/null ;; esac
     if [ "$1" = script ]; then
         line=$(run_script "$2")
     else
@@ -158,6 +158,11 @@ END
 }
 limits >"$run/limits.conf"
 
+# The load has one sender domain, with ten lookups, and a HELO name for each user, with two.
+printf '%s\n' '[rule spf]' 'when = spf = pass' 'then = reject No' >"$run/spf-cached.conf"
+printf '%s\n' '[rule spf]' 'when = spf_helo = pass' 'then = reject No' >"$run/spf-uncached.conf"
+printf '%s\n' '[rule grey]' 'then = greylist 5m' 'stage = data' >"$run/grey.conf"
+
 # ---- the servers: those that are not asked cost nothing ----
 
 make -s all benches
@@ -202,6 +207,22 @@ for c in 1 16 128; do
 done
 for name in null empty rules limits redis; do stop $name; done
 
+# ---- SPF and greylisting ----
+
+port[names]=$(free_port)
+"$out/null_dns" "${port[names]}" &
+pid[names]=$!
+resolver="resolver=127.0.0.1@${port[names]}"
+start_policyd spf-cached spf-cached -o store=memory -o "$resolver"
+start_policyd spf-uncached spf-uncached -o store=memory -o "$resolver" -o dns_cache_size=0
+start_policyd grey-memory grey -o store=memory
+start_policyd grey-redis grey -o "store=redis://127.0.0.1:${port[store]}/0"
+for name in spf-cached spf-uncached grey-memory grey-redis; do
+    for c in 1 16; do measure $name $c; done
+    stop $name
+done
+stop names
+
 # ---- idle connections ----
 
 for c in 1000 10000; do
@@ -238,4 +259,6 @@ goal "3 limits in Redis: rate / the same script by redis-benchmark" "$(ratio "${
 goal "3 limits in Redis: p99 / the same script by redis-benchmark" "$(ratio "${p99[redis/16]}" "${p99[script/16]}")" '<=' 3
 goal "128 connections: requests without an answer" "${failed[128]}" '<=' 0
 goal "20 rules and lists: CPU us per request" "$(median "${cpu[rules/16]}")" '<=' 15
+goal "SPF, ten lookups from the cache: CPU us per request" "$(median "${cpu[spf-cached/16]}")" '<=' 100
+goal "SPF, two lookups over the network: requests/s" "$(median "${rate[spf-uncached/16]}")" '>=' 6000
 goal "10,000 idle connections: KiB each" "$idle" '<=' 4
