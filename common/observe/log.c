@@ -20,7 +20,7 @@
 enum {
     QUEUE_MAX = 8 << 20, /* bytes */
     BATCH_MAX = 4096, /* bytes of one write(): what a pipe takes whole */
-    REST_MS = 5,
+    REST_MS = 1,
     STUCK_MS = 1000, /* standard error that takes nothing for so long loses lines */
     CLOSE_MS = 1000,
     CHANGE_MS = 1000,
@@ -96,12 +96,17 @@ static bool write_all(int fd, struct slice bytes)
 /* As RFC 3339, in UTC. */
 static int put_time(struct buf *out, uint64_t wall_ms)
 {
+    /* Thousands of lines share a second; only the writer's thread is here. */
+    static char text[32];
+    static time_t shown = -1;
     time_t seconds = (time_t)(wall_ms / SECOND);
     struct tm tm;
-    char text[32];
 
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (seconds != shown) {
+        gmtime_r(&seconds, &tm);
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+        shown = seconds;
+    }
     return buf_printf(out, "%s.%03uZ", text, (unsigned)(wall_ms % SECOND));
 }
 
