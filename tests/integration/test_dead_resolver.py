@@ -86,7 +86,7 @@ def test_requests_are_decided_in_time_and_service_is_back(start_policyd, names, 
     for _ in range(20):
         assert ask(policyd) == "PREPEND X-SPF: pass"
         assert ask(policyd, "fail.example").startswith("550 5.7.23 SPF check failed")
-    assert policyd.metric("gatehouse_dns_down") == 0
+    wait_for(lambda: policyd.metric("gatehouse_dns_down") == 0, "every worker knows")
 
 
 def test_many_at_once_are_decided_in_time(start_policyd, names):
