@@ -160,13 +160,6 @@ static void bad_class(void *arg, const struct class_error *error)
     bad_value(live, live->read.fields[error->source].name, error->text);
 }
 
-static void classes_drop(void *object)
-{
-    struct classes *classes = object;
-
-    classes_free(&classes);
-}
-
 static void take_classes(struct live *live)
 {
     const struct store_read *read = &live->read;
@@ -177,7 +170,7 @@ static void take_classes(struct live *live)
     for (size_t i = 0; i < read->count; i++)
         sources[i] = (struct class_source){ read->fields[i].name, read->fields[i].text };
     struct shared *made =
-        shared_new(classes_new(sources, read->count, bad_class, live), classes_drop);
+        shared_new(classes_new(sources, read->count, bad_class, live), policy_classes_drop);
     if (made == NULL)
         return;
     shared_unref(&live->next.classes_live);

@@ -15,6 +15,13 @@ void live_rules_free(void *live_rules)
     free(rules);
 }
 
+void policy_classes_drop(void *object)
+{
+    struct classes *classes = object;
+
+    classes_free(&classes);
+}
+
 static struct list *list_keep(struct list *list)
 {
     return list == NULL ? NULL : list_share(list);

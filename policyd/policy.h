@@ -50,6 +50,9 @@ struct live_rules {
 };
 void live_rules_free(void *live_rules);
 
+/* Frees a struct classes: for shared_new(). */
+void policy_classes_drop(void *classes);
+
 struct policy_limit {
     const struct limit *limit;
     size_t key_slots[LIMIT_KEY_FACTS_MAX]; /* in policy.rules */

@@ -270,13 +270,6 @@ static void report_class(void *arg, const struct class_error *error)
                error->text);
 }
 
-static void classes_drop(void *object)
-{
-    struct classes *classes = object;
-
-    classes_free(&classes);
-}
-
 static bool load_classes(const struct loader *loader, struct policy_parts *parts)
 {
     const struct policyd_config *config = loader->config;
@@ -291,8 +284,8 @@ static bool load_classes(const struct loader *loader, struct policy_parts *parts
     for (size_t i = 0; i < members->count; i++)
         sources[i] = (struct class_source){ members->items[i].name, members->items[i].value };
     struct class_loader classes = { loader, sources };
-    parts->classes_file =
-        shared_new(classes_new(sources, members->count, report_class, &classes), classes_drop);
+    parts->classes_file = shared_new(classes_new(sources, members->count, report_class, &classes),
+                                     policy_classes_drop);
     return parts->classes_file != NULL;
 }
 
