@@ -1,0 +1,82 @@
+/* common/milter/message.h - one message as the MTA gave it to us: who sent it from where, the envelope, the header fields
+ * in order, the body. Filled by libmilter's thread stage by stage (milter.h); what is there does not change any more, so
+ * others may read it: the connection and envelope once the headers have ended, the header fields once they have ended, the
+ * body while it grows. Knows nothing of libmilter. */
+#ifndef GATEHOUSE_MILTER_MESSAGE_H
+#define GATEHOUSE_MILTER_MESSAGE_H
+
+#include "common/base/arena.h"
+#include "common/mail/ipnet.h"
+#include "common/milter/spool.h"
+
+/* Bounds; a message beyond them is refused (552 5.3.4), nothing is cut. */
+enum {
+    MESSAGE_RECIPIENTS_MAX = 50000,
+    MESSAGE_HEADERS_MAX = 50000, /* fields */
+    MESSAGE_HEADER_BYTES_MAX = 16 << 20,
+};
+
+/* What the connection says (the milter's connect and helo, and the macros then). Texts are absent when the MTA did not
+ * give them. */
+struct message_client {
+    struct slice name; /* client_name as verified by the MTA; "[192.0.2.1]" or absent without one */
+    struct ip_address address;
+    bool has_address; /* false: not SMTP (sendmail(1)), or a unix socket */
+    unsigned port; /* 0: not known */
+    struct slice helo;
+    struct slice daemon_name, daemon_address,
+        daemon_port; /* {daemon_name}, {daemon_addr}, {daemon_port} */
+    struct slice myhostname; /* j */
+    struct slice tls_version, tls_cipher, tls_cipher_bits, tls_cert_subject; /* {tls_version} ... */
+};
+
+struct message_recipient {
+    struct slice address; /* without <>; as the MTA gave it */
+    struct slice
+        normal; /* address_normal form: lower case domain ...; for look-ups and comparison */
+    struct slice *arguments; /* ESMTP parameters, NOTIFY=..., ORCPT=... */
+    size_t argument_count;
+};
+
+struct message_header {
+    struct slice name; /* as received */
+    /* All between the colon and the end of the field as received, leading blank included where the MTA gives it, folds as
+     * "\n" or "\r\n" with the blank after it. Without the last line end. */
+    struct slice value;
+};
+
+struct message {
+    struct arena *arena; /* owns all texts but the body */
+    struct message_client client; /* shared by the messages of a connection; copied */
+    struct slice queue_id; /* i; absent until the MTA has one */
+    struct slice sasl_username, sasl_method; /* {auth_authen}, {auth_type} */
+    struct slice sender; /* without <>; empty: the null sender */
+    struct slice sender_normal;
+    struct slice *sender_arguments; /* SIZE=..., BODY=8BITMIME, SMTPUTF8 */
+    size_t sender_argument_count;
+    bool is_smtputf8;
+    struct message_recipient *recipients; /* those accepted so far */
+    size_t recipient_count;
+    struct message_header *headers;
+    size_t header_count;
+    bool has_leading_space; /* values begin with what stood after the colon (SMFIP_HDR_LEADSPC) */
+    struct slice
+        head; /* the header section as it goes over the wire, CRLF line ends, with the blank line; set
+                          when the headers have ended */
+    struct spool *body; /* as received */
+    /* Atomic: the body is whole (set by libmilter's thread when it has ended). */
+    bool is_whole;
+};
+
+/* The message as bytes: `head`, then the body. message_size() so far; message_read() as spool_read(). Any thread, when the
+ * headers have ended. */
+uint64_t message_size(const struct message *message);
+int message_read(const struct message *message, uint64_t offset, size_t max, char *space,
+                 struct slice *out);
+bool message_is_whole(const struct message *message); /* any thread */
+
+/* The n-th field of this name (any case), counted from 1; NULL: there is none. */
+const struct message_header *message_header_find(const struct message *message, struct slice name,
+                                                 size_t n);
+
+#endif

@@ -1,0 +1,59 @@
+/* common/milter/milter.h - a milter: libmilter's callbacks turned into a few calls with a whole `struct message`. The only
+ * user of libmilter is this directory. One socket and one set of hooks in a process, as libmilter has it.
+ *
+ * Hooks run on libmilter's threads, those of one connection never at the same time. They may wait for work on a worker's
+ * loop (job.h), never for the network themselves. What a hook may see is what the MTA has told so far. */
+#ifndef GATEHOUSE_MILTER_MILTER_H
+#define GATEHOUSE_MILTER_MILTER_H
+
+#include "common/mail/reply.h"
+#include "common/milter/edits.h"
+#include "common/milter/message.h"
+#include "common/run/daemon.h"
+
+struct milter; /* opaque; one in a process */
+struct milter_session; /* opaque; one connection of the MTA */
+
+enum milter_action {
+    MILTER_CONTINUE,
+    MILTER_ACCEPT, /* this message (at connect: the connection) needs no more looking at */
+    MILTER_REJECT, /* 5NN; at recipient: this one only */
+    MILTER_TEMPFAIL, /* 4NN; at recipient: this one only */
+    MILTER_DISCARD, /* the message is taken and thrown away */
+};
+
+struct milter_reply {
+    enum milter_action action;
+    /* Of a refusal; code 0: 554 5.7.1 or 451 4.7.1. The text is escaped and bounded by milter.c. Borrowed. */
+    struct reply reply;
+};
+
+struct milter_hooks {
+    /* Each may be NULL: the MTA is not asked for more than is needed. `state` as set by milter_session_set_state(). */
+    struct milter_reply (*connect)(struct milter_session *session);
+    struct milter_reply (*helo)(struct milter_session *session);
+    struct milter_reply (*sender)(struct milter_session *session); /* MAIL: the message begins */
+    struct milter_reply (*recipient)(struct milter_session *session, size_t n);
+    struct milter_reply (*headers)(struct milter_session *session); /* they have ended */
+    /* More of the body is in the message's spool; never waits for anything. */
+    void (*body)(struct milter_session *session);
+    /* The message is whole. `edits` (empty) is carried out unless it is refused or discarded. */
+    struct milter_reply (*end)(struct milter_session *session, struct edits *edits);
+    /* What `end` decided has been sent (ok), or could not be (the MTA will not take it as decided). */
+    void (*sent)(struct milter_session *session, bool ok);
+    /* The message is over, however it ended: the last call with it. */
+    void (*message_gone)(struct milter_session *session);
+    void (*disconnect)(struct milter_session *session);
+};
+
+/* The connection. */
+struct worker *milter_session_worker(const struct milter_session *session); /* its jobs run there */
+const struct message_client *milter_session_client(const struct milter_session *session);
+void *milter_session_state(const struct milter_session *session); /* the daemon's own */
+void milter_session_set_state(struct milter_session *session, void *state);
+/* The message under way; NULL between messages. */
+struct message *milter_session_message(const struct milter_session *session);
+/* Tells the MTA that we are still working, so that its time-out begins anew; only in `end`. */
+void milter_session_progress(struct milter_session *session);
+
+#endif

@@ -1,0 +1,63 @@
+/* contentd/scanners/scanner.h - what a scanner is. One file for each kind implements `struct scanner_kind`; scan.c starts
+ * those that the recipients' chains name side by side on a worker's loop, and nothing in them blocks.
+ *
+ * A partial, late, garbled, contradictory or missing answer is FINDING_TROUBLE, never FINDING_CLEAN: a finding is CLEAN only
+ * when the whole message has been sent and the whole, well-formed answer has been read. */
+#ifndef GATEHOUSE_CONTENTD_SCANNER_H
+#define GATEHOUSE_CONTENTD_SCANNER_H
+
+#include "common/config/conf_errors.h"
+#include "common/milter/message.h"
+#include "common/run/worker.h"
+#include "contentd/finding.h"
+
+enum scanner_trouble {
+    SCANNER_TEMPFAIL,
+    SCANNER_ACCEPT,
+    SCANNER_QUARANTINE
+}; /* settings `trouble`, `oversize` */
+
+/* [scanner NAME] as configured; immutable, shared by all workers. */
+struct scanner {
+    struct slice name; /* NAME, also of the facts NAME.result, NAME.score, NAME.virus */
+    const struct scanner_kind *kind;
+    const struct backend
+        *backend; /* its addresses, with their health: backend.h; shared by the workers */
+    uint64_t connect_timeout_ms, scan_timeout_ms;
+    uint64_t size_max; /* bytes of message; larger ones are not sent: `oversize`. 0: no limit */
+    enum scanner_trouble trouble, oversize;
+    double weight; /* its score counts so many times; 0: not at all */
+    struct slice path; /* ICAP service, rspamd path; absent: the kind's own */
+    struct slice user; /* spamd: the user, `{recipient}` or a name; absent: none */
+    struct slice password; /* rspamd's; absent: none */
+};
+
+/* One scan: one scanner, one message. */
+struct scan_request {
+    struct worker *worker;
+    struct arena *arena; /* of the message's scans; what the finding needs is put there */
+    const struct message *message; /* body still growing; is_whole says when it has ended */
+    const struct scanner *scanner;
+    /* Called once, from the loop, never from inside start(); the scan is gone then. The finding is borrowed for the call, its
+     * texts live in `arena`. */
+    void (*done)(void *owner, const struct scanner *scanner, const struct finding *finding);
+    void *owner;
+};
+
+struct scan; /* opaque; each kind's own */
+
+struct scanner_kind {
+    const char *name; /* `clamd` */
+    const char *doc; /* one sentence */
+    bool streams; /* may start before the body is whole */
+    bool is_antivirus; /* rules of thumb and `skip` warnings: what finds malware */
+    /* The headers have ended (streams), or the message is whole. NULL: out of memory. */
+    struct scan *(*start)(const struct scan_request *request);
+    void (*more)(struct scan *scan); /* more of the body is there, or it is whole now; optional */
+    void (*abandon)(
+        struct scan *scan); /* nobody wants it any more: closes, frees; `done` is not called */
+};
+
+extern const struct scanner_kind clamd_kind, spamd_kind, rspamd_kind, icap_kind, milter_kind;
+
+#endif
