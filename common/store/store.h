@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/limits/limit.h"
+#include "common/store/transaction.h"
 
 struct store; /* opaque; made by its back end: store_memory_open(), store_redis_new() */
 void store_free(struct store **store); /* NULL-safe; clears *store; abandon its calls before */
@@ -19,6 +20,8 @@ enum {
     STORE_FIELD_MAX = 512, /* bytes of a field's name: a mailbox and a prefix fit */
     STORE_TEXT_MAX = 64 << 10, /* bytes of a field's text */
     STORE_LOG_LINE_MAX = 4096, /* bytes of a decision line; longer ones are cut */
+    STORE_LEASE_SUBJECTS_MAX = 8, /* subjects of one connection */
+    STORE_TX_FOUND_MAX = 16, /* records of one queue id */
 };
 
 enum store_result {
@@ -34,6 +37,13 @@ struct store_call {
     void *pending; /* the store's own; NULL when nothing is under way */
 };
 void store_abandon(struct store *store, struct store_call *call); /* ends it without done */
+
+/* A transaction record to be written. All borrowed until the call is done. */
+struct store_record {
+    const struct transaction_key *key; /* where */
+    const struct transaction_key *early; /* a record that becomes part of it and ends; NULL: none */
+    const struct transaction *transaction; /* what is absent in it stays as it is */
+};
 
 /* One limit of one request. `fields` from limit_candidates(), `subject` from limit_key() or limit_subject(). The same
  * limit and subject may occur twice; both amounts count. */
@@ -64,10 +74,14 @@ struct store_charge {
     struct limit_use *uses;
     size_t use_count;
     bool peek; /* only read: `used`, `rate` and `free_ms` are filled in, nothing is remembered */
+    /* Written in the same step, with what was charged, if Redis admits the charge, and not again when it is repeated;
+     * NULL: none. Of use where store_is_shared(). */
+    const struct store_record *record;
     /* out */
     bool admitted;
     size_t over; /* index of the first use exceeded, when not admitted */
     bool repeated;
+    bool is_recorded; /* `record` is written */
 };
 bool store_charge(struct store *store, struct store_charge *charge);
 
@@ -101,6 +115,103 @@ struct store_greylist {
     bool is_crowded; /* it shares an entry */
 };
 bool store_greylist(struct store *store, struct store_greylist *greylist);
+
+/* ---- transaction records (gh:tx:, transaction.h): written by policyd, read by the daemons behind it ----
+ *
+ * All of these end within the deadline of a request (100 ms), and fail (STORE_FAILED: unknown) without an answer in time;
+ * nothing is repeated or made up for later. A call that has ended well is seen by every call that begins after it, on
+ * every host. A store in memory is one process's own: there nothing is written and nothing found, TX_NOT_SHARED. */
+enum tx_state {
+    TX_NOT_SHARED, /* a store in memory: nobody but this process could have written it */
+    TX_NONE, /* there is no such record (any more), or it is that of another sender */
+    TX_FOUND, /* read, written, changed */
+};
+/* Do all daemons see the same? Constant. */
+bool store_is_shared(const struct store *store);
+
+/* Writes what is known into the record, which need not be there; charges are added to those that are. */
+struct store_tx_write {
+    struct store_call call;
+    struct store_record record;
+    enum tx_state state; /* out */
+};
+bool store_tx_write(struct store *store, struct store_tx_write *write);
+
+/* `sender` from transaction_sender(); absent: any. */
+struct store_tx_read {
+    struct store_call call;
+    const struct transaction_key *key;
+    struct slice sender;
+    struct arena *arena;
+    /* out */
+    enum tx_state state;
+    struct transaction transaction; /* TX_FOUND: in `arena` */
+};
+bool store_tx_read(struct store *store, struct store_tx_read *read);
+
+/* Says what `by` (letters, at most 16) has decided, in the record if there is one: in place of what it said before. */
+struct store_tx_update {
+    struct store_call call;
+    const struct transaction_key *key;
+    struct slice sender; /* as above */
+    struct slice by, verdict;
+    enum tx_state state; /* out */
+};
+bool store_tx_update(struct store *store, struct store_tx_update *update);
+
+/* Gives back what the record says was charged, to the same buckets: once, whoever asks on whichever host, and never more
+ * than is there. Says the verdict in the same step (`by` absent: none). A local copy of the counters keeps the charges. */
+struct store_refund {
+    struct store_call call;
+    const struct transaction_key *key;
+    struct slice sender; /* as above */
+    struct slice by, verdict;
+    /* out */
+    enum tx_state state;
+    bool is_repeated; /* it was given back before: not again */
+    uint64_t uses; /* charges given back; 0: nothing was charged, or its windows are over */
+};
+bool store_refund(struct store *store, struct store_refund *refund);
+
+/* All records of a queue id (`gatectl why`): looks through the keys of Redis, for seconds if there are millions. */
+struct store_tx_found {
+    struct slice key; /* with gh: */
+    struct transaction transaction;
+};
+struct store_tx_find {
+    struct store_call call;
+    struct slice queue_id;
+    struct arena *arena;
+    /* out */
+    enum tx_state state; /* TX_FOUND: at least one */
+    struct store_tx_found *found;
+    size_t count; /* at most STORE_TX_FOUND_MAX */
+};
+bool store_tx_find(struct store *store, struct store_tx_find *find);
+
+/* ---- connections at the same time (gh:conn:): how many there are per subject, over all hosts ----
+ *
+ * From store_lease_open() on a connection counts in each of its subjects until store_lease_close(), on any store of the
+ * process. The store keeps the process's counts, tells Redis each change and renews them there every few seconds; what a
+ * process that died has left ends after STORE_LEASE_MS. In memory, and without Redis (degraded), the process's own
+ * connections are all that is known. At most STORE_LEASES_MAX subjects are counted at the same time, further ones are not
+ * (and that is counted). */
+#define STORE_LEASE_MS (15 * SECOND)
+#define STORE_LEASE_RENEW_MS (5 * SECOND)
+#define STORE_LEASES_MAX 65536u
+struct store_lease {
+    struct store_call call; /* of opening */
+    /* From limit_subject(), each at most once; borrowed until it is closed. */
+    const struct slice *subjects;
+    size_t count; /* at most STORE_LEASE_SUBJECTS_MAX */
+    /* out, by subject: connections with this one; 0: not counted, for want of room */
+    uint64_t totals[STORE_LEASE_SUBJECTS_MAX];
+    unsigned held; /* the store's own: which subjects count */
+};
+/* It counts from the start of this call on, whatever comes of it. Fails only when no subject can be counted. */
+bool store_lease_open(struct store *store, struct store_lease *lease);
+/* Ends the call as well if it is under way. Closing one that is not open does nothing. */
+void store_lease_close(struct store *store, struct store_lease *lease);
 
 /* Values of some fields of one hash (a per-recipient list): texts[i] absent when the field is not there. */
 struct store_fetch {
