@@ -41,6 +41,7 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 COMMON_C := $(call sources,common)
 POLICYD_C := $(call sources,policyd)
 GATECTL_C := $(call sources,gatectl)
+CONTENTD_C := $(call sources,contentd)
 LUA := $(wildcard common/store/*.lua)
 LUA_H := $(patsubst common/store/%.lua,$(B)/gen/%.lua.h,$(LUA))
 FAKES_C := $(call sources,tests/fakes)
@@ -48,6 +49,7 @@ FAKES_C := $(call sources,tests/fakes)
 LIB := $(B)/libgatehouse.a
 LIBPOLICYD := $(B)/libpolicyd.a
 LIBGATECTL := $(B)/libgatectl.a
+LIBCONTENTD := $(B)/libcontentd.a
 LIBFAKES := $(B)/libfakes.a
 PROGRAMS := $(if $(wildcard policyd/main.c),$(B)/bin/gatehouse-policyd) $(if $(wildcard gatectl/main.c),$(B)/bin/gatectl)
 
@@ -74,6 +76,7 @@ $(B)/obj/%.o: %.c | $(LUA_H)
 $(LIB): $(call objects,$(COMMON_C))
 $(LIBPOLICYD): $(call objects,$(filter-out policyd/main.c,$(POLICYD_C)))
 $(LIBGATECTL): $(call objects,$(filter-out gatectl/main.c,$(GATECTL_C)))
+$(LIBCONTENTD): $(call objects,$(filter-out contentd/main.c,$(CONTENTD_C)))
 $(LIBFAKES): $(call objects,$(FAKES_C))
 $(B)/%.a:
 	@mkdir -p $(@D)
@@ -87,17 +90,17 @@ $(B)/bin/%:
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # A unit test may use the insides of the programs, never their main().
-$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGATECTL) $(LIB)
+$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lspf2
 # What integration tests run beside the real programs.
-$(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIB)
+$(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBGATECTL) $(LIB)
+$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
