@@ -6,22 +6,13 @@
 #define CONF_STRUCT struct rule_section
 /* clang-format off */
 static const struct conf_param rule_params[] = {
-    { PARAM(when), CONF_TEXT, "", 0, 0, .live = true, .example = "country in (KP, RU) and sasl_username is empty",
-      .doc = "The condition. Without one the rule always applies." },
-    { PARAM(then), CONF_TEXT, NULL, 1, 0, .live = true,
-      .example = "reject 5.7.1 Mail from this country is not accepted here",
-      .doc = "The action. Final ones end the evaluation: accept, reject, defer, hold, discard, redirect, filter, "
-             "restrict. The others go on: limit, greylist, score, prepend, bcc, warn. Texts may contain {fact}." },
-    { PARAM(order), CONF_TEXT, "", 0, 0, .live = true, .example = "300",
-      .doc = "Rules run in ascending order. Without one: that of the rule before it plus 100; the first gets 100." },
-    { PARAM(mode), CONF_TEXT, "", 0, 0, .live = true, .example = "shadow",
-      .doc = "enforce (default), or shadow: the rule only logs and counts what it would have done." },
-    { PARAM(trouble), CONF_TEXT, "", 0, 0, .live = true, .example = "defer",
-      .doc = "What happens when the condition cannot be decided because a lookup failed: skip (default), match (the "
-             "action runs) or defer (451 4.3.0 Temporary lookup problem)." },
-    { PARAM(stage), CONF_TEXT, "", 0, 0, .live = true, .example = "rcpt",
-      .doc = "At which stages of the SMTP session the rule runs: any, or some of connect helo mail rcpt data "
-             "end-of-message. Never where a fact that it names does not exist." },
+    RULE_PARAMS("country in (KP, RU) and sasl_username is empty",
+                "reject 5.7.1 Mail from this country is not accepted here",
+                "The action. Final ones end the evaluation: accept, reject, defer, hold, discard, redirect, filter, "
+                "restrict. The others go on: limit, greylist, score, prepend, bcc, warn. Texts may contain {fact}.",
+                "rcpt",
+                "At which stages of the SMTP session the rule runs: any, or some of connect helo mail rcpt data "
+                "end-of-message. Never where a fact that it names does not exist."),
 };
 /* clang-format on */
 #undef CONF_STRUCT
@@ -48,29 +39,6 @@ static const struct conf_param limit_params[] = {
       .doc = "Another rate for each value of the key in this domain or below it." },
     { PARAM_AS("rate.class.*", rate_class), CONF_PAIRS, .live = true, .example = "unlimited",
       .doc = "Another rate for each member of a class; see [classes]." },
-};
-/* clang-format on */
-#undef CONF_STRUCT
-
-#define CONF_STRUCT struct list_section
-/* clang-format off */
-static const struct conf_param list_params[] = {
-    { PARAM(entries), CONF_LIST, "", 0, 0, .live = true, .example = "192.0.2.0/24, .example.com, !good.example.com",
-      .doc = "Addresses and networks, domains (.example.com: it and all below), mailboxes, or words. The most "
-             "specific entry counts; one that begins with ! is an exception." },
-    { PARAM(file), CONF_PATH, "", 0, 0, .live = true, .example = "/etc/gatehouse/lists/blocked",
-      .doc = "More entries, one a line; read again when the file changes." },
-};
-/* clang-format on */
-#undef CONF_STRUCT
-
-#define CONF_STRUCT struct map_section
-/* clang-format off */
-static const struct conf_param map_params[] = {
-    { PARAM_AS("entry.*", entry), CONF_PAIRS, .live = true, .example = "alice@example.com, sales@example.com",
-      .doc = "The values of one key." },
-    { PARAM(file), CONF_PATH, "", 0, 0, .live = true, .example = "/etc/postfix/sender_login_maps",
-      .doc = "More entries in Postfix's form, `key value, value`; read again when the file changes." },
 };
 /* clang-format on */
 #undef CONF_STRUCT
@@ -152,20 +120,12 @@ static const struct conf_param params[] = {
 
 /* clang-format off */
 static const struct conf_kind kinds[] = {
-    { "rule", true, PARAMS(rule_params), SECTIONS(struct rule_section, rules, rule_count),
-      "A rule: when its condition holds, its action is taken. Rules run in order, the first final action ends.",
-      "[rule blocked]\nwhen = client_address in list:blocked\nthen = reject 5.7.1 Access denied\n" },
+    RULE_KIND(rule_params),
     { "limit", true, PARAMS(limit_params), SECTIONS(struct limit_section, limits, limit_count),
       "A limit; rules name it in their action (then = limit NAME).",
       "[limit user-hourly]\nkey = sasl_username\ncount = recipients\nrate = 200/1h\n" },
-    { "list", true, PARAMS(list_params), SECTIONS(struct list_section, lists, list_count),
-      "A list; conditions ask it (client_address in list:NAME). Entries in the store's live list of the same name, "
-      "gh:list:NAME, come on top.",
-      "[list blocked]\nentries = 192.0.2.0/24\n" },
-    { "map", true, PARAMS(map_params), SECTIONS(struct map_section, maps, map_count),
-      "A map from one mailbox or domain to several values (sasl_username in map:NAME/{sender}). Entries in gh:map:NAME "
-      "come on top.",
-      "[map owners]\nfile = /etc/postfix/sender_login_maps\n" },
+    LIST_KIND,
+    MAP_KIND,
     { "dnsbl", true, PARAMS(dnsbl_params), SECTIONS(struct dnsbl_section, dnsbls, dnsbl_count),
       "A DNS list, of spammers or of the trusted (RFC 5782). Rules ask dnsbl.score or rhsbl.score (all lists of addresses, of "
       "domains), or one list, dnsbl.NAME. One that gives errors or lists everybody is switched off until it works again.",

@@ -4,28 +4,12 @@
 #define GATEHOUSE_POLICYD_CONFIG_H
 
 #include "common/config/common_params.h"
-
-struct rule_section {
-    const struct conf_section *conf;
-    struct slice when, then, order, mode, trouble, stage; /* absent: not given */
-};
+#include "common/policy/sections.h"
 
 struct limit_section {
     const struct conf_section *conf;
     struct slice key, count, rate, charge, over;
     struct conf_pairs rate_user, rate_domain, rate_class;
-};
-
-struct list_section {
-    const struct conf_section *conf;
-    struct conf_list entries;
-    struct slice file;
-};
-
-struct map_section {
-    const struct conf_section *conf;
-    struct conf_pairs entry;
-    struct slice file;
 };
 
 /* In the order of the words. */
@@ -58,14 +42,9 @@ struct policyd_config {
     uint64_t dns_in_flight;
     uint64_t dnsbl_retry; /* ms */
     uint64_t idle_timeout, request_timeout; /* ms */
-    const struct rule_section *rules;
-    size_t rule_count;
+    struct policy_sections sections;
     const struct limit_section *limits;
     size_t limit_count;
-    const struct list_section *lists;
-    size_t list_count;
-    const struct map_section *maps;
-    size_t map_count;
     const struct dnsbl_section *dnsbls;
     size_t dnsbl_count;
     const struct classes_section *classes; /* none or one */

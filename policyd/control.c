@@ -2,84 +2,12 @@
 #include "policyd/control.h"
 
 #include "common/control/control_http.h"
-#include "common/live/rule_text.h"
 #include "common/rules/trace.h"
 #include "policyd/inquiry.h"
 
 enum { EXPLAIN_MEMORY_MAX = 8 << 20 };
 
 /* ---- the configuration in force, as the generic part sees it ---- */
-
-static bool name_is_declared(const void *context, const char *kind, struct slice name)
-{
-    const struct policy *policy = context;
-
-    if (strcmp(kind, "list") == 0)
-        return policy_list_find(policy, name) != NULL;
-    if (strcmp(kind, "map") == 0)
-        return policy_map_find(policy, name) != NULL;
-    return policy_limit_find(policy, name) != NULL;
-}
-
-static struct slice declared_name_at(const void *context, const char *kind, size_t n)
-{
-    const struct policy *policy = context;
-
-    return policy->schema.name_at(policy->schema.context, kind, n);
-}
-
-struct first_error {
-    bool is_set;
-    struct rule_error error;
-};
-
-static void keep_first(void *arg, const struct rule_error *error)
-{
-    struct first_error *first = arg;
-
-    if (first->is_set || error->is_warning)
-        return;
-    first->is_set = true;
-    first->error = *error;
-}
-
-static bool rule_compiles(const void *context, struct slice name, struct slice text,
-                          const char **where, size_t *offset, char error[200])
-{
-    static const char *const fields[] = {
-        [RULE_NAME] = "name",
-        [RULE_WHEN] = "when",
-        [RULE_THEN] = "then",
-        [RULE_ORDER] = "order",
-        [RULE_MODE] = "mode",
-        [RULE_STAGE] = "stage",
-        [RULE_TROUBLE_FIELD] = "trouble",
-    };
-    const struct policy *policy = context;
-    struct arena *arena = arena_new(EXPLAIN_MEMORY_MAX);
-    struct live_rule_error text_error;
-    struct first_error first = { .is_set = false };
-    struct live_rule rule;
-    bool ok = false;
-
-    if (arena != NULL && live_rule_parse(name, text, arena, &rule, &text_error)) {
-        struct rule_set *set = rule_set_new(&policy->schema, &rule.source, 1,
-                                            &(struct rule_errors){ keep_first, &first });
-        ok = set != NULL && !first.is_set;
-        rule_set_free(&set);
-        if (first.is_set) {
-            *where = fields[first.error.field];
-            *offset = first.error.offset;
-            snprintf(error, 200, "%s", first.error.text);
-        }
-    } else if (arena != NULL) {
-        *where = "text";
-        *offset = text_error.offset;
-        snprintf(error, 200, "%s", text_error.text);
-    }
-    arena_free(&arena);
-    return ok;
-}
 
 static void control_hold(void *context, struct control_view *out)
 {
@@ -91,7 +19,7 @@ static void control_hold(void *context, struct control_view *out)
         .limits = shared_get(policy->parts.limits),
         .file_classes = shared_get(policy->parts.classes_file),
         .live_classes = shared_get(policy->parts.classes_live),
-        .names = { name_is_declared, declared_name_at, rule_compiles, policy },
+        .names = rule_book_names(&policy->schema),
         .held = snapshot,
     };
 }
@@ -119,7 +47,8 @@ static void add_status(void *context, json_t *status)
                         json_integer((json_int_t)daemon_connections(daemon)));
     json_object_set_new(status, "requests",
                         json_integer((json_int_t)metric_read(metrics->requests)));
-    json_object_set_new(status, "rules", json_integer((json_int_t)rule_set_count(policy->rules)));
+    json_object_set_new(status, "rules",
+                        json_integer((json_int_t)rule_set_count(policy->book.rules)));
     json_object_set_new(status, "limits", json_integer((json_int_t)policy->limit_count));
     json_object_set_new(
         status, "mode",
@@ -142,7 +71,7 @@ static const char *const trouble_words[] = {
 
 static json_t *rule_json(const struct policy *policy, size_t n)
 {
-    struct rule_info rule = rule_set_info(policy->rules, n);
+    struct rule_info rule = rule_set_info(policy->book.rules, n);
     bool is_shadow = rule.mode == RULE_SHADOW;
     char stages[STAGES_TEXT_MAX + 1];
 
@@ -152,7 +81,7 @@ static json_t *rule_json(const struct policy *policy, size_t n)
                      "stages", control_text(stages_print(rule.stages, stages)), "origin",
                      rule.is_live ? "live" : "file", "matches",
                      (json_int_t)metric_read(
-                         (is_shadow ? policy->rule_shadow_matches : policy->rule_matches)[n]),
+                         (is_shadow ? policy->book.shadow_matches : policy->book.matches)[n]),
                      "when", control_text(rule.when.ptr == NULL ? SLICE("") : rule.when), "then",
                      control_text(rule.then));
 }
@@ -162,7 +91,7 @@ static void serve_rules(struct server *server, struct control_request *request)
     const struct policy *policy = server_policy(server);
     json_t *rules = json_array();
 
-    for (size_t n = 0; n < rule_set_count(policy->rules); n++)
+    for (size_t n = 0; n < rule_set_count(policy->book.rules); n++)
         json_array_append_new(rules, rule_json(policy, n));
     request->reply(request, 200, json_pack("{s:o}", "rules", rules));
 }

@@ -22,7 +22,7 @@ static void shadow_print(struct buf *out, const struct decided *decided)
 {
     for (size_t i = 0; i < decided->verdict->shadow_count; i++) {
         const struct action *action = &decided->verdict->shadow[i];
-        struct slice rule = rule_set_info(decided->policy->rules, action->rule).name;
+        struct slice rule = rule_set_info(decided->policy->book.rules, action->rule).name;
         if (buf_printf(out, "%s%.*s:%s", i > 0 ? "," : "", SLICE_ARG(rule), action->type->name))
             return;
     }
@@ -33,7 +33,7 @@ static void trouble_print(struct buf *out, const struct decided *decided)
 {
     for (size_t i = 0; i < decided->verdict->troubled_count; i++) {
         struct slice rule =
-            rule_set_info(decided->policy->rules, decided->verdict->troubled[i]).name;
+            rule_set_info(decided->policy->book.rules, decided->verdict->troubled[i]).name;
         if (buf_printf(out, "%s%.*s", i > 0 ? "," : "", SLICE_ARG(rule)))
             return;
     }

@@ -264,8 +264,8 @@ static struct inquiry *inquiry_begin(struct server *server, const struct policy_
         .wall_ms = clock->wall_ms(clock),
     };
     if (!request_copy(inquiry, req) ||
-        !evaluation_init(&inquiry->evaluation, inquiry->policy->rules, req->stage, inquiry->arena,
-                         fact_provide)) {
+        !evaluation_init(&inquiry->evaluation, inquiry->policy->book.rules, req->stage,
+                         inquiry->arena, fact_provide)) {
         inquiry_release(inquiry);
         return NULL;
     }

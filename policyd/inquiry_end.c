@@ -6,7 +6,7 @@
 
 static struct slice rule_that_spoke(const struct inquiry *inquiry, const struct action *spoken)
 {
-    const struct rule_set *rules = inquiry->policy->rules;
+    const struct rule_set *rules = inquiry->policy->book.rules;
 
     if (inquiry->exceeded != NULL)
         return rule_set_info(rules, inquiry->exceeded_rule).name;
@@ -39,12 +39,7 @@ static void count_rules(const struct inquiry *inquiry, size_t dropped)
     const struct verdict *verdict =
         &inquiry->evaluation.verdict; /* what the rules said, before limits */
 
-    for (size_t i = 0; i < verdict->continuing_count; i++)
-        metric_add(inquiry->policy->rule_matches[verdict->continuing[i].rule], 1);
-    for (size_t i = 0; i < verdict->shadow_count; i++)
-        metric_add(inquiry->policy->rule_shadow_matches[verdict->shadow[i].rule], 1);
-    if (verdict->final != NULL)
-        metric_add(inquiry->policy->rule_matches[verdict->final->rule], 1);
+    rule_book_count(&inquiry->policy->book, verdict);
     metric_add(metrics->trouble, verdict->troubled_count);
     metric_add(metrics->dropped_actions, dropped);
 }

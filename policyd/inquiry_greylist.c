@@ -23,7 +23,7 @@ static bool greylist_failed(struct inquiry *inquiry)
 
     inquiry_count(inquiry, inquiry->server->policyd->metrics.greylist[GREYLIST_FAILED], 1);
     inquiry_count(inquiry, inquiry->server->policyd->metrics.trouble, 1);
-    switch (rule_set_info(inquiry->policy->rules, rule).trouble) {
+    switch (rule_set_info(inquiry->policy->book.rules, rule).trouble) {
     case TROUBLE_MATCH:
         inquiry->greylist.state = GREYLIST_NEW;
         inquiry->greylist.left_ms = inquiry->greylist.delay_ms;

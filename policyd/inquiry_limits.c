@@ -136,7 +136,7 @@ static bool collect_room(struct inquiry *inquiry)
 static enum collected limit_trouble(struct inquiry *inquiry, const struct policy_limit *limit,
                                     size_t rule)
 {
-    switch (rule_set_info(inquiry->policy->rules, rule).trouble) {
+    switch (rule_set_info(inquiry->policy->book.rules, rule).trouble) {
     case TROUBLE_MATCH:
         inquiry->exceeded = limit;
         inquiry->exceeded_rule = rule;

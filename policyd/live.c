@@ -4,7 +4,6 @@
  * be read are read in the next round. */
 #include "policyd/live.h"
 
-#include "common/lists/source.h"
 #include "common/live/rule_text.h"
 #include "common/observe/log.h"
 
@@ -13,7 +12,6 @@
 enum {
     POLL_MS = 400,
     READ_MEMORY_MAX = 512 << 20,
-    LIVE_ENTRIES_MAX = 2000000,
     BAD_VALUES_LOGGED = 10, /* of one hash, each time it is read */
 };
 
@@ -75,15 +73,6 @@ static void change_drop(struct live *live)
     live->has_next = live->has_new_rules = false;
 }
 
-/* Rules that parse but do not compile: policy_new() has named them and left them out. */
-static void count_bad_rules(const struct live *live, const struct policy *policy)
-{
-    const struct live_rules *rules = shared_get(policy->parts.live_rules);
-    size_t given = policy->parts.config->rule_count + (rules == NULL ? 0 : rules->count);
-
-    metric_add(live->server->policyd->metrics.bad_live, given - rule_set_count(policy->rules));
-}
-
 static void change_publish(struct live *live)
 {
     if (is_outdated(live))
@@ -91,9 +80,10 @@ static void change_publish(struct live *live)
     if (!live->has_next)
         return;
     live->has_next = false;
-    struct policy *policy = policy_new(&live->next, NULL);
+    struct policy *policy =
+        policy_new(&live->next, &(struct rule_hearers){ NULL, live->has_new_rules });
     if (policy != NULL && live->has_new_rules)
-        count_bad_rules(live, policy);
+        metric_add(live->server->policyd->metrics.bad_live, policy->book.left_out);
     live->has_new_rules = false;
     if (policy == NULL || daemon_publish(live->daemon, policy))
         log_error("out of memory: a change of the live state is not in force");
@@ -117,40 +107,9 @@ static void bad_values_end(struct live *live)
     live->bad_values = 0;
 }
 
-static void take_list(struct live *live, struct policy_list *list)
+static void bad_field(void *arg, struct slice field, const char *error)
 {
-    const struct store_read *read = &live->read;
-    struct list_builder *builder = list_builder_new(LIVE_ENTRIES_MAX);
-
-    for (size_t i = 0; builder != NULL && i < read->count; i++) {
-        const char *error =
-            list_builder_add(builder, read->fields[i].name, read->fields[i].text, NULL);
-        if (error != NULL)
-            bad_value(live, read->fields[i].name, error);
-    }
-    struct list *made = builder == NULL ? NULL : list_builder_finish(&builder);
-    if (made == NULL)
-        return;
-    list_free(&list->live);
-    list->live = made;
-}
-
-static void take_map(struct live *live, struct policy_map *map)
-{
-    const struct store_read *read = &live->read;
-    struct map_builder *builder = map_builder_new(LIVE_ENTRIES_MAX);
-
-    for (size_t i = 0; builder != NULL && i < read->count; i++) {
-        const char *error =
-            map_builder_add(builder, read->fields[i].name, read->fields[i].text, NULL);
-        if (error != NULL)
-            bad_value(live, read->fields[i].name, error);
-    }
-    struct map *made = builder == NULL ? NULL : map_builder_finish(&builder);
-    if (made == NULL)
-        return;
-    map_free(&map->live);
-    map->live = made;
+    bad_value(arg, field, error);
 }
 
 static void bad_class(void *arg, const struct class_error *error)
@@ -214,8 +173,8 @@ static void take_rules(struct live *live)
     struct shared *made = shared_new(rules, live_rules_free);
     if (made == NULL)
         return;
-    shared_unref(&live->next.live_rules);
-    live->next.live_rules = made;
+    shared_unref(&live->next.core.live_rules);
+    live->next.core.live_rules = made;
     live->has_new_rules = true;
 }
 
@@ -242,10 +201,12 @@ static void take_hash(struct live *live, const struct live_hash *hash)
         take_rules(live);
         break;
     case LIVE_LIST:
-        take_list(live, &live->next.lists[hash->index]);
+        sets_take_list(&live->next.core.sets, hash->index, live->read.fields, live->read.count,
+                       bad_field, live);
         break;
     case LIVE_MAP:
-        take_map(live, &live->next.maps[hash->index]);
+        sets_take_map(&live->next.core.sets, hash->index, live->read.fields, live->read.count,
+                      bad_field, live);
         break;
     case LIVE_LIMIT:
         judge_limit(live);
@@ -370,10 +331,10 @@ static bool hashes_add(struct live *live)
     bool ok = hash_add(live, LIVE_CLASSES, 0, SLICE(""), "class") &&
               hash_add(live, LIVE_RULES, 0, SLICE(""), "rule");
 
-    for (size_t i = 0; ok && i < config->list_count; i++)
-        ok = hash_add(live, LIVE_LIST, i, config->lists[i].conf->name, "list:");
-    for (size_t i = 0; ok && i < config->map_count; i++)
-        ok = hash_add(live, LIVE_MAP, i, config->maps[i].conf->name, "map:");
+    for (size_t i = 0; ok && i < config->sections.list_count; i++)
+        ok = hash_add(live, LIVE_LIST, i, config->sections.lists[i].conf->name, "list:");
+    for (size_t i = 0; ok && i < config->sections.map_count; i++)
+        ok = hash_add(live, LIVE_MAP, i, config->sections.maps[i].conf->name, "map:");
     for (size_t i = 0; ok && i < config->limit_count; i++)
         ok = hash_add(live, LIVE_LIMIT, i, config->limits[i].conf->name, "limit:");
     return ok;
@@ -383,8 +344,8 @@ static bool hashes_add(struct live *live)
 static bool hashes_make(struct live *live)
 {
     live->config = policy_now(live)->parts.config;
-    size_t count =
-        2 + live->config->list_count + live->config->map_count + live->config->limit_count;
+    size_t count = 2 + live->config->sections.list_count + live->config->sections.map_count +
+                   live->config->limit_count;
     arena_free(&live->names);
     live->names = arena_new(16 << 20);
     if (live->names == NULL)
@@ -455,15 +416,6 @@ void live_reloaded(struct live *live)
 
 /* ---- files ---- */
 
-static void report_file(UNUSED void *arg, const char *path, size_t line, size_t column,
-                        const char *text)
-{
-    if (line == 0)
-        log_warning("%s: %s", path, text);
-    else
-        log_warning("%s:%zu:%zu: %s", path, line, column, text);
-}
-
 static void check_geoip(struct geoip *geoip)
 {
     char error[GEOIP_ERROR_MAX];
@@ -480,16 +432,6 @@ static void check_geoip(struct geoip *geoip)
     }
 }
 
-static bool source_changed(struct shared *source)
-{
-    struct source_errors errors = { report_file, NULL };
-
-    if (source == NULL || list_source_refresh(shared_get(source), &errors) != SOURCE_LOADED)
-        return false;
-    log_info("%s has been read anew", list_source_path(shared_get(source)));
-    return true;
-}
-
 void live_check_files(struct live *live)
 {
     const struct policy_parts *parts = &policy_now(live)->parts;
@@ -498,18 +440,8 @@ void live_check_files(struct live *live)
         return;
     if (parts->geoip != NULL)
         check_geoip(parts->geoip);
-    for (size_t i = 0; i < parts->config->list_count; i++) {
-        if (!source_changed(parts->lists[i].source) || !change_begin(live))
-            continue;
-        list_free(&live->next.lists[i].file);
-        live->next.lists[i].file = list_share(list_source_list(shared_get(parts->lists[i].source)));
-    }
-    for (size_t i = 0; i < parts->config->map_count; i++) {
-        if (!source_changed(parts->maps[i].source) || !change_begin(live))
-            continue;
-        map_free(&live->next.maps[i].file);
-        live->next.maps[i].file = map_share(list_source_map(shared_get(parts->maps[i].source)));
-    }
+    if (sets_refresh_files(&parts->core.sets) && change_begin(live))
+        sets_take_files(&live->next.core.sets);
     if (!live->is_polling && !live->is_reading)
         change_publish(live);
 }

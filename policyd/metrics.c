@@ -19,8 +19,6 @@ enum {
     GREYLIST_CROWDED,
     DURATION,
     VERDICTS,
-    RULES,
-    RULES_SHADOW,
     LIMITS_OVER,
 };
 
@@ -64,10 +62,6 @@ static struct metric metrics[] = {
         METRIC("gatehouse_policy_duration_seconds", METRIC_HISTOGRAM, "From request to answer."),
     [VERDICTS] = METRIC_BY("gatehouse_policy_verdicts_total", METRIC_COUNTER,
                            "Decisions by verdict.", "verdict"),
-    [RULES] = METRIC_BY("gatehouse_rule_matches_total", METRIC_COUNTER, "How often a rule acted.",
-                        "rule"),
-    [RULES_SHADOW] = METRIC_BY("gatehouse_rule_shadow_matches_total", METRIC_COUNTER,
-                               "How often a rule in shadow mode would have acted.", "rule"),
     [LIMITS_OVER] = METRIC_BY("gatehouse_limit_exceeded_total", METRIC_COUNTER,
                               "How often a limit was exceeded.", "limit"),
 };
@@ -112,16 +106,6 @@ static metric_id series(int metric, struct slice label)
 {
     metrics_register(metrics, COUNT(metrics)); /* again changes nothing */
     return metric_series(&metrics[metric], &label);
-}
-
-metric_id policy_metric_rule(struct slice rule)
-{
-    return series(RULES, rule);
-}
-
-metric_id policy_metric_rule_shadow(struct slice rule)
-{
-    return series(RULES_SHADOW, rule);
 }
 
 metric_id policy_metric_limit_over(struct slice limit)

@@ -25,9 +25,7 @@ struct policy_metrics {
 /* Registers all and fills in *out. Once per process. */
 void policy_metrics_register(struct policy_metrics *out);
 
-/* Series by rule and limit: made when the configuration is loaded. */
-metric_id policy_metric_rule(struct slice rule); /* matched and acted */
-metric_id policy_metric_rule_shadow(struct slice rule); /* matched in shadow mode */
+/* Series by limit: made when the configuration is loaded. */
 metric_id policy_metric_limit_over(struct slice limit);
 
 #endif

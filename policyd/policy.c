@@ -5,16 +5,6 @@
 
 /* ---- parts ---- */
 
-void live_rules_free(void *live_rules)
-{
-    struct live_rules *rules = live_rules;
-
-    if (rules == NULL)
-        return;
-    arena_free(&rules->arena);
-    free(rules);
-}
-
 void policy_classes_drop(void *object)
 {
     struct classes *classes = object;
@@ -22,45 +12,15 @@ void policy_classes_drop(void *object)
     classes_free(&classes);
 }
 
-static struct list *list_keep(struct list *list)
-{
-    return list == NULL ? NULL : list_share(list);
-}
-
-static struct map *map_keep(struct map *map)
-{
-    return map == NULL ? NULL : map_share(map);
-}
-
 bool policy_parts_copy(const struct policy_parts *from, struct policy_parts *to)
 {
-    size_t lists = from->config->list_count, maps = from->config->map_count;
-
     *to = *from;
-    to->lists = calloc(lists + 1, sizeof *to->lists);
-    to->maps = calloc(maps + 1, sizeof *to->maps);
-    if (to->lists == NULL || to->maps == NULL) {
-        free(to->lists);
-        free(to->maps);
+    if (!policy_core_copy(&from->core, &to->core))
         return false;
-    }
-    for (size_t i = 0; i < lists; i++) {
-        const struct policy_list *list = &from->lists[i];
-        to->lists[i] =
-            (struct policy_list){ list->name, shared_ref(list->source), list_keep(list->entries),
-                                  list_keep(list->file), list_keep(list->live) };
-    }
-    for (size_t i = 0; i < maps; i++) {
-        const struct policy_map *map = &from->maps[i];
-        to->maps[i] =
-            (struct policy_map){ map->name, shared_ref(map->source), map_keep(map->entries),
-                                 map_keep(map->file), map_keep(map->live) };
-    }
     shared_ref(to->limits);
     shared_ref(to->dnsbls);
     shared_ref(to->classes_file);
     shared_ref(to->classes_live);
-    shared_ref(to->live_rules);
     if (to->geoip != NULL)
         geoip_ref(to->geoip);
     return true;
@@ -68,41 +28,15 @@ bool policy_parts_copy(const struct policy_parts *from, struct policy_parts *to)
 
 void policy_parts_free(struct policy_parts *parts)
 {
-    for (size_t i = 0; parts->lists != NULL && i < parts->config->list_count; i++) {
-        shared_unref(&parts->lists[i].source);
-        list_free(&parts->lists[i].entries);
-        list_free(&parts->lists[i].file);
-        list_free(&parts->lists[i].live);
-    }
-    for (size_t i = 0; parts->maps != NULL && i < parts->config->map_count; i++) {
-        shared_unref(&parts->maps[i].source);
-        map_free(&parts->maps[i].entries);
-        map_free(&parts->maps[i].file);
-        map_free(&parts->maps[i].live);
-    }
-    free(parts->lists);
-    free(parts->maps);
-    parts->lists = NULL;
-    parts->maps = NULL;
+    policy_core_free(&parts->core);
     shared_unref(&parts->limits);
     shared_unref(&parts->dnsbls);
     shared_unref(&parts->classes_file);
     shared_unref(&parts->classes_live);
-    shared_unref(&parts->live_rules);
     geoip_free(&parts->geoip);
 }
 
 /* ---- names, for the rules' schema ---- */
-
-static bool list_exists(const void *context, struct slice name)
-{
-    return policy_list_find(context, name) != NULL;
-}
-
-static bool map_exists(const void *context, struct slice name)
-{
-    return policy_map_find(context, name) != NULL;
-}
 
 static bool limit_exists(const void *context, struct slice name, unsigned *stages)
 {
@@ -119,15 +53,11 @@ static struct slice name_at(const void *context, const char *kind, size_t n)
     const struct policy *policy = context;
     const struct policyd_config *config = policy->parts.config;
 
-    if (strcmp(kind, "list") == 0 && n < config->list_count)
-        return policy->parts.lists[n].name;
-    if (strcmp(kind, "map") == 0 && n < config->map_count)
-        return policy->parts.maps[n].name;
     if (strcmp(kind, "limit") == 0 && n < config->limit_count)
         return config->limits[n].conf->name;
     if (strcmp(kind, "dnsbl") == 0 && n < config->dnsbl_count)
         return config->dnsbls[n].conf->name;
-    return (struct slice){ NULL, 0 };
+    return sets_name_at(&policy->parts.core.sets, kind, n);
 }
 
 static bool fact_arg_known(const void *context, const struct fact_type *type, struct slice arg)
@@ -138,22 +68,6 @@ static bool fact_arg_known(const void *context, const struct fact_type *type, st
     if (type->id == FACT_DNSBL_WEIGHT)
         return dnsbl_find(shared_get(policy->parts.dnsbls), arg) != NULL;
     return limit_exists(context, arg, &stages); /* limit.*.used, limit.*.left */
-}
-
-const struct policy_list *policy_list_find(const struct policy *policy, struct slice name)
-{
-    for (size_t i = 0; i < policy->parts.config->list_count; i++)
-        if (slice_equal(policy->parts.lists[i].name, name))
-            return &policy->parts.lists[i];
-    return NULL;
-}
-
-const struct policy_map *policy_map_find(const struct policy *policy, struct slice name)
-{
-    for (size_t i = 0; i < policy->parts.config->map_count; i++)
-        if (slice_equal(policy->parts.maps[i].name, name))
-            return &policy->parts.maps[i];
-    return NULL;
 }
 
 const struct policy_limit *policy_limit_find(const struct policy *policy, struct slice name)
@@ -173,48 +87,8 @@ struct attribute_settings policy_attributes(const struct policy *policy)
 
 /* ---- mistakes ---- */
 
-enum { LEFT_OUT_LOGGED = 10 }; /* each time that the rules are compiled */
-
-/* Where an error of the rule compiler belongs: the file's rules come first, then the live ones. */
-struct rule_reporter {
-    const struct policy_parts *parts;
-    struct conf_errors *errors; /* NULL: the file has been judged before */
-    const struct rule_source *sources;
-    size_t left_out; /* live rules */
-};
-
-static void report_in_file(const struct rule_reporter *reporter, const struct rule_error *error)
-{
-    const struct rule_section *rule = &reporter->parts->config->rules[error->rule];
-    const struct slice texts[] = {
-        [RULE_NAME] = rule->conf->name,       [RULE_WHEN] = rule->when, [RULE_THEN] = rule->then,
-        [RULE_ORDER] = rule->order,           [RULE_MODE] = rule->mode, [RULE_STAGE] = rule->stage,
-        [RULE_TROUBLE_FIELD] = rule->trouble,
-    };
-    struct slice text = texts[error->field];
-    struct conf_pos where = text.ptr == NULL || error->field == RULE_NAME
-                                ? conf_section_where(reporter->parts->conf, rule->conf)
-                                : conf_where(reporter->parts->conf, text.ptr + error->offset);
-
-    (error->is_warning ? conf_warning : conf_error)(reporter->errors, where, "%s", error->text);
-}
-
-static void report_rule(void *arg, const struct rule_error *error)
-{
-    struct rule_reporter *reporter = arg;
-    size_t in_file = reporter->parts->config->rule_count;
-
-    if (error->rule >= in_file) {
-        if (!error->is_warning && reporter->left_out++ < LEFT_OUT_LOGGED)
-            log_warning("the live rule %.*s is left out: %s",
-                        SLICE_ARG(reporter->sources[error->rule].name), error->text);
-    } else if (reporter->errors != NULL) {
-        report_in_file(reporter, error);
-    }
-}
-
 struct over_reporter {
-    const struct policy_parts *parts;
+    const struct conf *conf;
     struct conf_errors *errors;
     const struct limit_section *section;
 };
@@ -222,7 +96,7 @@ struct over_reporter {
 static void report_over(void *arg, const struct rule_error *error)
 {
     const struct over_reporter *reporter = arg;
-    const struct conf *conf = reporter->parts->conf;
+    const struct conf *conf = reporter->conf;
     struct slice over = reporter->section->over;
 
     if (reporter->errors == NULL)
@@ -235,63 +109,6 @@ static void report_over(void *arg, const struct rule_error *error)
 }
 
 /* ---- compiling ---- */
-
-static struct rule_source file_rule(const struct policyd_config *config, size_t n)
-{
-    const struct rule_section *rule = &config->rules[n];
-
-    return (struct rule_source){
-        .name = rule->conf->name,
-        .when = rule->when,
-        .then = rule->then,
-        .order = rule->order,
-        .mode = config->common.mode == CONF_SHADOW ? SLICE("shadow") : rule->mode,
-        .trouble = rule->trouble,
-        .stage = rule->stage,
-    };
-}
-
-static bool rules_compile(struct policy *policy, struct conf_errors *errors)
-{
-    const struct policyd_config *config = policy->parts.config;
-    const struct live_rules *live = shared_get(policy->parts.live_rules);
-    size_t live_count = live == NULL ? 0 : live->count, count = config->rule_count + live_count;
-    struct rule_source *sources = calloc(count + 1, sizeof *sources);
-    struct rule_reporter reporter = { &policy->parts, errors, sources, 0 };
-
-    if (sources == NULL)
-        return false;
-    for (size_t i = 0; i < config->rule_count; i++)
-        sources[i] = file_rule(config, i);
-    for (size_t i = 0; i < live_count; i++) {
-        sources[config->rule_count + i] = live->sources[i];
-        if (config->common.mode == CONF_SHADOW)
-            sources[config->rule_count + i].mode = SLICE("shadow");
-    }
-    policy->rules = rule_set_new(&policy->schema, sources, count,
-                                 &(struct rule_errors){ report_rule, &reporter });
-    free(sources);
-    if (reporter.left_out > LEFT_OUT_LOGGED)
-        log_warning("%zu more mistakes in live rules, which are left out",
-                    reporter.left_out - LEFT_OUT_LOGGED);
-    return policy->rules != NULL;
-}
-
-static bool rule_metrics(struct policy *policy)
-{
-    size_t count = rule_set_count(policy->rules);
-
-    policy->rule_matches = calloc(count + 1, sizeof *policy->rule_matches);
-    policy->rule_shadow_matches = calloc(count + 1, sizeof *policy->rule_shadow_matches);
-    if (policy->rule_matches == NULL || policy->rule_shadow_matches == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        struct slice name = rule_set_info(policy->rules, i).name;
-        policy->rule_matches[i] = policy_metric_rule(name);
-        policy->rule_shadow_matches[i] = policy_metric_rule_shadow(name);
-    }
-    return true;
-}
 
 static const struct limit_section *limit_section_of(const struct policyd_config *config,
                                                     struct slice name)
@@ -341,7 +158,7 @@ static bool limit_compile(struct policy *policy, struct policy_limit *out,
                           struct conf_errors *errors)
 {
     struct slice over = limit_over(out->limit), name = limit_name(out->limit);
-    struct over_reporter reporter = { &policy->parts, errors,
+    struct over_reporter reporter = { policy->parts.core.conf, errors,
                                       limit_section_of(policy->parts.config, name) };
     struct rule_source source = {
         .name = name,
@@ -360,7 +177,8 @@ static bool limit_compile(struct policy *policy, struct policy_limit *out,
         check_over_stages(out, &reporter);
     }
     for (size_t i = 0; i < limit_key_count(out->limit); i++)
-        out->key_slots[i] = rule_set_slot(policy->rules, slice_of(limit_key_fact(out->limit, i)));
+        out->key_slots[i] =
+            rule_set_slot(policy->book.rules, slice_of(limit_key_fact(out->limit, i)));
     out->exceeded = policy_metric_limit_over(name);
     return true;
 }
@@ -387,8 +205,8 @@ static void report_unused(const struct policy *policy, struct conf_errors *error
     const struct policyd_config *config = policy->parts.config;
 
     for (size_t i = 0; i < config->limit_count; i++)
-        if (!rule_set_uses(policy->rules, RULE_NAMES_LIMIT, config->limits[i].conf->name))
-            conf_error(errors, conf_section_where(policy->parts.conf, config->limits[i].conf),
+        if (!rule_set_uses(policy->book.rules, RULE_NAMES_LIMIT, config->limits[i].conf->name))
+            conf_error(errors, conf_section_where(policy->parts.core.conf, config->limits[i].conf),
                        "no rule uses this limit; add a rule with `then = limit %.*s`",
                        SLICE_ARG(config->limits[i].conf->name));
 }
@@ -419,7 +237,7 @@ static bool own_facts(struct policy *policy)
 static bool reads_context(const struct policy *policy)
 {
     const struct slice context = SLICE("policy_context");
-    bool is_read = rule_set_uses(policy->rules, RULE_NAMES_FACT, context);
+    bool is_read = rule_set_uses(policy->book.rules, RULE_NAMES_FACT, context);
 
     for (size_t i = 0; !is_read && i < policy->limit_count; i++) {
         const struct policy_limit *limit = &policy->limits[i];
@@ -430,7 +248,7 @@ static bool reads_context(const struct policy *policy)
     return is_read;
 }
 
-struct policy *policy_new(const struct policy_parts *parts, struct conf_errors *errors)
+struct policy *policy_new(const struct policy_parts *parts, const struct rule_hearers *hearers)
 {
     struct policy *policy = calloc(1, sizeof *policy);
 
@@ -445,23 +263,22 @@ struct policy *policy_new(const struct policy_parts *parts, struct conf_errors *
         .fact_count = policyd_fact_count,
         .actions = policyd_actions,
         .action_count = POLICYD_ACTIONS,
-        .list_exists = list_exists,
-        .map_exists = map_exists,
         .limit_exists = limit_exists,
-        .name_at = name_at,
         .fact_arg_known = fact_arg_known,
-        .context = policy,
     };
-    if (!own_facts(policy) || !rules_compile(policy, errors) || !rule_metrics(policy) ||
-        !limits_compile(policy, errors)) {
+    policy_core_schema(&policy->schema, policy);
+    policy->schema.name_at = name_at;
+    if (!own_facts(policy) ||
+        !rule_book_make(&policy->book, &policy->schema, &policy->parts.core, hearers) ||
+        !limits_compile(policy, hearers->errors)) {
         policy_free(policy);
         return NULL;
     }
-    policy->spf_slot = rule_set_slot(policy->rules, SLICE("spf"));
-    policy->spf_domain_slot = rule_set_slot(policy->rules, SLICE("spf.domain"));
+    policy->spf_slot = rule_set_slot(policy->book.rules, SLICE("spf"));
+    policy->spf_domain_slot = rule_set_slot(policy->book.rules, SLICE("spf.domain"));
     policy->reads_context = reads_context(policy);
-    if (errors != NULL)
-        report_unused(policy, errors);
+    if (hearers->errors != NULL)
+        report_unused(policy, hearers->errors);
     return policy;
 }
 
@@ -474,9 +291,7 @@ void policy_free(void *data)
     for (size_t i = 0; policy->limits != NULL && i < policy->limit_count; i++)
         rule_set_free(&policy->limits[i].over);
     free(policy->limits);
-    free(policy->rule_matches);
-    free(policy->rule_shadow_matches);
-    rule_set_free(&policy->rules);
+    rule_book_free(&policy->book);
     free(policy->own_facts);
     policy_parts_free(&policy->parts);
     free(policy);

@@ -1,9 +1,6 @@
 /* policyd/policy_load.c - see policy_load.h. */
 #include "policyd/policy_load.h"
 
-#include "common/lists/source.h"
-#include "common/observe/log.h"
-
 struct loader {
     const struct daemon_load *load;
     const struct policyd_config *config;
@@ -133,126 +130,6 @@ static struct shared *load_limits(const struct loader *loader)
     return shared_new(set, limit_set_drop);
 }
 
-/* ---- lists and maps ---- */
-
-static struct list *load_entries(const struct loader *loader, const struct list_section *section)
-{
-    struct list_builder *builder = list_builder_new(section->entries.count + 1);
-
-    for (size_t i = 0; builder != NULL && i < section->entries.count; i++) {
-        struct slice entry = section->entries.items[i];
-        const char *error = list_builder_add(builder, entry, SLICE(""), NULL);
-        if (error != NULL)
-            conf_error(loader->load->errors, place(loader, entry, 0), "%s", error);
-    }
-    return builder == NULL ? NULL : list_builder_finish(&builder);
-}
-
-static struct map *load_pairs(const struct loader *loader, const struct map_section *section)
-{
-    struct map_builder *builder = map_builder_new(section->entry.count + 1);
-
-    for (size_t i = 0; builder != NULL && i < section->entry.count; i++) {
-        const struct conf_pair *pair = &section->entry.items[i];
-        bool in_values = false;
-        const char *error = map_builder_add(builder, pair->name, pair->value, &in_values);
-        if (error != NULL)
-            conf_error(loader->load->errors, place(loader, in_values ? pair->value : pair->name, 0),
-                       "%s", error);
-    }
-    return builder == NULL ? NULL : map_builder_finish(&builder);
-}
-
-/* A mistake in a list file is worth a warning: the other lines count. */
-static void report_file(void *arg, const char *path, size_t line, size_t column, const char *text)
-{
-    const struct loader *loader = arg;
-    struct conf_pos where = { slice_of(path), (unsigned)line, (unsigned)column };
-
-    conf_warning(loader->load->errors, where, "%s", text);
-}
-
-static void source_drop(void *object)
-{
-    struct list_source *source = object;
-
-    list_source_free(&source);
-}
-
-/* The source of a file, read as it is now: the one before, if the file is the same. NULL without a file. A file that is
- * not there is a warning: it may come later. *failed: out of memory. */
-static struct shared *load_source(const struct loader *loader, struct slice path,
-                                  enum source_kind kind, struct shared *before, bool *failed)
-{
-    struct source_errors errors = { report_file, (void *)(uintptr_t)loader };
-    struct shared *source = NULL;
-
-    if (path.len == 0)
-        return NULL;
-    if (before != NULL && slice_equal(path, slice_of(list_source_path(shared_get(before)))))
-        source = shared_ref(before);
-    else
-        source = shared_new(list_source_new(path.ptr, kind, SOURCE_BOUNDS_DEFAULT), source_drop);
-    if (source == NULL)
-        *failed = true;
-    else
-        list_source_refresh(shared_get(source), &errors);
-    return source;
-}
-
-static bool load_list(const struct loader *loader, const struct list_section *section,
-                      struct policy_list *list)
-{
-    const struct policy_list *before =
-        loader->previous == NULL ? NULL : policy_list_find(loader->previous, section->conf->name);
-    bool failed = false;
-
-    list->name = section->conf->name;
-    list->entries = load_entries(loader, section);
-    list->source = load_source(loader, section->file, SOURCE_LIST,
-                               before == NULL ? NULL : before->source, &failed);
-    if (list->source != NULL && list_source_list(shared_get(list->source)) != NULL)
-        list->file = list_share(list_source_list(shared_get(list->source)));
-    if (before != NULL && before->live != NULL)
-        list->live = list_share(before->live);
-    return list->entries != NULL && !failed;
-}
-
-static bool load_map(const struct loader *loader, const struct map_section *section,
-                     struct policy_map *map)
-{
-    const struct policy_map *before =
-        loader->previous == NULL ? NULL : policy_map_find(loader->previous, section->conf->name);
-    bool failed = false;
-
-    map->name = section->conf->name;
-    map->entries = load_pairs(loader, section);
-    map->source = load_source(loader, section->file, SOURCE_MAP,
-                              before == NULL ? NULL : before->source, &failed);
-    if (map->source != NULL && list_source_map(shared_get(map->source)) != NULL)
-        map->file = map_share(list_source_map(shared_get(map->source)));
-    if (before != NULL && before->live != NULL)
-        map->live = map_share(before->live);
-    return map->entries != NULL && !failed;
-}
-
-static bool load_lists(const struct loader *loader, struct policy_parts *parts)
-{
-    const struct policyd_config *config = loader->config;
-
-    parts->lists = calloc(config->list_count + 1, sizeof *parts->lists);
-    parts->maps = calloc(config->map_count + 1, sizeof *parts->maps);
-    if (parts->lists == NULL || parts->maps == NULL)
-        return false;
-    for (size_t i = 0; i < config->list_count; i++)
-        if (!load_list(loader, &config->lists[i], &parts->lists[i]))
-            return false;
-    for (size_t i = 0; i < config->map_count; i++)
-        if (!load_map(loader, &config->maps[i], &parts->maps[i]))
-            return false;
-    return true;
-}
-
 /* ---- classes ---- */
 
 struct class_loader {
@@ -332,23 +209,29 @@ static bool load_geoip(const struct loader *loader, struct policy_parts *parts)
     return parts->geoip != NULL;
 }
 
+static bool load_core(const struct loader *loader, struct policy_parts *parts)
+{
+    const struct policyd_config *config = loader->config;
+
+    return policy_core_load(&parts->core, loader->load, &config->sections, config->common.mode,
+                            loader->previous == NULL ? NULL : &loader->previous->parts.core);
+}
+
 void *policy_load(const struct daemon_load *load)
 {
     struct loader loader = { load, load->config, load->previous };
-    struct policy_parts parts = { .config = load->config, .conf = load->conf };
+    struct policy_parts parts = { .config = load->config };
 
     parts.limits = load_limits(&loader);
-    if (parts.limits == NULL || !load_lists(&loader, &parts) || !load_classes(&loader, &parts) ||
+    if (parts.limits == NULL || !load_core(&loader, &parts) || !load_classes(&loader, &parts) ||
         !load_dnsbls(&loader, &parts) || !load_geoip(&loader, &parts)) {
         policy_parts_free(&parts);
         conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
         return NULL;
     }
-    if (loader.previous != NULL) {
+    if (loader.previous != NULL)
         parts.classes_live = shared_ref(loader.previous->parts.classes_live);
-        parts.live_rules = shared_ref(loader.previous->parts.live_rules);
-    }
-    struct policy *policy = policy_new(&parts, load->errors);
+    struct policy *policy = policy_new(&parts, &(struct rule_hearers){ load->errors, true });
     if (policy == NULL)
         conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
     return policy;

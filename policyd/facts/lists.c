@@ -66,14 +66,10 @@ enum fetch_result list_fact(struct evaluation *evaluation, size_t slot, const st
     if (ref->key != FACT_NONE)
         return keyed_list(evaluation, slot, ref->arg, &subject, &key, out);
 
-    const struct policy_list *list = policy_list_find(request->policy, ref->arg);
+    const struct named_list *list = sets_list(&request->policy->parts.core.sets, ref->arg);
     if (list == NULL)
         return FETCH_UNKNOWN;
-    struct list_match entries, file, live;
-    list_lookup(list->entries, &subject, request->wall_ms, &entries);
-    list_lookup(list->file, &subject, request->wall_ms, &file);
-    list_lookup(list->live, &subject, request->wall_ms, &live);
-    value_is(out, list_match_is_member(list_pick(list_pick(&entries, &file), &live)));
+    value_is(out, named_list_has(list, &subject, request->wall_ms));
     return FETCH_KNOWN;
 }
 
@@ -81,7 +77,7 @@ enum fetch_result map_fact(struct evaluation *evaluation, const struct fact_ref 
                            struct value *out)
 {
     const struct fact_request *request = evaluation->request;
-    const struct policy_map *map = policy_map_find(request->policy, ref->arg);
+    const struct named_map *map = sets_map(&request->policy->parts.core.sets, ref->arg);
     struct value subject, key;
 
     enum fact_state state = evaluation_get(evaluation, ref->subject, &subject);
@@ -91,11 +87,6 @@ enum fetch_result map_fact(struct evaluation *evaluation, const struct fact_ref 
         return state == FACT_MISSING ? FETCH_BLOCKED : FETCH_UNKNOWN;
     if (map == NULL)
         return FETCH_UNKNOWN;
-    struct map_match entries, file, live;
-    map_lookup(map->entries, &key, request->wall_ms, &entries);
-    map_lookup(map->file, &key, request->wall_ms, &file);
-    map_lookup(map->live, &key, request->wall_ms, &live);
-    const struct map_match *match = map_pick(map_pick(&entries, &file), &live);
-    value_is(out, map_match_has(match, subject.text));
+    value_is(out, named_map_has(map, &key, subject.text, request->wall_ms));
     return FETCH_KNOWN;
 }

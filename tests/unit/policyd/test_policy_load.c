@@ -129,15 +129,15 @@ static void compiles_what_is_right(UNUSED void **state)
                       NULL);
     const struct policy *policy = loaded.policy;
     assert_string_equal("", buf_text(&loaded.errors));
-    assert_int_equal(2, rule_set_count(policy->rules));
-    assert_slice("early", rule_set_info(policy->rules, 0).name);
-    assert_int_equal(RULE_SHADOW, rule_set_info(policy->rules, 0).mode);
+    assert_int_equal(2, rule_set_count(policy->book.rules));
+    assert_slice("early", rule_set_info(policy->book.rules, 0).name);
+    assert_int_equal(RULE_SHADOW, rule_set_info(policy->book.rules, 0).mode);
     assert_int_equal(1, policy->limit_count);
     assert_ptr_equal(&policy->limits[0], policy_limit_find(policy, SLICE("a")));
     assert_null(policy_limit_find(policy, SLICE("b")));
-    assert_non_null(policy_list_find(policy, SLICE("l")));
-    assert_null(policy_list_find(policy, SLICE("m")));
-    assert_non_null(policy_map_find(policy, SLICE("m")));
+    assert_non_null(sets_list(&policy->parts.core.sets, SLICE("l")));
+    assert_null(sets_list(&policy->parts.core.sets, SLICE("m")));
+    assert_non_null(sets_map(&policy->parts.core.sets, SLICE("m")));
     assert_false(policy->reads_context);
 }
 
@@ -166,9 +166,9 @@ static struct policy *with_live(const struct policy *policy, const char *when)
 
     assert_true(policy_parts_copy(&policy->parts, &parts));
     assert_null(list_builder_add(builder, SLICE("192.0.2.7"), SLICE("by=root"), NULL));
-    parts.lists[0].live = list_builder_finish(&builder);
-    parts.live_rules = live_rules_of("urgent", when, "reject Live");
-    return policy_new(&parts, NULL);
+    parts.core.sets.lists[0].live = list_builder_finish(&builder);
+    parts.core.live_rules = live_rules_of("urgent", when, "reject Live");
+    return policy_new(&parts, &(struct rule_hearers){ NULL, true });
 }
 
 #define WITH_LIST "[list l]\n[rule r]\nwhen = client_address in list:l\nthen = reject No\n"
@@ -179,13 +179,14 @@ static void a_reload_keeps_what_is_live(UNUSED void **state)
 
     policyd_load_text(&loaded, WITH_LIST, NULL);
     struct policy *live = with_live(loaded.policy, "sender = x@example.com");
-    assert_int_equal(2, rule_set_count(live->rules));
-    assert_true(rule_set_info(live->rules, 0).is_live);
+    assert_int_equal(2, rule_set_count(live->book.rules));
+    assert_true(rule_set_info(live->book.rules, 0).is_live);
     policyd_load_text(&again, "[list new]\n" WITH_LIST "[rule s]\nthen = accept\n", live);
     assert_string_equal("", buf_text(&again.errors));
-    assert_int_equal(3, rule_set_count(again.policy->rules));
-    assert_null(policy_list_find(again.policy, SLICE("new"))->live);
-    assert_ptr_equal(live->parts.lists[0].live, again.policy->parts.lists[1].live);
+    assert_int_equal(3, rule_set_count(again.policy->book.rules));
+    assert_null(sets_list(&again.policy->parts.core.sets, SLICE("new"))->live);
+    assert_ptr_equal(live->parts.core.sets.lists[0].live,
+                     again.policy->parts.core.sets.lists[1].live);
     policy_free(live);
     policyd_loaded_free(&again);
 }
@@ -194,7 +195,7 @@ static void a_bad_live_rule_is_left_out(UNUSED void **state)
 {
     policyd_load_text(&loaded, WITH_LIST, NULL);
     struct policy *live = with_live(loaded.policy, "sendr is set");
-    assert_int_equal(1, rule_set_count(live->rules));
+    assert_int_equal(1, rule_set_count(live->book.rules));
     policy_free(live);
 }
 
@@ -222,8 +223,10 @@ static void a_reload_keeps_the_files_it_has_read(UNUSED void **state)
                         : NULL);
     assert_non_null(strstr(buf_text(&loaded.errors), "/nonexistent/list"));
     policyd_load_text(&again, text, loaded.policy);
-    assert_ptr_equal(loaded.policy->parts.lists[0].source, again.policy->parts.lists[0].source);
-    assert_ptr_equal(loaded.policy->parts.lists[0].file, again.policy->parts.lists[0].file);
+    assert_ptr_equal(loaded.policy->parts.core.sets.lists[0].source,
+                     again.policy->parts.core.sets.lists[0].source);
+    assert_ptr_equal(loaded.policy->parts.core.sets.lists[0].file,
+                     again.policy->parts.core.sets.lists[0].file);
     policyd_loaded_free(&again);
     unlink(path);
 }
