@@ -1,4 +1,5 @@
-/* contentd/finding.h - what one scanner said about one message. Pure data; texts live in the scan's arena. */
+/* contentd/finding.h - what one scanner said about one message. Pure data; texts live in the scan's arena. When every
+ * recipient was refused by itself, the finding is REJECT (or TEMPFAIL, if one of them was only deferred). */
 #ifndef GATEHOUSE_CONTENTD_FINDING_H
 #define GATEHOUSE_CONTENTD_FINDING_H
 
@@ -21,6 +22,14 @@ enum finding_result {
 };
 extern const char *const finding_words[FINDING_RESULTS + 1];
 
+/* What a scanner said about one recipient alone (a milter's answer to RCPT): that one is refused or deferred, whatever the
+ * finding says of the message. */
+struct finding_recipient {
+    size_t index; /* in message->recipients */
+    enum finding_result result; /* FINDING_REJECT or FINDING_TEMPFAIL */
+    struct reply reply; /* code 0: nothing was said */
+};
+
 struct finding {
     enum finding_result result;
     struct slice virus; /* name of the malware; absent: none */
@@ -33,6 +42,8 @@ struct finding {
     struct edits edits; /* header fields and recipients it wants changed (rspamd, milter, ICAP) */
     bool
         wants_quarantine; /* a milter's SMFIR_QUARANTINE, rspamd's quarantine action; `reply.text`: reason */
+    struct finding_recipient *recipients; /* in the arena, by rising index; NULL: none */
+    size_t recipient_count;
     struct slice error; /* TROUBLE: one line: which address, what happened */
     uint64_t ms; /* how long it took */
 };
