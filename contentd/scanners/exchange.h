@@ -1,0 +1,33 @@
+/* contentd/scanners/exchange.h - a scan that is one connection: what the kinds have in common between scanner.h and
+ * connection.h, so that each is a protocol and a parser.
+ *
+ *     struct clamd_scan { struct scan scan; ... };   // first member; from the request's arena, zeroed
+ *     static struct scan *start(const struct scan_request *request)
+ *     {
+ *         return exchange_start(request, sizeof(struct clamd_scan), &clamd_protocol);
+ *     }
+ *     const struct scanner_kind clamd_kind = { ..., start, exchange_more, exchange_abandon };
+ *
+ * `input` fills scan.finding and returns CONNECTION_DONE; the rest (time-outs, trouble, how long it took, the one `done`)
+ * happens here. On one worker's thread alone. */
+#ifndef GATEHOUSE_CONTENTD_EXCHANGE_H
+#define GATEHOUSE_CONTENTD_EXCHANGE_H
+
+#include "contentd/scanners/connection.h"
+
+struct scan {
+    struct scan_request request; /* a copy */
+    const struct connection_protocol *protocol;
+    struct connection *connection;
+    struct finding finding; /* the protocol's, in `begin` and `input`; a failure replaces it */
+    uint64_t start_ms;
+};
+
+/* `protocol->done` is exchange_done(); the owner of begin, output and input is the scan. NULL: out of memory. */
+struct scan *exchange_start(const struct scan_request *request, size_t size,
+                            const struct connection_protocol *protocol);
+void exchange_more(struct scan *scan);
+void exchange_abandon(struct scan *scan);
+void exchange_done(void *owner, bool is_ok, struct slice error);
+
+#endif
