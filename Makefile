@@ -42,6 +42,7 @@ COMMON_C := $(call sources,common)
 POLICYD_C := $(call sources,policyd)
 GATECTL_C := $(call sources,gatectl)
 CONTENTD_C := $(call sources,contentd)
+SIGND_C := $(call sources,signd)
 LUA := $(wildcard common/store/*.lua)
 LUA_H := $(patsubst common/store/%.lua,$(B)/gen/%.lua.h,$(LUA))
 FAKES_C := $(call sources,tests/fakes)
@@ -50,6 +51,7 @@ LIB := $(B)/libgatehouse.a
 LIBPOLICYD := $(B)/libpolicyd.a
 LIBGATECTL := $(B)/libgatectl.a
 LIBCONTENTD := $(B)/libcontentd.a
+LIBSIGND := $(B)/libsignd.a
 LIBFAKES := $(B)/libfakes.a
 PROGRAMS := $(if $(wildcard policyd/main.c),$(B)/bin/gatehouse-policyd) $(if $(wildcard gatectl/main.c),$(B)/bin/gatectl)
 
@@ -77,6 +79,7 @@ $(LIB): $(call objects,$(COMMON_C))
 $(LIBPOLICYD): $(call objects,$(filter-out policyd/main.c,$(POLICYD_C)))
 $(LIBGATECTL): $(call objects,$(filter-out gatectl/main.c,$(GATECTL_C)))
 $(LIBCONTENTD): $(call objects,$(filter-out contentd/main.c,$(CONTENTD_C)))
+$(LIBSIGND): $(call objects,$(filter-out signd/main.c,$(SIGND_C)))
 $(LIBFAKES): $(call objects,$(FAKES_C))
 $(B)/%.a:
 	@mkdir -p $(@D)
@@ -90,17 +93,17 @@ $(B)/bin/%:
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # A unit test may use the insides of the programs, never their main().
-$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBGATECTL) $(LIB)
+$(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lspf2
 # What integration tests run beside the real programs.
-$(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIB)
+$(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBGATECTL) $(LIB)
+$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 

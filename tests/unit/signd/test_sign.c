@@ -1,0 +1,160 @@
+/* tests/unit/signd/test_sign.c - the example of RFC 8463 appendix A byte for byte; which fields are signed; what cannot
+ * be signed says why. */
+#include "signd/sign.h"
+
+#include "tests/unit/unit.h"
+
+static const char ed25519_pem[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+    "-----END PRIVATE KEY-----\n";
+
+static struct message_header fields[] = {
+    { SLICE_INIT("From"), SLICE_INIT(" Joe SixPack <joe@football.example.com>") },
+    { SLICE_INIT("To"), SLICE_INIT(" Suzie Q <suzie@shopping.example.net>") },
+    { SLICE_INIT("Subject"), SLICE_INIT(" Is dinner ready?") },
+    { SLICE_INIT("Date"), SLICE_INIT(" Fri, 11 Jul 2003 21:00:37 -0700 (PDT)") },
+    { SLICE_INIT("Message-ID"), SLICE_INIT(" <20030712040037.46341.5F8J@football.example.com>") },
+};
+static const struct message joe = { .headers = fields,
+                                    .header_count = COUNT(fields),
+                                    .has_leading_space = true };
+static const struct slice body =
+    SLICE_INIT("Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n");
+static const struct slice signed_names[] = {
+    SLICE_INIT("from"),       SLICE_INIT("to"),   SLICE_INIT("subject"), SLICE_INIT("date"),
+    SLICE_INIT("message-id"), SLICE_INIT("from"), SLICE_INIT("subject"), SLICE_INIT("date"),
+};
+
+static struct dkim_key *key_of(const char *pem)
+{
+    char error[DKIM_KEY_ERROR_MAX] = "";
+    struct dkim_key *key = dkim_key_parse(slice_of(pem), error);
+
+    if (key == NULL)
+        fail_msg("%s", error);
+    return key;
+}
+
+static void digest_of_body(enum canonicalization mode, unsigned char digest[DKIM_DIGEST_LEN])
+{
+    struct body_hash *hash = body_hash_new(mode);
+    bool has_bare_cr = true;
+
+    assert_non_null(hash);
+    body_hash_add(hash, body);
+    assert_int_equal(0, body_hash_finish(hash, digest, &has_bare_cr));
+    assert_false(has_bare_cr);
+    body_hash_free(&hash);
+}
+
+static void hashes_the_body_of_rfc_8463(UNUSED void **state)
+{
+    unsigned char digest[DKIM_DIGEST_LEN];
+    AUTO_BUF text = BUF_INIT(100);
+
+    digest_of_body(CANONICAL_RELAXED, digest);
+    assert_int_equal(0, base64_print(&text, digest, sizeof digest));
+    assert_string_equal("2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=", buf_text(&text));
+}
+
+static void makes_the_signature_of_rfc_8463(UNUSED void **state)
+{
+    const struct slice value =
+        SLICE("v=1; a=ed25519-sha256; c=relaxed/relaxed;\n d=football.example.com; "
+              "i=@football.example.com;\n q=dns/txt; s=brisbane; t=1528637909; h=from : to :\n "
+              "subject : date : message-id : from : subject : date;\n "
+              "bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\n b=");
+    unsigned char digest[DKIM_DIGEST_LEN], signature[DKIM_SIGNATURE_MAX];
+    size_t len = sizeof signature;
+    struct dkim_key *key = key_of(ed25519_pem);
+    AUTO_BUF text = BUF_INIT(200);
+
+    assert_int_equal(
+        0, sign_digest(&joe, CANONICAL_RELAXED, signed_names, COUNT(signed_names), value, digest));
+    assert_int_equal(0, dkim_key_sign(key, digest, signature, &len));
+    assert_int_equal(0, base64_print(&text, signature, len));
+    assert_string_equal("/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus"
+                        "Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==",
+                        buf_text(&text));
+    assert_true(dkim_key_check(key, digest, signature, len));
+    signature[3] ^= 1;
+    assert_false(dkim_key_check(key, digest, signature, len));
+    dkim_key_free(&key);
+}
+
+/* Makes the field of `message` with from oversigned, to and list-id signed. */
+static struct slice sign(const struct message *message, const struct dkim_key *key,
+                         struct arena *arena, const char **error)
+{
+    static const struct slice names[] = { SLICE_INIT("To"), SLICE_INIT("List-Id"),
+                                          SLICE_INIT("Received") };
+    static const struct slice oversigned[] = { SLICE_INIT("From") };
+    static const struct sign_settings settings = { .header = CANONICAL_RELAXED,
+                                                   .body = CANONICAL_SIMPLE,
+                                                   .names = names,
+                                                   .name_count = COUNT(names),
+                                                   .oversigned = oversigned,
+                                                   .oversigned_count = COUNT(oversigned),
+                                                   .expire_s = 100 };
+    unsigned char digest[DKIM_DIGEST_LEN];
+    digest_of_body(CANONICAL_SIMPLE, digest);
+    const struct sign_request request = { .message = message,
+                                          .settings = &settings,
+                                          .key = key,
+                                          .domain = SLICE("football.example.com"),
+                                          .selector = SLICE("brisbane"),
+                                          .body_digest = digest,
+                                          .now_s = 1528637909 };
+
+    return sign_field(&request, arena, error);
+}
+
+static void writes_the_field(UNUSED void **state)
+{
+    struct dkim_key *key = key_of(ed25519_pem);
+    struct arena *arena = arena_new(1 << 16);
+    const char *error = NULL;
+    const struct slice want = SLICE(
+        "v=1; a=ed25519-sha256; c=relaxed/simple;\n\td=football.example.com; s=brisbane; t=1528637909; x=1528638009;\n\th=From:From:To; bh=");
+    struct slice value = sign(&joe, key, arena, &error);
+
+    assert_null(error);
+    if (!slice_starts_with(value, want))
+        fail_msg("%.*s", SLICE_ARG(value));
+    for (struct slice rest = value, line; slice_cut(&rest, '\n', &line);)
+        assert_true(line.len <= 78);
+    arena_free(&arena);
+    dkim_key_free(&key);
+}
+
+static void says_why_it_does_not_sign(UNUSED void **state)
+{
+    static struct message_header many[SIGN_FIELDS_MAX];
+    struct message without_from = { .headers = fields + 1, .header_count = COUNT(fields) - 1 };
+    struct message with_many = { .headers = many, .header_count = COUNT(many) };
+    struct dkim_key *key = key_of(ed25519_pem);
+    struct arena *arena = arena_new(1 << 16);
+    const char *error = NULL;
+
+    assert_null(sign(&without_from, key, arena, &error).ptr);
+    assert_string_equal("the message has no From field, which every signature must cover", error);
+    for (size_t i = 0; i < COUNT(many); i++)
+        many[i] = (struct message_header){ i == 0 ? SLICE("From") : SLICE("To"), SLICE(" x") };
+    assert_null(sign(&with_many, key, arena, &error).ptr);
+    assert_string_equal("too many header fields to sign", error);
+    arena_free(&arena);
+    dkim_key_free(&key);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes_the_body_of_rfc_8463),
+        cmocka_unit_test(makes_the_signature_of_rfc_8463),
+        cmocka_unit_test(writes_the_field),
+        cmocka_unit_test(says_why_it_does_not_sign),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
