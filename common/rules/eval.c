@@ -163,15 +163,30 @@ static enum outcome eval_parts(struct rules_run *run, const struct condition *co
 static enum outcome eval_compare(const struct condition *condition, const struct value *value)
 {
     const struct value *literal = condition->literals;
-    int order = NOT_ORDERED;
+    enum relation relation = condition->relation;
+    bool is_negated = relation == RELATION_NOT_EQUAL, holds = false;
 
+    if (is_negated)
+        relation = RELATION_EQUAL; /* of none of the values */
     if (value_is_empty(value))
-        order = NOT_ORDERED;
-    else if (value->type == VALUE_NUMBER)
-        order = compare_numbers(value->number, literal->number);
-    else if (is_literal(value, literal))
-        order = 0;
-    return outcome_of(relation_holds(condition->relation, order));
+        return outcome_of(is_negated);
+    for (; value != NULL && !holds; value = value->next) {
+        int order = is_literal(value, literal) ? 0 : NOT_ORDERED;
+        if (value->type == VALUE_NUMBER)
+            order = compare_numbers(value->number, literal->number);
+        holds = relation_holds(relation, order);
+    }
+    return outcome_of(holds != is_negated);
+}
+
+/* Any value of the one with any of the other. */
+static bool any_relation_holds(enum relation relation, const struct value *a, const struct value *b)
+{
+    for (; a != NULL; a = a->next)
+        for (const struct value *other = b; other != NULL; other = other->next)
+            if (relation_holds(relation, compare_values(a, other)))
+                return true;
+    return false;
 }
 
 static enum outcome eval_facts(struct rules_run *run, const struct condition *condition, bool ask)
@@ -184,7 +199,9 @@ static enum outcome eval_facts(struct rules_run *run, const struct condition *co
         return OUTCOME_MISSING;
     if (state == FACT_UNKNOWN || other_state == FACT_UNKNOWN)
         return OUTCOME_UNKNOWN;
-    return outcome_of(relation_holds(condition->relation, compare_values(&value, &other)));
+    if (condition->relation == RELATION_NOT_EQUAL)
+        return outcome_of(!any_relation_holds(RELATION_EQUAL, &value, &other));
+    return outcome_of(any_relation_holds(condition->relation, &value, &other));
 }
 
 /* An empty subject is in no list, an empty key has no list. */
@@ -209,25 +226,27 @@ static enum outcome eval_in_set(const struct condition *condition, const struct 
 {
     if (value_is_empty(value))
         return OUTCOME_FALSE;
-    for (size_t i = 0; i < condition->literal_count; i++)
-        if (is_literal(value, &condition->literals[i]))
-            return OUTCOME_TRUE;
+    for (; value != NULL; value = value->next)
+        for (size_t i = 0; i < condition->literal_count; i++)
+            if (is_literal(value, &condition->literals[i]))
+                return OUTCOME_TRUE;
     return OUTCOME_FALSE;
 }
 
+/* A match is a match, whatever the matcher makes of another value. */
 static enum outcome eval_matches(const struct condition *condition, const struct value *value)
 {
-    struct slice text = value_is_empty(value) ? SLICE("") : value->text;
+    enum outcome outcome = OUTCOME_FALSE;
 
-    switch (pattern_match(condition->pattern, text)) {
-    case PATTERN_NO:
-        return OUTCOME_FALSE;
-    case PATTERN_YES:
-        return OUTCOME_TRUE;
-    case PATTERN_GAVE_UP:
-        break;
+    for (; value != NULL; value = value->next) {
+        struct slice text = value_is_empty(value) ? SLICE("") : value->text;
+        enum pattern_result result = pattern_match(condition->pattern, text);
+        if (result == PATTERN_YES)
+            return OUTCOME_TRUE;
+        if (result == PATTERN_GAVE_UP)
+            outcome = OUTCOME_UNKNOWN;
     }
-    return OUTCOME_UNKNOWN;
+    return outcome;
 }
 
 static enum outcome eval_fact(struct rules_run *run, const struct condition *condition, bool ask)

@@ -19,7 +19,8 @@
  *     domains     example.com, .example.com (and below)
  *     mailboxes   user@example.com, @example.com (all there), @.example.com (and below)
  *     numbers     10, -1.5, 10M
- * An empty fact equals no literal, is in nothing, has no order, and is matched as the empty text; two empty facts are
+ * A fact with several values (attachment.name) is, is in, matches or exceeds what any of them does; `!=`, `not in` and
+ * `not matches` say that none does. An empty fact equals no literal, is in nothing, has no order, and is matched as the empty text; two empty facts are
  * equal.
  *
  * Three-valued logic (Kleene): false and unknown = false, true or unknown = true, not unknown = unknown. A comparison with

@@ -120,12 +120,23 @@ struct slice value_spelling(const struct value *value, char room[VALUE_TEXT_MAX]
     return (struct slice){ room, (size_t)len };
 }
 
+/* All values of the fact. */
+static void line_add_value(struct line *line, const struct value *value)
+{
+    char room[VALUE_TEXT_MAX];
+
+    line_add(line, value_spelling(value, room));
+    while ((value = value->next) != NULL && line->len < sizeof line->bytes) {
+        line_add(line, SLICE(", "));
+        line_add(line, value_spelling(value, room));
+    }
+}
+
 enum template_result template_expand(const struct template *template, struct rules_run *run,
                                      struct slice *out)
 {
     enum template_result result = TEMPLATE_OK;
     struct line line = { .len = 0 };
-    char room[VALUE_TEXT_MAX];
 
     for (size_t i = 0; i < template->count; i++) {
         const struct template_piece *piece = &template->pieces[i];
@@ -139,7 +150,10 @@ enum template_result template_expand(const struct template *template, struct rul
             result = TEMPLATE_MISSING; /* go on: all are needed */
         else if (state == FACT_UNKNOWN && result == TEMPLATE_OK)
             result = TEMPLATE_UNKNOWN;
-        line_add(&line, state == FACT_KNOWN ? value_spelling(&value, room) : SLICE("unknown"));
+        if (state == FACT_KNOWN)
+            line_add_value(&line, &value);
+        else
+            line_add(&line, SLICE("unknown"));
     }
     if (result == TEMPLATE_MISSING)
         return result;

@@ -253,8 +253,10 @@ static void print_fact(void *arg, const struct trace_fact *fact)
     print_text(printer, fact->name);
     if (fact->state == FACT_KNOWN) {
         print(printer, " = \"");
-        print_text(printer, value_spelling(fact->value, room));
-        print(printer, "\"\n");
+        for (const struct value *value = fact->value; value != NULL; value = value->next) {
+            print_text(printer, value_spelling(value, room));
+            print(printer, value->next == NULL ? "\"\n" : "\", \"");
+        }
     } else {
         print(printer, fact->state == FACT_UNKNOWN ? " is unknown\n" : " is not there yet\n");
     }

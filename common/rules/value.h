@@ -24,6 +24,10 @@ struct value {
     double number;
     bool boolean;
     struct ipnet net;
+    /* The next value of a fact that has several (the names of a message's attachments), all of the same type, none of them
+     * empty; NULL: there is none. A test holds when it holds for any of them, its negation (`!=`, `not in`) when it holds
+     * for none. */
+    const struct value *next;
 };
 
 #endif

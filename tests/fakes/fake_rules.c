@@ -158,6 +158,21 @@ static struct value value_of(enum value_type type, struct slice text)
     return value;
 }
 
+/* A value for each part of the fact's text. */
+static struct value values_of(enum value_type type, struct fake_fact *fact)
+{
+    struct slice rest = fact->text, part;
+    size_t count = 0;
+
+    while (count < FAKE_VALUES_MAX && slice_next(&rest, '|', &part)) {
+        fact->values[count] = value_of(type, part);
+        if (count > 0)
+            fact->values[count - 1].next = &fact->values[count];
+        count++;
+    }
+    return count == 0 ? value_of(type, SLICE("")) : fact->values[0];
+}
+
 static struct slice text_of(struct fake_facts *facts_set, size_t slot)
 {
     struct fake_fact *fact = fake_facts_find(facts_set, rule_set_ref(facts_set->set, slot)->name);
@@ -204,7 +219,8 @@ static enum fact_state fake_get(struct fact_source *source, size_t slot, bool as
         return FACT_UNKNOWN;
     struct slice text = fact == NULL ? SLICE("") : fact->text;
     if (ref->kind == FACT_PLAIN)
-        *out = value_of(ref->type->type, text);
+        *out = fact == NULL || slice_find(text, '|') == SIZE_MAX ? value_of(ref->type->type, text)
+                                                                 : values_of(ref->type->type, fact);
     else
         *out = (struct value){ .type = VALUE_BOOLEAN,
                                .boolean = has_entry(text, text_of(facts_set, ref->subject)) };

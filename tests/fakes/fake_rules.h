@@ -8,7 +8,7 @@
  * at DATA) and bytes (at END-OF-MESSAGE). */
 extern const struct rules_schema fake_schema;
 
-enum { FAKE_FACTS_MAX = 64 };
+enum { FAKE_FACTS_MAX = 64, FAKE_VALUES_MAX = 8 };
 
 /* Facts by name. One that was not set is known and empty (or false). Lists and maps are set as `list:block`,
  * `list:allow/bob@example.com`, `map:owners/KEY`, to entries "a, b" that are compared with the subject's spelling. */
@@ -16,7 +16,8 @@ struct fake_facts {
     struct fact_source source; /* first member */
     const struct rule_set *set; /* whose slots are asked for */
     struct fake_fact {
-        struct slice name, text; /* borrowed; text "?": unknown */
+        struct slice name, text; /* borrowed; text "?": unknown; "a|b": several values */
+        struct value values[FAKE_VALUES_MAX];
         bool is_late; /* missing: set it again for it to arrive */
         bool is_asked;
     } facts[FAKE_FACTS_MAX];

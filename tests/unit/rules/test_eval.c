@@ -210,6 +210,26 @@ static const struct {
     { "sasl_username not in map:owners/{sender}", "map:owners/me@example.com", "other", 'T' },
     { "sasl_username in map:owners/{sender}", "sender", "", 'F' },
     { "sasl_username in map:owners/{sender}", "sender", "?", 'U' },
+    /* several values: any; negated: none */
+    { "helo_name = b", "helo_name", "a|b", 'T' },
+    { "helo_name = c", "helo_name", "a|b", 'F' },
+    { "helo_name != b", "helo_name", "a|b", 'F' },
+    { "helo_name != c", "helo_name", "a|b", 'T' },
+    { "not helo_name = b", "helo_name", "a|b", 'F' },
+    { "helo_name in (x, b)", "helo_name", "a|b", 'T' },
+    { "helo_name not in (x, b)", "helo_name", "a|b", 'F' },
+    { "helo_name not in (x, y)", "helo_name", "a|b", 'T' },
+    { "helo_name matches \"*.exe\"", "helo_name", "a.txt|b.exe|c.txt", 'T' },
+    { "helo_name not matches \"*.exe\"", "helo_name", "a.txt|b.exe", 'F' },
+    { "helo_name not matches \"*.exe\"", "helo_name", "a.txt|b.txt", 'T' },
+    { "helo_name matches \"/(a+)+$/\"", "helo_name", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab|x",
+      'U' },
+    { "helo_name matches \"/(a+)+$/\"", "helo_name", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab|a",
+      'T' },
+    { "helo_name is set", "helo_name", "a|b", 'T' },
+    { "size > 5", "size", "1|9", 'T' },
+    { "size > 5", "size", "1|5", 'F' },
+    { "size != 5", "size", "1|5", 'F' },
 };
 
 static void compares_by_type(UNUSED void **state)
@@ -254,6 +274,11 @@ static void compares_facts(UNUSED void **state)
         { "size > recipient_count", "", "", 'F' },
         { "size <= recipient_count", "", "2", 'F' },
         { "size != score", "0", "", 'F' },
+        { "helo_name = client_name", "a|b", "c|B", 'T' },
+        { "helo_name = client_name", "a|b", "c|d", 'F' },
+        { "helo_name != client_name", "a|b", "c|b", 'F' },
+        { "helo_name != client_name", "a|b", "c|d", 'T' },
+        { "size < recipient_count", "3|9", "1|4", 'T' },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -38,6 +38,7 @@ static void fills_in_and_escapes(UNUSED void **state)
           "Client 2001:db8::1." },
         { "reject Set {{x} {spf}{spf}", "spf", "fail", "Set {x} failfail" },
         { "reject Set {{x}", "spf", "fail", "Set {x}" },
+        { "reject Attached {helo_name}.", "helo_name", "a.txt|b.exe", "Attached a.txt, b.exe." },
         { "reject", "spf", "fail", "Access denied" },
         { "defer 4.7.1", "spf", "fail", "Try again later" },
     };

@@ -1,0 +1,69 @@
+/* contentd/facts/mime.h - what rules can say about the content of a message: who it claims to be from, its subject, its
+ * attachments. The structure is walked in one pass over the bytes, without recursion and with bounds (RFC 2045, 2046, 5322);
+ * single header fields are decoded by GMime (RFC 2047, 2231, charsets to UTF-8). Its only user is this directory.
+ *
+ * CPU work: for libmilter's thread, never on a worker's loop. Read it only when rules name such facts. Any number of
+ * threads, each with its own arena; mime_init() once before. Reads the body through message_read(), 64 KiB at a time; memory
+ * is bounded by the arena and by MIME_*_MAX. */
+#ifndef GATEHOUSE_CONTENTD_FACTS_MIME_H
+#define GATEHOUSE_CONTENTD_FACTS_MIME_H
+
+#include "common/base/arena.h"
+#include "common/milter/message.h"
+
+enum {
+    MIME_DEPTH_MAX = 100, /* parts in parts */
+    MIME_PARTS_MAX = 10000,
+    MIME_HEADER_MAX =
+        64
+        << 10, /* bytes of a part's header fields that are looked at together; more of them are passed over */
+    MIME_VALUE_MAX = 16 << 10, /* bytes of a field that is decoded */
+    MIME_NAME_MAX = 1000, /* bytes of a decoded text */
+    MIME_ADDRESSES_MAX = 1000, /* of a From: or Reply-To: field */
+};
+
+void mime_init(void); /* once, before other threads run */
+
+/* Texts are UTF-8, absent when there is nothing; control characters become blanks. Mailboxes and domains are in their normal form
+ * (address.h). */
+struct mime_attachment {
+    struct slice name; /* decoded file name without directories; absent: none */
+    struct slice extension; /* `exe`: what follows the name's last dot, lower case; absent: none */
+    struct slice type; /* declared, lower case: `application/pdf` */
+    uint64_t size; /* bytes, decoded */
+    struct mime_attachment *next;
+};
+
+struct mime_facts {
+    /* Header fields. */
+    size_t from_count; /* From: fields and the mailboxes in them: 1 is as it should be */
+    struct slice from, from_domain; /* the first mailbox */
+    struct slice from_name; /* its display name, decoded */
+    /* A mailbox in the display name that is not `from`: "service@bank.example" <x@evil.example>. */
+    struct slice from_name_address;
+    struct slice reply_to; /* the first mailbox */
+    struct slice subject; /* decoded, in one line */
+    struct slice message_id; /* without <> */
+    uint64_t date_s; /* Unix seconds; 0: none that can be read */
+    size_t received_count;
+
+    /* Structure; only with MIME_STRUCTURE. */
+    size_t part_count; /* leaves */
+    size_t depth; /* 0: not a multipart */
+    struct mime_attachment *
+        attachments; /* in order: what has a name, is an attachment by its disposition, or no text */
+    size_t attachment_count;
+    bool
+        is_broken; /* against the rules: an end that never comes, a boundary that is missing, NUL bytes in the header ... */
+    bool
+        is_limited; /* a bound was passed: what lies beyond it is not seen, and a rule may refuse it; counted */
+};
+
+enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2 };
+
+/* `wanted`: a set of the above. MIME_HEADERS needs the header fields, MIME_STRUCTURE the whole message. What needs no memory is set
+ * even then. -1: out of memory (`arena` full), or the body cannot be read: the facts are unknown then. */
+int mime_read(const struct message *message, unsigned wanted, struct arena *arena,
+              struct mime_facts *out);
+
+#endif

@@ -1,0 +1,34 @@
+/* contentd/quarantine/control.h - the quarantine in the control API (common/control/control.h), and the thread that does what waits
+ * for the disk or the release listener: the keeper. It also removes what has expired, once a minute.
+ *
+ *     GET    /v1/quarantine[?recipient=&sender=&find=&older=SECONDS&after=ID&count=N]
+ *                                             {"messages": [{"id", ...}], "next": ID or null, "total", "bytes"}; newest first
+ *     GET    /v1/quarantine/ID                {"id", "time", "size", "reason", "sender", "recipients", ...}
+ *     GET    /v1/quarantine/ID/message[?offset=N]  {"id", "size", "offset", "data": base64}
+ *     POST   /v1/quarantine/ID/release[?recipient=R|to=R]  {"id", "released": [R], "refused": [{"recipient", "reply"}], "kept"}
+ *     DELETE /v1/quarantine/ID                {"id", "deleted": true}
+ *
+ * `recipient` and `sender` of the list are compared without regard to case; `@example.com` fits every mailbox there. A release
+ * goes to the recipients the message is kept for (or to one of them), which are then no longer kept; `to` sends a copy to
+ * somebody else and keeps all. An answer of release with nobody in "released" has the status 502. */
+#ifndef GATEHOUSE_CONTENTD_QUARANTINE_CONTROL_H
+#define GATEHOUSE_CONTENTD_QUARANTINE_CONTROL_H
+
+#include "common/control/control.h"
+#include "common/run/worker.h"
+#include "contentd/quarantine/quarantine.h"
+#include "contentd/release/release.h"
+
+struct keeper; /* opaque; its functions on the main worker's thread */
+
+/* Starts the thread. `release` NULL: releasing is refused (422). What it is given must outlive it. NULL: out of memory or
+ * threads. */
+struct keeper *keeper_new(struct worker *main, struct quarantine *quarantine,
+                          struct release *release);
+/* Waits for the step under way (at most RELEASE_TIMEOUT_MS); what waits is answered with 503. NULL-safe; clears *keeper. */
+void keeper_free(struct keeper **keeper);
+
+/* For struct control_daemon: false when it is not about the quarantine. */
+bool keeper_serve(struct keeper *keeper, struct control_request *request);
+
+#endif

@@ -1,0 +1,59 @@
+/* contentd/quarantine/kept.h - what is written down about a message that we keep: where it came from, its envelope, why it
+ * is kept and for whom. As JSON in a file beside the message; everything that is needed to send it is in it, byte for
+ * byte. Pure. */
+#ifndef GATEHOUSE_CONTENTD_QUARANTINE_KEPT_H
+#define GATEHOUSE_CONTENTD_QUARANTINE_KEPT_H
+
+#include <jansson.h>
+
+#include "common/base/clock.h"
+#include "common/milter/message.h"
+#include "contentd/finding.h"
+
+/* Names of kept messages: in the order of their times, not to be guessed, fit for file names and command lines: 20 letters
+ * and digits, the first 10 the time in ms. */
+enum { KEPT_ID_LEN = 20, KEPT_TEXT_MAX = 1000, KEPT_JSON_MAX = 16 << 20 };
+void kept_id_make(uint64_t wall_ms, char out[KEPT_ID_LEN + 1]);
+bool kept_id_is_valid(struct slice id);
+uint64_t kept_id_time_ms(struct slice id); /* of a valid one */
+
+struct kept_recipient {
+    struct slice address; /* without <> */
+    struct slice arguments; /* ESMTP parameters with blanks between; empty: none */
+};
+
+struct kept_finding {
+    struct slice scanner, result, text; /* text: the virus, the score, the error */
+};
+
+/* Texts live in an arena; those that describe the message are UTF-8, bounded by KEPT_TEXT_MAX. */
+struct kept {
+    char id[KEPT_ID_LEN + 1]; /* set when it is stored */
+    uint64_t time_ms; /* wall clock; set when it is stored */
+    uint64_t size; /* bytes of the message; set when it is stored */
+    struct slice queue_id, client_address, client_name, helo_name, sasl_username;
+    struct slice sender,
+        sender_arguments; /* as for recipients; an empty sender is the null sender */
+    bool is_smtputf8;
+    struct kept_recipient *recipients; /* it is kept for these */
+    size_t recipient_count;
+    struct slice reason; /* one line: "virus Eicar-Test", "rule executables" */
+    struct slice reference; /* of the decision: gatectl why */
+    struct slice subject, from, message_id; /* header fields, decoded */
+    struct kept_finding *findings;
+    size_t finding_count;
+};
+
+/* What the message itself says; recipients: those for which `is_wanted[n]`, all when that is NULL. False: out of memory. */
+bool kept_of_message(struct arena *arena, const struct message *message, const bool *is_wanted,
+                     struct kept *out);
+/* Adds what a scanner said. False: out of memory. */
+bool kept_add_finding(struct arena *arena, struct kept *kept, struct slice scanner,
+                      const struct finding *finding);
+
+json_t *kept_to_json(const struct kept *kept); /* NULL: out of memory */
+/* What kept_to_json() made; texts are copied into `arena`. False, with a constant text in *error: it is something else. */
+bool kept_from_json(struct arena *arena, const json_t *json, struct kept *out, const char **error);
+bool kept_parse(struct arena *arena, struct slice text, struct kept *out, const char **error);
+
+#endif

@@ -1,0 +1,38 @@
+/* contentd/quarantine/quarantine.h - messages kept for a human to decide: bounded by size and age, the oldest make room.
+ *
+ * quarantine_keep() and quarantine_drop() wait for the disk: they are called on libmilter's thread, in the hook `end` (before
+ * the MTA gets its answer) and the hook `sent`, never on a worker's loop. libmilter starts another thread for other sessions
+ * while one waits. Everything else of it runs on the keeper's thread (control.h). */
+#ifndef GATEHOUSE_CONTENTD_QUARANTINE_QUARANTINE_H
+#define GATEHOUSE_CONTENTD_QUARANTINE_QUARANTINE_H
+
+#include "contentd/quarantine/folder.h"
+
+struct quarantine; /* opaque; any thread */
+
+struct quarantine_settings {
+    const char *directory; /* quarantine_directory */
+    uint64_t size_max; /* quarantine_size: bytes */
+    uint64_t age_max_ms; /* quarantine_age */
+};
+
+/* NULL with one line in *error. `clock` must outlive it. */
+struct quarantine *quarantine_open(const struct quarantine_settings *settings,
+                                   const struct clock *clock, struct buf *error);
+void quarantine_close(struct quarantine **quarantine); /* NULL-safe; clears *quarantine */
+void quarantine_adjust(struct quarantine *quarantine,
+                       const struct quarantine_settings *settings); /* bounds; after a reload */
+
+/* Keeps the message for kept->recipients; kept->id is set. The oldest entries are removed to make room: counted and logged. 0: it
+ * is on the disk. -1 with one line in *error: it is not, and the message must not be accepted (451). */
+int quarantine_keep(struct quarantine *quarantine, struct kept *kept, const struct source *source,
+                    struct buf *error);
+/* The MTA did not take what was decided and will send the message again: forget that it was kept. */
+void quarantine_drop(struct quarantine *quarantine, const char *id);
+
+/* Removes what is older than age_max_ms; at most about a second of work. True: there is more. */
+bool quarantine_expire(struct quarantine *quarantine);
+
+struct folder *quarantine_folder(struct quarantine *quarantine);
+
+#endif
