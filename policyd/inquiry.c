@@ -63,7 +63,7 @@ static void inquiry_release(struct inquiry *inquiry)
     struct server *server = inquiry->server;
     struct arena *arena = inquiry->arena;
 
-    fact_request_abandon(&inquiry->facts); /* what the verdict did not need in the end */
+    lookups_abandon(&inquiry->facts.lookups); /* what the verdict did not need in the end */
     op_abandon(&inquiry->budget);
     snapshot_unref(&inquiry->snapshot);
     buf_free(&inquiry->reply);
@@ -144,7 +144,7 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
     struct inquiry *inquiry = (struct inquiry *)op;
 
     inquiry_count(inquiry, inquiry->server->policyd->metrics.late, 1);
-    fact_request_abandon(&inquiry->facts);
+    lookups_abandon(&inquiry->facts.lookups);
     evaluation_late(&inquiry->evaluation);
     evaluation_late(&inquiry->over);
     call_over(inquiry, &inquiry->greylist.call);
@@ -257,7 +257,7 @@ static struct inquiry *inquiry_begin(struct server *server, const struct policy_
     inquiry->facts = (struct fact_request){
         .req = &inquiry->req,
         .policy = inquiry->policy,
-        .store = server->store,
+        .lookups = { .store = server->store, .arena = inquiry->arena },
         .dns = server->dns,
         .arena = inquiry->arena,
         .now_ms = inquiry->started_ms,

@@ -2,6 +2,7 @@
 #include "policyd/inquiry_impl.h"
 
 #include "common/limits/window.h"
+#include "common/policy/live.h"
 #include "policyd/facts/limits.h"
 
 static void charge_done(struct store_call *call)
@@ -246,7 +247,7 @@ static void charge_count(const struct inquiry *inquiry)
         metric_add(metrics->charges_degraded, 1);
     for (size_t i = 0; i < inquiry->charge.use_count; i++)
         if (inquiry->charge.uses[i].bad != SIZE_MAX)
-            metric_add(metrics->bad_live, 1);
+            live_count_bad(1);
 }
 
 bool inquiry_charged_phase(struct inquiry *inquiry)

@@ -1,20 +1,14 @@
-/* policyd/live.h - keeps the policy in force up to date with what changes while policyd runs: live lists, maps, classes,
- * rules and limits in the store, list and map files, the country database. On the main worker's thread.
- *
- * One poll of the store every 400 ms asks which hashes have changed and only these are read, so a change is in force
- * within a second; files are looked at once a second. Each change makes a new policy of the old one's parts. */
+/* policyd/live.h - what policyd has in its snapshots beside rules, lists and maps, kept up to date: live classes and limits,
+ * the country database. On the main worker's thread; see common/policy/live.h. */
 #ifndef GATEHOUSE_POLICYD_LIVE_H
 #define GATEHOUSE_POLICYD_LIVE_H
 
-#include "common/run/daemon.h"
-#include "policyd/server.h"
+#include "common/policy/live.h"
+#include "policyd/policy.h"
 
-struct live; /* opaque */
+extern const struct live_spec policyd_live;
 
-/* Starts polling. `server` is the main worker's. NULL: out of memory. */
-struct live *live_start(struct daemon *daemon, struct server *server);
-void live_stop(struct live **live); /* NULL-safe; clears *live */
-void live_reloaded(struct live *live); /* another configuration is in force: other names to poll */
-void live_check_files(struct live *live); /* once a second */
+/* Once a second: reads the country database anew when it has changed. */
+void policyd_check_geoip(const struct policy *policy);
 
 #endif

@@ -14,7 +14,6 @@ enum {
     OVER,
     CHARGES_DEGRADED,
     CHARGES_FAILED,
-    BAD_LIVE,
     GREYLIST,
     GREYLIST_CROWDED,
     DURATION,
@@ -49,8 +48,6 @@ static struct metric metrics[] = {
                "Charges decided by the local copy because the store did not answer."),
     [CHARGES_FAILED] = METRIC("gatehouse_limit_charges_failed_total", METRIC_COUNTER,
                               "Charges that could not be decided at all."),
-    [BAD_LIVE] = METRIC("gatehouse_live_bad_values_total", METRIC_COUNTER,
-                        "Live values that make no sense and were ignored."),
     [GREYLIST] = METRIC_BY("gatehouse_greylist_total", METRIC_COUNTER,
                            "Requests that were greylisted: new, early, passed, known (network), "
                            "degraded (passed, the store did not answer), failed.",
@@ -87,7 +84,6 @@ void policy_metrics_register(struct policy_metrics *out)
         .over = metric_of(&metrics[OVER]),
         .charges_degraded = metric_of(&metrics[CHARGES_DEGRADED]),
         .charges_failed = metric_of(&metrics[CHARGES_FAILED]),
-        .bad_live = metric_of(&metrics[BAD_LIVE]),
         .greylist_crowded = metric_of(&metrics[GREYLIST_CROWDED]),
         .duration = metric_of(&metrics[DURATION]),
     };

@@ -17,7 +17,6 @@ struct policy_metrics {
     metric_id dropped_actions; /* continuing actions the one reply had no room for */
     metric_id charges, over, charges_degraded, charges_failed;
     metric_id greylist[GREYLIST_RESULTS], greylist_crowded;
-    metric_id bad_live; /* live values that do not parse */
     metric_id duration; /* histogram */
     metric_id verdicts[POLICYD_ACTIONS]; /* what Postfix was told; DUNNO counts as accept */
 };

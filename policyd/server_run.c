@@ -127,7 +127,7 @@ static int server_start(struct worker *worker)
     server->dns = server_dns(worker, policy->parts.config);
     bool ok = server->store != NULL && server->dns != NULL;
     if (ok && worker_id(worker) == 0) {
-        policyd->live = live_start(daemon, server);
+        policyd->live = live_start(&policyd_live, daemon, server->store);
         ok = policyd->live != NULL && policy_control_start(daemon, server) == 0;
     }
     if (ok)
@@ -157,6 +157,7 @@ static void server_drain(struct worker *worker)
 
 static void policyd_tick(struct daemon *daemon)
 {
+    policyd_check_geoip(snapshot_data(daemon_snapshot(daemon)));
     live_check_files(policyd_of(daemon)->live);
 }
 

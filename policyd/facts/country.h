@@ -2,7 +2,7 @@
 #ifndef GATEHOUSE_POLICYD_COUNTRY_H
 #define GATEHOUSE_POLICYD_COUNTRY_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 enum fetch_result country_fact(struct fact_request *request, int id, struct value *out);
 

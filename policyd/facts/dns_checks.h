@@ -3,7 +3,7 @@
 #ifndef GATEHOUSE_POLICYD_DNS_CHECKS_H
 #define GATEHOUSE_POLICYD_DNS_CHECKS_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 /* FACT_SENDER_MX, FACT_RECIPIENT_MX, FACT_SENDER_DOMAIN_EXISTS, FACT_HELO_DNS. A failed look-up makes them unknown. */
 enum fetch_result dns_check_fact(struct evaluation *evaluation, size_t slot,

@@ -5,7 +5,7 @@
 
 /* All of one request, in its arena. */
 struct dns_facts {
-    struct fact_cancel cancel; /* first member */
+    struct lookup_cancel cancel; /* first member */
     struct fact_request *request;
     struct dns_lookup *lookups; /* ended ones too */
     struct dns_waiter *waiters;
@@ -67,7 +67,7 @@ static void lookup_done(struct dns_ask *ask)
 }
 
 /* Ends the look-ups under way; nothing waits any more. */
-static void facts_cancel(struct fact_cancel *self)
+static void facts_cancel(struct lookup_cancel *self)
 {
     struct dns_facts *facts = (struct dns_facts *)self;
 
@@ -86,7 +86,7 @@ static struct dns_facts *facts_of(struct fact_request *request)
         return NULL;
     facts->request = request;
     facts->cancel.cancel = facts_cancel;
-    fact_request_on_abandon(request, &facts->cancel);
+    lookups_on_abandon(&request->lookups, &facts->cancel);
     request->dns_facts = facts;
     return facts;
 }

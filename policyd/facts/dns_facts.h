@@ -4,7 +4,7 @@
 #ifndef GATEHOUSE_POLICYD_DNS_FACTS_H
 #define GATEHOUSE_POLICYD_DNS_FACTS_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 /* FETCH_KNOWN: *out is set. FETCH_UNKNOWN: it cannot be had. FETCH_STARTED: an answer is missing and has been asked for;
  * all that are needed should be asked for before this is said, so that they come side by side. */

@@ -6,7 +6,7 @@
 #ifndef GATEHOUSE_POLICYD_DNSBL_H
 #define GATEHOUSE_POLICYD_DNSBL_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 enum { DNSBL_TEXT_MAX = 200 }; /* bytes of dnsbl.text */
 

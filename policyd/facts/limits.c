@@ -103,11 +103,11 @@ enum fetch_result limit_fact(struct evaluation *evaluation, size_t slot, const s
     case LIMIT_USE_READY:
         break;
     }
-    struct lookup *lookup = lookup_new(evaluation, slot, peek_finish, ref);
+    struct lookup *lookup = lookup_new(&request->lookups, evaluation, slot, peek_finish, ref);
     if (lookup == NULL)
         return FETCH_UNKNOWN;
     lookup->store.charge.uses = use;
     lookup->store.charge.use_count = 1;
     lookup->store.charge.peek = true;
-    return lookup_started(lookup, store_charge(request->store, &lookup->store.charge), out);
+    return lookup_started(lookup, store_charge(request->lookups.store, &lookup->store.charge), out);
 }

@@ -2,7 +2,7 @@
 #ifndef GATEHOUSE_POLICYD_LIMITS_H
 #define GATEHOUSE_POLICYD_LIMITS_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 enum fetch_result limit_fact(struct evaluation *evaluation, size_t slot, const struct fact_ref *ref,
                              struct value *out);

@@ -1,22 +1,30 @@
 /* policyd/facts/provider.c - see provider.h. */
 #include "policyd/facts/provider.h"
 
+#include "common/policy/membership.h"
 #include "policyd/facts/country.h"
 #include "policyd/facts/dns_checks.h"
 #include "policyd/facts/dnsbl.h"
 #include "policyd/facts/limits.h"
-#include "policyd/facts/lists.h"
 #include "policyd/facts/spf.h"
+
+static enum fetch_result member_fact(struct evaluation *evaluation, size_t slot,
+                                     const struct fact_ref *ref, struct value *out)
+{
+    struct fact_request *request = evaluation->request;
+    const struct membership membership = { &request->policy->parts.core.sets, &request->lookups,
+                                           request->wall_ms };
+
+    return membership_fact(&membership, evaluation, slot, ref, out);
+}
 
 enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
                                const struct fact_ref *ref, struct value *out)
 {
     struct fact_request *request = evaluation->request;
 
-    if (ref->kind == FACT_IN_LIST)
-        return list_fact(evaluation, slot, ref, out);
-    if (ref->kind == FACT_IN_MAP)
-        return map_fact(evaluation, ref, out);
+    if (ref->kind != FACT_PLAIN)
+        return member_fact(evaluation, slot, ref, out);
     switch (ref->type->id) {
     case FACT_COUNTRY:
     case FACT_CONTINENT:

@@ -3,7 +3,7 @@
 #ifndef GATEHOUSE_POLICYD_PROVIDER_H
 #define GATEHOUSE_POLICYD_PROVIDER_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 /* The fact_fetch of policyd. */
 enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,

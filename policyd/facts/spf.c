@@ -33,7 +33,7 @@ struct spf_waiter {
 
 /* The check of one identity; lives in the request's arena. */
 struct spf_lookup {
-    struct fact_cancel cancel; /* first member */
+    struct lookup_cancel cancel; /* first member */
     struct fact_request *request;
     struct spf_query query;
     struct spf_dns dns;
@@ -209,7 +209,7 @@ static void answer_came(struct dns_ask *dns)
 }
 
 /* Ends the DNS lookups under way. */
-static void lookup_cancel(struct fact_cancel *self)
+static void lookup_cancel(struct lookup_cancel *self)
 {
     struct spf_lookup *lookup = (struct spf_lookup *)self;
 
@@ -255,7 +255,7 @@ static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_id
     if (lookup->check == NULL)
         return NULL;
     lookup->cancel.cancel = lookup_cancel;
-    fact_request_on_abandon(request, &lookup->cancel);
+    lookups_on_abandon(&request->lookups, &lookup->cancel);
     lookup->is_known = spf_check_run(lookup->check) == SPF_KNOWN;
     return lookup;
 }

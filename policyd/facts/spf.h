@@ -3,7 +3,7 @@
 #ifndef GATEHOUSE_POLICYD_FACTS_SPF_H
 #define GATEHOUSE_POLICYD_FACTS_SPF_H
 
-#include "policyd/facts/lookup.h"
+#include "policyd/facts/request.h"
 
 extern const char *const spf_words[]; /* the vocabulary of spf and spf_helo, NULL-terminated */
 

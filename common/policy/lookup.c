@@ -1,19 +1,19 @@
-/* policyd/facts/lookup.c - see lookup.h. */
-#include "policyd/facts/lookup.h"
+/* common/policy/lookup.c - see lookup.h. */
+#include "common/policy/lookup.h"
 
-void fact_request_abandon(struct fact_request *request)
+void lookups_abandon(struct lookups *lookups)
 {
-    for (struct lookup *lookup = request->lookups; lookup != NULL; lookup = lookup->next)
+    for (struct lookup *lookup = lookups->first; lookup != NULL; lookup = lookup->next)
         if (lookup->store.call.pending != NULL)
-            store_abandon(request->store, &lookup->store.call);
-    for (struct fact_cancel *self = request->cancels; self != NULL; self = self->next)
+            store_abandon(lookups->store, &lookup->store.call);
+    for (struct lookup_cancel *self = lookups->cancels; self != NULL; self = self->next)
         self->cancel(self);
 }
 
-void fact_request_on_abandon(struct fact_request *request, struct fact_cancel *self)
+void lookups_on_abandon(struct lookups *lookups, struct lookup_cancel *self)
 {
-    self->next = request->cancels;
-    request->cancels = self;
+    self->next = lookups->cancels;
+    lookups->cancels = self;
 }
 
 static void lookup_done(struct store_call *call)
@@ -25,11 +25,10 @@ static void lookup_done(struct store_call *call)
     evaluation_provide(lookup->evaluation, lookup->slot, is_known ? &value : NULL);
 }
 
-struct lookup *lookup_new(struct evaluation *evaluation, size_t slot, lookup_finish *finish,
-                          const void *arg)
+struct lookup *lookup_new(struct lookups *lookups, struct evaluation *evaluation, size_t slot,
+                          lookup_finish *finish, const void *arg)
 {
-    struct fact_request *request = evaluation->request;
-    struct lookup *lookup = arena_alloc(request->arena, sizeof *lookup);
+    struct lookup *lookup = arena_alloc(lookups->arena, sizeof *lookup);
 
     if (lookup == NULL)
         return NULL;
@@ -38,8 +37,8 @@ struct lookup *lookup_new(struct evaluation *evaluation, size_t slot, lookup_fin
     lookup->slot = slot;
     lookup->finish = finish;
     lookup->arg = arg;
-    lookup->next = request->lookups;
-    request->lookups = lookup;
+    lookup->next = lookups->first;
+    lookups->first = lookup;
     return lookup;
 }
 
