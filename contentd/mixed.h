@@ -26,9 +26,9 @@ enum fate {
     FATE_DELIVERED, /* stays a recipient of the message that goes on, or has another address in its place */
     FATE_REFUSED,
     FATE_DEFERRED,
-    FATE_DISCARDED,
+    FATE_DISCARDED, /* or removed by a scanner, which may have added others */
     FATE_QUARANTINED,
-    FATE_SPOOLED, /* gets a copy of its own */
+    FATE_SPOOLED, /* gets a copy of its own, or another address does in its place */
     FATES
 };
 extern const char *const fate_words[FATES + 1];
@@ -37,11 +37,13 @@ enum plan_reply { PLAN_ACCEPT, PLAN_REJECT, PLAN_TEMPFAIL, PLAN_DISCARD };
 
 /* A copy for some recipients: in the quarantine, or to be spooled and sent. */
 struct plan_copy {
-    const struct recipient_verdict
-        *verdict; /* its edits are carried out on the copy; why it is kept */
-    const struct slice
-        *recipients; /* where it goes: as the MTA gave the addresses, or redirected */
+    /* Its edits are carried out on the copy; why it is kept. */
+    const struct recipient_verdict *verdict;
+    const size_t *recipients; /* it is for these: numbers in the message, rising */
     size_t count;
+    const struct slice
+        *added; /* spooled: and goes to these, whom scanners add or rules redirect to */
+    size_t added_count;
 };
 
 struct plan {

@@ -367,8 +367,7 @@ bool verdict_make(const struct verdict_input *input, const struct chain *chain,
     out->redirect = j.rules->redirect;
     if (out->kind == VERDICT_DELIVER && j.rules->rule.len > 0)
         decide(&j, VERDICT_DELIVER, BY_RULE, j.rules->rule, j.rules->reason);
-    return !j.failed &&
-           (out->kind == VERDICT_TEMPFAIL || make_edits(&j));
+    return !j.failed && (out->kind == VERDICT_TEMPFAIL || make_edits(&j));
 }
 
 /* What a scanner said about this recipient alone; NULL: nothing. */
