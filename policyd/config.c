@@ -82,12 +82,7 @@ static const struct conf_param params[] = {
     { PARAM(geoip_database), CONF_PATH, "", 0, 0, .live = true, .example = "/var/lib/GeoIP/GeoLite2-Country.mmdb",
       .doc = "A country database in MaxMind's format, for the facts country, continent and asn; read again when it "
              "changes. Without one they are unknown." },
-    { PARAM(dns_timeout), CONF_TIME, "3s", 10, MINUTE,
-      .doc = "How long one DNS lookup may take; what is not known by then is unknown to rules." },
-    { PARAM(dns_cache_size), CONF_SIZE, "16M", 0, UINT64_C(4) << 30,
-      .doc = "Memory of each worker for DNS answers, kept as long as their TTLs say; 0: every question goes out." },
-    { PARAM(dns_in_flight), CONF_INTEGER, "1000", 1, 30000,
-      .doc = "DNS questions on their way at the same time, in each worker; further ones fail at once." },
+    DNS_PARAMS,
     { PARAM(dnsbl_retry), CONF_TIME, "1m", SECOND, DAY, .live = true,
       .doc = "A DNS list that does not work is switched off, and tried again after this time." },
     { PARAM(myhostname), CONF_TEXT, "", 0, 253, .live = true, .example = "mx.example.com",

@@ -4,6 +4,7 @@
 #define GATEHOUSE_POLICYD_CONFIG_H
 
 #include "common/config/common_params.h"
+#include "common/policy/resources.h"
 #include "common/policy/sections.h"
 
 struct limit_section {
@@ -37,9 +38,7 @@ struct policyd_config {
     uint64_t greylist_window, greylist_expiry, greylist_allow_expiry; /* ms */
     uint64_t greylist_allow_after; /* triplets; 0: never */
     struct slice myhostname, spf_explanation;
-    uint64_t dns_timeout; /* ms */
-    uint64_t dns_cache_size; /* bytes; 0: no cache */
-    uint64_t dns_in_flight;
+    struct dns_config dns;
     uint64_t dnsbl_retry; /* ms */
     uint64_t idle_timeout, request_timeout; /* ms */
     struct policy_sections sections;

@@ -1,43 +1,8 @@
 /* policyd/decision_log.c - see decision_log.h. */
 #include "policyd/decision_log.h"
 
-#include "common/observe/log.h"
+#include "common/policy/decision.h"
 #include "policyd/greylist.h"
-
-enum { EXTRA_FIELDS_MAX = 8, EXTRA_TEXT_MAX = 1024 };
-
-struct extras {
-    struct log_field fields[EXTRA_FIELDS_MAX];
-    size_t count;
-};
-
-static void extra_add(struct extras *extras, const char *name, struct slice value)
-{
-    if (value.len > 0)
-        extras->fields[extras->count++] = (struct log_field){ name, value };
-}
-
-/* `shadow=country:reject,quota:limit`: what shadow rules would have done. */
-static void shadow_print(struct buf *out, const struct decided *decided)
-{
-    for (size_t i = 0; i < decided->verdict->shadow_count; i++) {
-        const struct action *action = &decided->verdict->shadow[i];
-        struct slice rule = rule_set_info(decided->policy->book.rules, action->rule).name;
-        if (buf_printf(out, "%s%.*s:%s", i > 0 ? "," : "", SLICE_ARG(rule), action->type->name))
-            return;
-    }
-}
-
-/* `trouble=country,spf`: rules that could not be decided. */
-static void trouble_print(struct buf *out, const struct decided *decided)
-{
-    for (size_t i = 0; i < decided->verdict->troubled_count; i++) {
-        struct slice rule =
-            rule_set_info(decided->policy->book.rules, decided->verdict->troubled[i]).name;
-        if (buf_printf(out, "%s%.*s", i > 0 ? "," : "", SLICE_ARG(rule)))
-            return;
-    }
-}
 
 static struct slice reason_of(const struct decided *decided)
 {
@@ -50,30 +15,23 @@ static struct slice reason_of(const struct decided *decided)
 
 void decision_record(const struct decided *decided, struct store *store)
 {
-    AUTO_BUF shadow = BUF_INIT(EXTRA_TEXT_MAX);
-    AUTO_BUF trouble = BUF_INIT(EXTRA_TEXT_MAX);
-    AUTO_BUF score = BUF_INIT(32);
-    AUTO_BUF line = BUF_INIT(LOG_LINE_MAX);
+    AUTO_EXTRAS extras = { .count = 0 };
     const struct slice *attr = decided->req->attr;
-    struct extras extras = { .count = 0 };
+    const struct rule_set *rules = decided->policy->book.rules;
 
-    shadow_print(&shadow, decided);
-    trouble_print(&trouble, decided);
-    if (decided->verdict->score < 0 || decided->verdict->score > 0)
-        buf_printf(&score, "%.10g", decided->verdict->score);
-    if (decided->policy->parts.config->common.mode == CONF_SHADOW)
-        extra_add(&extras, "mode", SLICE("shadow"));
-    extra_add(&extras, "shadow", buf_slice(&shadow));
+    if (decided->policy->parts.core.is_shadow)
+        decision_extra(&extras, "mode", SLICE("shadow"));
+    decision_extra_shadow(&extras, rules, decided->verdict);
     if (decided->exceeded != NULL)
-        extra_add(&extras, "limit", limit_name(decided->exceeded->limit));
+        decision_extra(&extras, "limit", limit_name(decided->exceeded->limit));
     if (decided->greylist != NULL)
-        extra_add(&extras, "greylist", slice_of(greylist_word(decided->greylist->state)));
-    extra_add(&extras, "trouble", buf_slice(&trouble));
-    extra_add(&extras, "score", buf_slice(&score));
+        decision_extra(&extras, "greylist", slice_of(greylist_word(decided->greylist->state)));
+    decision_extra_trouble(&extras, rules, decided->verdict);
+    decision_extra_score(&extras, decided->verdict->score);
     if (decided->is_degraded)
-        extra_add(&extras, "store", SLICE("degraded"));
+        decision_extra(&extras, "store", SLICE("degraded"));
     if (decided->is_late)
-        extra_add(&extras, "budget", SLICE("over"));
+        decision_extra(&extras, "budget", SLICE("over"));
     struct decision decision = {
         .queue_id = attr[ATTR_QUEUE_ID],
         .client_address = attr[ATTR_CLIENT_ADDRESS],
@@ -85,9 +43,6 @@ void decision_record(const struct decided *decided, struct store *store)
         .ref = decided->reference,
         .reason = reason_of(decided),
         .ms = decided->duration_ms,
-        .extra = extras.fields,
-        .extra_count = extras.count,
     };
-    log_decision(&decision, &line);
-    store_log(store, buf_slice(&line));
+    decision_write(&decision, &extras, store);
 }

@@ -40,9 +40,7 @@ static void policyd_stop(struct daemon *daemon)
 
 static int policyd_start(struct daemon *daemon)
 {
-    const struct common_config *common = daemon_common(daemon);
     struct policyd *policyd = calloc(1, sizeof *policyd);
-    AUTO_BUF error = BUF_INIT(1024);
 
     if (policyd == NULL)
         return -1;
@@ -50,22 +48,11 @@ static int policyd_start(struct daemon *daemon)
     policy_metrics_register(&policyd->metrics);
     policyd->answers = answers_new(ANSWERS_MAX);
     policyd->seen = seen_new(SEEN_MAX);
-    struct stores_options options = {
-        .url = common->store,
-        .password_file = common->store_password_file,
-        .memory_limit = common->memory_limit,
-        .log_age_ms = common->log_age,
-        .clock = daemon_clock(daemon),
-    };
-    policyd->stores = stores_new(&options, &error);
-    if (policyd->answers != NULL && policyd->seen != NULL && policyd->stores != NULL) {
-        if (slice_equal(common->store, SLICE("memory")))
-            log_info(
-                "the store is this process's memory: counters and live changes are lost at a restart, and no other "
-                "host sees them");
+    policyd->stores = resources_stores(daemon_common(daemon), daemon_clock(daemon));
+    if (policyd->answers != NULL && policyd->seen != NULL && policyd->stores != NULL)
         return 0;
-    }
-    log_error("%s", error.len > 0 ? buf_text(&error) : "out of memory: there is no store");
+    if (policyd->stores != NULL)
+        log_error("out of memory: answers cannot be remembered");
     policyd_stop(daemon);
     return -1;
 }
@@ -90,41 +77,24 @@ static void server_stop(struct worker *worker)
     free(server);
 }
 
-static struct dns *server_dns(struct worker *worker, const struct policyd_config *config)
-{
-    const struct dns_options options = {
-        .resolvers = config->common.resolver.items,
-        .resolver_count = config->common.resolver.count,
-        .no_cache = config->dns_cache_size == 0,
-        .cache_size = config->dns_cache_size,
-        .timeout_ms = config->dns_timeout,
-        .in_flight_max = (size_t)config->dns_in_flight,
-    };
-    AUTO_BUF error = BUF_INIT(1024);
-    struct dns *dns = dns_new(worker, &options, &error);
-
-    if (dns == NULL)
-        log_error("resolver: %s", buf_text(&error));
-    return dns;
-}
-
 static int server_start(struct worker *worker)
 {
     struct daemon *daemon = worker_daemon(worker);
     struct policyd *policyd = policyd_of(daemon);
     struct server *server = calloc(1, sizeof *server);
     const struct policy *policy = snapshot_data(worker_snapshot(worker));
+    const struct policyd_config *config = policy->parts.config;
 
     if (server == NULL)
         return -1;
     server->worker = worker;
     server->policyd = policyd;
     worker_set_state(worker, server);
-    worker_common_timeout(worker, policy->parts.config->idle_timeout);
-    worker_common_timeout(worker, policy->parts.config->request_timeout);
-    worker_common_timeout(worker, policy->parts.config->common.budget);
+    worker_common_timeout(worker, config->idle_timeout);
+    worker_common_timeout(worker, config->request_timeout);
+    worker_common_timeout(worker, config->common.budget);
     server->store = stores_open(policyd->stores, worker_base(worker));
-    server->dns = server_dns(worker, policy->parts.config);
+    server->dns = resources_dns(worker, &config->common, &config->dns);
     bool ok = server->store != NULL && server->dns != NULL;
     if (ok && worker_id(worker) == 0) {
         policyd->live = live_start(&policyd_live, daemon, server->store);
@@ -163,12 +133,7 @@ static void policyd_tick(struct daemon *daemon)
 
 static enum readiness policyd_ready(struct daemon *daemon, struct buf *reason)
 {
-    struct store_status status;
-
-    store_status(server_of(daemon_main_worker(daemon))->store, &status);
-    if (status.state != STORE_UP)
-        buf_printf(reason, "store %s: %s", status.kind, status.detail);
-    return status.state == STORE_UP ? READY_OK : READY_DEGRADED;
+    return resources_ready(server_of(daemon_main_worker(daemon))->store, reason);
 }
 
 static const struct http_route routes[] = {
