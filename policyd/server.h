@@ -12,7 +12,7 @@
 
 struct dns;
 struct live;
-struct control;
+struct control_service;
 
 /* Shared by the workers. */
 struct policyd {
@@ -23,7 +23,7 @@ struct policyd {
     uint64_t connections; /* atomic: numbers connections for `answers` */
     /* the main worker's: */
     struct live *live;
-    struct control *control;
+    struct control_service *control;
 };
 
 /* One worker's own; also of the main worker, which explains decisions. */

@@ -69,7 +69,7 @@ static void server_stop(struct worker *worker)
     inquiries_free(server);
     if (worker_id(worker) == 0) {
         live_stop(&server->policyd->live);
-        policy_control_stop(server->policyd);
+        control_service_free(&server->policyd->control);
     }
     dns_free(&server->dns);
     store_free(&server->store);
@@ -98,7 +98,8 @@ static int server_start(struct worker *worker)
     bool ok = server->store != NULL && server->dns != NULL;
     if (ok && worker_id(worker) == 0) {
         policyd->live = live_start(&policyd_live, daemon, server->store);
-        ok = policyd->live != NULL && policy_control_start(daemon, server) == 0;
+        policyd->control = control_service_new(&policyd_control, daemon, server->store, server);
+        ok = policyd->live != NULL && policyd->control != NULL;
     }
     if (ok)
         return 0;
@@ -136,8 +137,13 @@ static enum readiness policyd_ready(struct daemon *daemon, struct buf *reason)
     return resources_ready(server_of(daemon_main_worker(daemon))->store, reason);
 }
 
+static void serve_control(struct http_call *call, void *daemon)
+{
+    control_service_serve(policyd_of(daemon)->control, call);
+}
+
 static const struct http_route routes[] = {
-    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", policy_control_serve },
+    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", serve_control },
 };
 
 const struct daemon_spec policyd_spec = {
