@@ -1,0 +1,232 @@
+/* tests/unit/signd/test_key_set.c - keys are read from real files, once; what changes is noticed, what is of no use says
+ * why and does not hurt the others. */
+#include "signd/key_set.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+static char root[] = "/tmp/gatehouse-keys-XXXXXX";
+static struct key_rules rules;
+
+static int make_root(UNUSED void **state)
+{
+    snprintf(root, sizeof root, "/tmp/gatehouse-keys-XXXXXX");
+    rules = (struct key_rules){ geteuid(), getegid() };
+    return mkdtemp(root) == NULL ? -1 : 0;
+}
+
+static int remove_root(UNUSED void **state)
+{
+    char command[200];
+
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    return system(command);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[300];
+
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    return path;
+}
+
+static void put_file(const char *name, struct slice text, mode_t mode)
+{
+    FILE *file = fopen(path_of(name), "w");
+
+    assert_non_null(file);
+    assert_int_equal(text.len, fwrite(text.ptr, 1, text.len, file));
+    assert_int_equal(0, fclose(file));
+    assert_int_equal(0, chmod(path_of(name), mode));
+}
+
+static void put_key(const char *name, enum dkim_key_type type, unsigned bits)
+{
+    struct dkim_key *key = dkim_key_generate(type, bits);
+    AUTO_BUF pem = BUF_INIT(DKIM_PEM_MAX);
+
+    assert_non_null(key);
+    assert_int_equal(0, dkim_key_print(key, &pem));
+    put_file(name, buf_slice(&pem), 0600);
+    dkim_key_free(&key);
+}
+
+/* So many keys has the domain; *first is its first one. */
+static size_t find(struct shared *set, struct slice domain, const struct key_file **first)
+{
+    size_t at = 0, count = key_set_find(shared_get(set), domain, &at);
+
+    if (count > 0)
+        *first = key_set_at(shared_get(set), at);
+    return count;
+}
+
+static struct shared *read_set(struct shared *before)
+{
+    struct shared *set = key_set_read(root, &rules, 1000, before);
+
+    assert_non_null(set);
+    return set;
+}
+
+static void make_domains(void)
+{
+    assert_int_equal(0, mkdir(path_of("a.example"), 0700));
+    assert_int_equal(0, mkdir(path_of("b.example"), 0700));
+    put_key("a.example/s1.key", DKIM_ED25519, 0);
+    put_key("a.example/s2.key", DKIM_RSA, 1024);
+    put_key("b.example/s1.key", DKIM_ED25519, 0);
+    put_file("b.example/readme.txt", SLICE("no key"), 0644);
+}
+
+static void finds_the_keys_of_a_domain(UNUSED void **state)
+{
+    const struct key_file *first = NULL;
+
+    make_domains();
+    struct shared *shared = read_set(NULL);
+    const struct key_set *set = shared_get(shared);
+    assert_string_equal("", key_set_error(set));
+    assert_int_equal(3, key_set_count(set));
+    assert_int_equal(2, find(shared, SLICE("a.example"), &first));
+    assert_true(slice_equal(first->selector, SLICE("s1")));
+    assert_non_null(first->key);
+    assert_string_equal("", first->reason);
+    assert_non_null(key_set_at(set, 1)->key);
+    assert_non_null(strstr(key_set_at(set, 1)->reason, "1024 bits is weak"));
+    assert_int_equal(1, find(shared, SLICE("b.example"), &first));
+    assert_int_equal(0, find(shared, SLICE("c.example"), &first));
+    assert_int_equal(0, find(shared, SLICE(".example"), &first));
+    shared_unref(&shared);
+}
+
+static void takes_what_has_not_changed(UNUSED void **state)
+{
+    const struct key_file *was = NULL, *is = NULL;
+
+    make_domains();
+    struct shared *first = read_set(NULL), *second = read_set(first);
+    assert_ptr_equal(first, second);
+    shared_unref(&second);
+    put_key("b.example/s1.key", DKIM_ED25519, 0);
+    second = read_set(first);
+    assert_ptr_not_equal(first, second);
+    assert_int_equal(2, find(first, SLICE("a.example"), &was));
+    assert_int_equal(2, find(second, SLICE("a.example"), &is));
+    assert_ptr_equal(was->key, is->key);
+    assert_int_equal(1, find(first, SLICE("b.example"), &was));
+    assert_int_equal(1, find(second, SLICE("b.example"), &is));
+    assert_ptr_not_equal(was->key, is->key);
+    shared_unref(&first);
+    assert_int_equal(0, unlink(path_of("b.example/s1.key")));
+    first = read_set(second);
+    assert_int_equal(0, find(first, SLICE("b.example"), &is));
+    shared_unref(&first);
+    shared_unref(&second);
+}
+
+static const struct {
+    const char *what;
+    struct slice text;
+    mode_t mode;
+    const char *reason;
+} bad[] = {
+    { "garbage", SLICE_INIT("garbage"), 0600, "no PEM file" },
+    { "empty", SLICE_INIT(""), 0600, "no PEM file" },
+    { "world readable", SLICE_INIT("x"), 0644, "others may read" },
+    { "group writable", SLICE_INIT("x"), 0660, "group may write" },
+};
+
+static void a_bad_key_says_why_and_hurts_nobody(UNUSED void **state)
+{
+    make_domains();
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        const struct key_file *first = NULL;
+        put_file("b.example/s1.key", bad[i].text, bad[i].mode);
+        struct shared *set = read_set(NULL);
+        assert_int_equal(1, find(set, SLICE("b.example"), &first));
+        if (first->key != NULL || strstr(first->reason, bad[i].reason) == NULL)
+            fail_msg("%s: \"%s\"", bad[i].what, first->reason);
+        assert_int_equal(2, find(set, SLICE("a.example"), &first));
+        assert_non_null(first->key);
+        shared_unref(&set);
+    }
+}
+
+static void other_peoples_keys_are_not_used(UNUSED void **state)
+{
+    const struct key_file *first = NULL;
+
+    if (geteuid() != 0)
+        skip();
+    make_domains();
+    assert_int_equal(0, chown(path_of("b.example/s1.key"), 65534, 0));
+    struct shared *set = read_set(NULL);
+    assert_int_equal(1, find(set, SLICE("b.example"), &first));
+    assert_null(first->key);
+    assert_non_null(strstr(first->reason, "another user"));
+    shared_unref(&set);
+}
+
+static void without_the_directory_the_last_keys_stay(UNUSED void **state)
+{
+    const struct key_file *first = NULL;
+
+    make_domains();
+    struct shared *before = read_set(NULL);
+    struct shared *gone = key_set_read("/nowhere/keys", &rules, 1, before);
+    assert_non_null(gone);
+    assert_non_null(strstr(key_set_error(shared_get(gone)), "/nowhere/keys"));
+    assert_int_equal(2, find(gone, SLICE("a.example"), &first));
+    struct shared *again = key_set_read("/nowhere/keys", &rules, 1, gone);
+    assert_ptr_equal(gone, again);
+    shared_unref(&again);
+    again = read_set(gone);
+    assert_string_equal("", key_set_error(shared_get(again)));
+    assert_int_equal(3, key_set_count(shared_get(again)));
+    shared_unref(&again);
+    shared_unref(&gone);
+    shared_unref(&before);
+    gone = key_set_read("/nowhere/keys", &rules, 1, NULL);
+    assert_int_equal(0, key_set_count(shared_get(gone)));
+    assert_string_not_equal("", key_set_error(shared_get(gone)));
+    shared_unref(&gone);
+}
+
+/* A loop of links stands for a directory that cannot be opened, which root always can. */
+static void a_closed_directory_is_a_domain_with_keys(UNUSED void **state)
+{
+    const struct key_file *first = NULL;
+
+    make_domains();
+    assert_int_equal(0, symlink("c.example", path_of("c.example")));
+    struct shared *set = read_set(NULL), *again = read_set(set);
+    assert_ptr_equal(set, again);
+    assert_int_equal(1, find(set, SLICE("c.example"), &first));
+    assert_null(first->key);
+    assert_int_equal(0, first->selector.len);
+    assert_string_equal(strerror(ELOOP), first->reason);
+    shared_unref(&again);
+    shared_unref(&set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(finds_the_keys_of_a_domain, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(takes_what_has_not_changed, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(a_bad_key_says_why_and_hurts_nobody, make_root,
+                                        remove_root),
+        cmocka_unit_test_setup_teardown(other_peoples_keys_are_not_used, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(without_the_directory_the_last_keys_stay, make_root,
+                                        remove_root),
+        cmocka_unit_test_setup_teardown(a_closed_directory_is_a_domain_with_keys, make_root,
+                                        remove_root),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
