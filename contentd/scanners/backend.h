@@ -18,7 +18,6 @@
 enum {
     BACKEND_ADDRESSES_MOST = 16,
     BACKEND_FAILURES_MOST = 3, /* in a row, then it is passed over */
-    BACKEND_HOST_SIZE = 254,
     BACKEND_FRESH_MS = 30000, /* how long the addresses of a name are used without asking again */
 };
 

@@ -27,7 +27,8 @@ struct connection_protocol {
     size_t input_max;
     /* Connected, perhaps once more, to another address: forgets what was before and puts what is to be sent first. */
     void (*begin)(void *owner, struct connection *connection);
-    /* All that was put has been sent, or there is more of the message (or it is whole now): puts more, or nothing. Optional. */
+    /* All that was put has been sent, perhaps since long, and now there is more of the message or it is whole: puts more, or
+     * nothing. Optional. */
     void (*output)(void *owner, struct connection *connection);
     /* `in`: all that has come and was not used yet; *used (0) is how much of it is never needed again. `is_end`: the scanner
      * sends no more; CONNECTION_MORE is a failure then. May put. */
@@ -46,14 +47,18 @@ void connection_abandon(struct connection **connection); /* NULL-safe: closes wi
 
 /* ---- for begin, output and input ---- */
 
-/* To be sent after all that was put before. Bytes are copied (at most CONNECTION_PUT_MAX not yet sent), a part of the
- * message is read when the socket takes it: it must be there already. When memory is out the attempt fails by itself. */
-enum { CONNECTION_PUT_MAX = 1 << 20 };
+/* To be sent after all that was put before. Bytes are copied, a part of the message is read when the socket takes it: it
+ * must be there already. Of what is not yet sent there may be CONNECTION_PUT_MAX bytes and CONNECTION_PARTS_MAX changes
+ * between bytes and message; beyond that, or when memory is out, the scan fails by itself. */
+enum { CONNECTION_PUT_MAX = 1 << 20, CONNECTION_PARTS_MAX = 64 };
 void connection_put(struct connection *connection, struct slice bytes);
 void connection_put_message(struct connection *connection, uint64_t offset, uint64_t length);
 void connection_put_end(struct connection *connection); /* half close: nothing more will be put */
 
 bool connection_is_sent(const struct connection *connection); /* all that was put so far */
+/* The message is whole, all that was put has been sent, and the scanner has not thrown any of it away (reset): without
+ * this an answer is no statement about the message. In `input`; in `done` as it was when the answer was whole. */
+bool connection_is_complete(const struct connection *connection);
 const char *connection_host(const struct connection *connection); /* as backend_host() */
 /* Says why, one line without line ends; the result is CONNECTION_BAD. */
 enum connection_input connection_bad(struct connection *connection, const char *format, ...)

@@ -19,13 +19,15 @@ struct scan {
     struct scan_request request; /* a copy */
     const struct connection_protocol *protocol;
     struct connection *connection;
-    struct finding finding; /* the protocol's, in `begin` and `input`; a failure replaces it */
+    struct finding finding; /* filled by `input`; a failure replaces it */
     uint64_t start_ms;
 };
 
 /* `protocol->done` is exchange_done(); the owner of begin, output and input is the scan. NULL: out of memory. */
 struct scan *exchange_start(const struct scan_request *request, size_t size,
                             const struct connection_protocol *protocol);
+/* For `begin`: what the attempt before has found is forgotten. */
+void exchange_reset(struct scan *scan);
 void exchange_more(struct scan *scan);
 void exchange_abandon(struct scan *scan);
 void exchange_done(void *owner, bool is_ok, struct slice error);
