@@ -1,7 +1,7 @@
 /* common/milter/message.h - one message as the MTA gave it to us: who sent it from where, the envelope, the header fields
- * in order, the body. Filled by libmilter's thread stage by stage (milter.h); what is there does not change any more, so
- * others may read it: the connection and envelope once the headers have ended, the header fields once they have ended, the
- * body while it grows. Knows nothing of libmilter. */
+ * in order, the body. Filled by one thread stage by stage (milter.h); what is there does not change any more, so others
+ * may read it: the connection and envelope once the headers have ended, the header fields once they have ended, the body
+ * while it grows. Knows nothing of libmilter. */
 #ifndef GATEHOUSE_MILTER_MESSAGE_H
 #define GATEHOUSE_MILTER_MESSAGE_H
 
@@ -12,8 +12,10 @@
 /* Bounds; a message beyond them is refused (552 5.3.4), nothing is cut. */
 enum {
     MESSAGE_RECIPIENTS_MAX = 50000,
+    MESSAGE_ARGUMENTS_MAX = 100, /* ESMTP parameters of one command */
     MESSAGE_HEADERS_MAX = 50000, /* fields */
-    MESSAGE_HEADER_BYTES_MAX = 16 << 20,
+    MESSAGE_HEADER_BYTES_MAX = 16 << 20, /* names and values */
+    MESSAGE_ENVELOPE_BYTES_MAX = 32 << 20, /* addresses and parameters */
 };
 
 /* What the connection says (the milter's connect and helo, and the macros then). Texts are absent when the MTA did not
@@ -47,7 +49,7 @@ struct message_header {
 
 struct message {
     struct arena *arena; /* owns all texts but the body */
-    struct message_client client; /* shared by the messages of a connection; copied */
+    struct message_client client; /* copied from the connection */
     struct slice queue_id; /* i; absent until the MTA has one */
     struct slice sasl_username, sasl_method; /* {auth_authen}, {auth_type} */
     struct slice sender; /* without <>; empty: the null sender */
@@ -63,17 +65,48 @@ struct message {
     struct slice
         head; /* the header section as it goes over the wire, CRLF line ends, with the blank line; set
                           when the headers have ended */
-    struct spool *body; /* as received */
-    /* Atomic: the body is whole (set by libmilter's thread when it has ended). */
-    bool is_whole;
+    struct spool *body; /* as received; NULL until the headers have ended */
+    _Atomic bool is_whole; /* nothing more comes: message_is_whole() */
+
+    /* private */
+    _Atomic unsigned references;
+    size_t recipient_room, header_room, header_bytes;
 };
 
-/* The message as bytes: `head`, then the body. message_size() so far; message_read() as spool_read(). Any thread, when the
- * headers have ended. */
+/* ---- one thread fills it ---- */
+
+enum message_fill {
+    MESSAGE_OK,
+    MESSAGE_TOO_MUCH, /* a bound of this file or of the spool's */
+    MESSAGE_NO_ROOM, /* memory or disk: it may fit later */
+};
+
+struct message *message_new(void); /* with one reference; NULL: out of memory */
+struct message *message_ref(struct message *message); /* any thread; returns its argument */
+void message_unref(
+    struct message **message); /* any thread; the last one frees all; NULL-safe; clears */
+
+/* All texts are copied. `path` is an address with or without <>. */
+enum message_fill message_set_client(struct message *message, const struct message_client *client);
+enum message_fill message_set_sender(struct message *message, struct slice path,
+                                     const struct slice *arguments, size_t count);
+enum message_fill message_add_recipient(struct message *message, struct slice path,
+                                        const struct slice *arguments, size_t count);
+void message_drop_recipient(struct message *message); /* the last one: it was refused */
+enum message_fill message_add_header(struct message *message, struct slice name,
+                                     struct slice value);
+/* Makes `head` and the spool; `bounds` are copied. */
+enum message_fill message_end_headers(struct message *message, const struct spool_bounds *bounds);
+enum message_fill message_add_body(struct message *message, struct slice bytes);
+void message_end(struct message *message); /* it is whole */
+
+/* ---- any thread, when the headers have ended ---- */
+
+/* The message as bytes: `head`, then the body. message_size() so far; message_read() as spool_read(). */
 uint64_t message_size(const struct message *message);
 int message_read(const struct message *message, uint64_t offset, size_t max, char *space,
                  struct slice *out);
-bool message_is_whole(const struct message *message); /* any thread */
+bool message_is_whole(const struct message *message); /* its size does not change any more */
 
 /* The n-th field of this name (any case), counted from 1; NULL: there is none. */
 const struct message_header *message_header_find(const struct message *message, struct slice name,

@@ -11,7 +11,6 @@
 #include "common/milter/message.h"
 #include "common/run/daemon.h"
 
-struct milter; /* opaque; one in a process */
 struct milter_session; /* opaque; one connection of the MTA */
 
 enum milter_action {
@@ -24,36 +23,64 @@ enum milter_action {
 
 struct milter_reply {
     enum milter_action action;
-    /* Of a refusal; code 0: 554 5.7.1 or 451 4.7.1. The text is escaped and bounded by milter.c. Borrowed. */
+    /* Of a refusal; code 0: 554 5.7.1 or 451 4.7.1. The text is escaped and bounded by us. Borrowed until the next call
+     * of a hook of this session. */
     struct reply reply;
 };
 
 struct milter_hooks {
-    /* Each may be NULL: the MTA is not asked for more than is needed. `state` as set by milter_session_set_state(). */
+    /* Each may be NULL: the MTA is not asked for more than is needed, and sends on without waiting for a reply where
+     * there is no hook. `state` as set by milter_session_set_state(). */
     struct milter_reply (*connect)(struct milter_session *session);
     struct milter_reply (*helo)(struct milter_session *session);
     struct milter_reply (*sender)(struct milter_session *session); /* MAIL: the message begins */
     struct milter_reply (*recipient)(struct milter_session *session, size_t n);
     struct milter_reply (*headers)(struct milter_session *session); /* they have ended */
+    bool headers_is_silent; /* `headers` always continues: the MTA need not wait for it */
     /* More of the body is in the message's spool; never waits for anything. */
     void (*body)(struct milter_session *session);
-    /* The message is whole. `edits` (empty) is carried out unless it is refused or discarded. */
+    /* The message is whole. `edits` (empty) is carried out unless it is refused or discarded: all of it, or the message is
+     * tempfailed. */
     struct milter_reply (*end)(struct milter_session *session, struct edits *edits);
-    /* What `end` decided has been sent (ok), or could not be (the MTA will not take it as decided). */
+    /* The MTA was there to take what `end` decided (ok), or it was not, or an edit failed: then it has not taken it. That
+     * it was lost on the last bytes nobody can know. */
     void (*sent)(struct milter_session *session, bool ok);
-    /* The message is over, however it ended: the last call with it. */
+    /* The message is over, however it ended: the last call with it. After `sender` it is always called. */
     void (*message_gone)(struct milter_session *session);
-    void (*disconnect)(struct milter_session *session);
+    void (*disconnect)(
+        struct milter_session *session); /* not without `connect`'s time having come */
 };
 
-/* The connection. */
+/* ---- the connection; in hooks ---- */
 struct worker *milter_session_worker(const struct milter_session *session); /* its jobs run there */
 const struct message_client *milter_session_client(const struct milter_session *session);
 void *milter_session_state(const struct milter_session *session); /* the daemon's own */
 void milter_session_set_state(struct milter_session *session, void *state);
 /* The message under way; NULL between messages. */
 struct message *milter_session_message(const struct milter_session *session);
-/* Tells the MTA that we are still working, so that its time-out begins anew; only in `end`. */
-void milter_session_progress(struct milter_session *session);
+/* Tells the MTA that we are still working, so that its time-out begins anew; only in `end`. 0; -1: it is gone. */
+int milter_session_progress(struct milter_session *session);
+
+/* ---- the daemon's side; main thread ---- */
+
+enum milter_overload { MILTER_OVERLOAD_TEMPFAIL, MILTER_OVERLOAD_ACCEPT };
+
+struct milter_settings { /* for messages that begin from now on */
+    struct slice spool_directory;
+    size_t message_memory; /* bytes of a body that are kept in memory */
+    uint64_t message_size_max; /* bytes of a body; beyond: 552 */
+    size_t max_sessions; /* messages at the same time */
+    uint64_t session_wait_ms; /* how long one beyond them waits */
+    enum milter_overload overload; /* what becomes of it then */
+};
+
+/* In the daemon's `start`. `name` goes into libmilter's own log lines. `hooks` and `name` stay borrowed. -1, logged. */
+int milter_setup(struct daemon *daemon, const char *name, const struct milter_hooks *hooks,
+                 uint64_t idle_timeout_ms);
+void milter_configure(
+    const struct milter_settings *settings); /* after milter_setup(), at any time */
+
+/* daemon_spec.server of every milter. */
+extern const struct daemon_server milter_server;
 
 #endif

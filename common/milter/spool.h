@@ -11,7 +11,7 @@
 struct spool; /* opaque */
 
 struct spool_bounds {
-    const char *directory; /* of the file; borrowed */
+    const char *directory; /* of the file; copied */
     size_t memory_max; /* bytes kept in memory */
     uint64_t size_max; /* bytes in all */
 };
@@ -21,7 +21,8 @@ void spool_free(struct spool **spool); /* nobody may read any more; NULL-safe; c
 
 /* 0; -1 when memory or the disk is full or size_max is passed: spool_error() says which, and nothing more can be added. */
 int spool_append(struct spool *spool, struct slice bytes);
-const char *spool_error(const struct spool *spool); /* one line; NULL: none */
+const char *spool_error(const struct spool *spool); /* one line; NULL: none; the appending thread */
+bool spool_is_too_large(const struct spool *spool); /* the error: size_max is passed */
 
 uint64_t spool_size(const struct spool *spool); /* any thread */
 

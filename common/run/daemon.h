@@ -3,8 +3,9 @@
  *
  * Threads: the main one (signals, HTTP, reload), one that accepts, the workers, the log's writer.
  * Start: load -> start -> worker_start on every worker (the main one, id 0, first) -> accept ... ; SIGHUP or SIGUSR1:
- * load -> apply on every worker; SIGTERM or SIGINT: drain on every worker, until all connections are closed or 5 s are
- * over -> worker_stop on every worker (the main one last) -> stop -> unload. */
+ * load -> apply on every worker; SIGTERM or SIGINT: drain on every worker, until all connections are closed or 5 s (a
+ * server's drain_ms) are over -> worker_stop on every worker (the main one last) -> stop -> unload. A server that is still busy then is ended with
+ * the process, without any of that. */
 #ifndef GATEHOUSE_RUN_DAEMON_H
 #define GATEHOUSE_RUN_DAEMON_H
 
@@ -30,6 +31,18 @@ struct daemon_load {
 
 enum readiness { READY_OK, READY_DEGRADED, READY_DOWN };
 
+/* Something that accepts connections by itself (libmilter) and not through `accept`. It serves exactly one socket. Main
+ * thread. */
+struct daemon_server {
+    int (*start)(struct daemon *daemon,
+                 int listen_fd); /* all workers run; fd borrowed; -1, logged */
+    void (*drain)(struct daemon *daemon); /* accept no more, begin nothing more */
+    size_t (*busy)(struct daemon *daemon); /* how much is still under way */
+    /* Nothing runs on its threads any more that needs workers; only when it is not busy. */
+    void (*stop)(struct daemon *daemon);
+    uint64_t drain_ms; /* how long what is under way is waited for */
+};
+
 /* Members marked optional may be NULL. What takes a worker runs on that worker's thread, all else on the main one. */
 struct daemon_spec {
     const struct usage_program *program; /* names, -h, the parameters */
@@ -48,6 +61,7 @@ struct daemon_spec {
     void (*worker_stop)(struct worker *worker); /* optional: closes what is left */
     void (*apply)(struct worker *worker); /* optional: worker_snapshot() is a new one */
     accept_call *accept; /* not on the main worker; `listener` counts in the order of `listen` */
+    const struct daemon_server *server; /* instead of `accept` and `drain` */
     /* Closes idle connections now and the others after their answer; none is handed over after it. */
     void (*drain)(struct worker *worker); /* optional */
 
@@ -67,6 +81,8 @@ const struct clock *daemon_clock(const struct daemon *daemon);
 struct worker *daemon_main_worker(const struct daemon *daemon);
 size_t daemon_connections(const struct daemon *daemon); /* any thread */
 bool daemon_is_draining(const struct daemon *daemon); /* any thread */
+/* Begins the end, as SIGTERM does; `status` becomes the exit status. Main thread. */
+void daemon_end(struct daemon *daemon, int status);
 uint64_t daemon_started_ms(const struct daemon *daemon); /* wall clock */
 
 /* ---- the configuration in force; main thread ---- */
