@@ -9,7 +9,7 @@ SYSCONFDIR ?= /etc
 CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
 PKGS := libevent libevent_pthreads hiredis libmaxminddb libpcre2-8 libidn2 jansson libcrypto libsystemd libcurl libunbound
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lmilter
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wcast-align \
   -Wpointer-arith -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 \
@@ -53,7 +53,7 @@ LIBGATECTL := $(B)/libgatectl.a
 LIBCONTENTD := $(B)/libcontentd.a
 LIBSIGND := $(B)/libsignd.a
 LIBFAKES := $(B)/libfakes.a
-PROGRAMS := $(if $(wildcard policyd/main.c),$(B)/bin/gatehouse-policyd) $(if $(wildcard gatectl/main.c),$(B)/bin/gatectl)
+PROGRAMS := $(B)/bin/gatehouse-policyd $(B)/bin/gatehouse-contentd $(B)/bin/gatectl
 
 UNIT_C := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
@@ -87,6 +87,7 @@ $(B)/%.a:
 	@$(AR) rcs $@ $^
 
 $(B)/bin/gatehouse-policyd: $(B)/obj/policyd/main.o $(LIBPOLICYD) $(LIB)
+$(B)/bin/gatehouse-contentd: $(B)/obj/contentd/main.o $(LIBCONTENTD) $(LIB)
 $(B)/bin/gatectl: $(B)/obj/gatectl/main.o $(LIBGATECTL) $(LIB)
 $(B)/bin/%:
 	@mkdir -p $(@D)

@@ -79,6 +79,8 @@ void *daemon_state(const struct daemon *daemon); /* set in `start`, before other
 void daemon_set_state(struct daemon *daemon, void *state);
 const struct clock *daemon_clock(const struct daemon *daemon);
 struct worker *daemon_main_worker(const struct daemon *daemon);
+/* The worker with the fewest connections; one more is counted there. Any thread. */
+struct worker *daemon_choose_worker(const struct daemon *daemon);
 size_t daemon_connections(const struct daemon *daemon); /* any thread */
 bool daemon_is_draining(const struct daemon *daemon); /* any thread */
 /* Begins the end, as SIGTERM does; `status` becomes the exit status. Main thread. */

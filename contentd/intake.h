@@ -1,0 +1,9 @@
+/* contentd/intake.h - what the milter hears, handed to the workers: the hooks of contentd. */
+#ifndef GATEHOUSE_CONTENTD_INTAKE_H
+#define GATEHOUSE_CONTENTD_INTAKE_H
+
+#include "common/milter/milter.h"
+
+extern const struct milter_hooks intake_hooks;
+
+#endif
