@@ -1,16 +1,19 @@
 -- Checks all uses of one request and, if none is exceeded, charges them all: one step, one round trip.
 -- A usage hash is a sliding window: fields are numbers of buckets of window/24 since 1970, values what was charged there.
 -- Everything that lies in the last 24 buckets or the current one counts (common/limits/window.h has the reasons).
--- KEYS: for each use its usage and its limit's overrides; then the remembered charge, when the request has a name.
--- ARGV: Unix ms (empty: the clock of Redis), 1 to only look, ms to remember; then for each use: window in ms (0: nothing is
---   counted), most (-1: no bound), amount, 1 to charge without a check, number of overrides n, n fields, n texts assumed.
+-- Behind record.lua.
+-- KEYS: for each use its usage and its limit's overrides; then the remembered charge, when the request has a name; then the
+--   transaction record, and an early one that becomes part of it, when there are such.
+-- ARGV: Unix ms (empty: the clock of Redis), 1 to only look, ms to remember, number of uses, 1 when the request has a name;
+--   then for each use: window in ms (0: nothing is counted), most (-1: no bound), amount, 1 to charge without a check and 0
+--   to check but not to record, number of overrides n, n fields, n texts assumed; then as record.lua says.
 -- Returns "A now" or "O over now", each followed by " used free bucket" for each use (free: ms, -1 never); the same after
---   an R when the charge is remembered; or, when an assumed text is not what is there, a list: now, then for each use the
---   list of its texts. Texts over 1024 bytes read as "!".
+--   what record.lua returns, when the record is written, and after an R when the charge is remembered; or, when an assumed
+--   text is not what is there, a list: now, then for each use the list of its texts. Texts over 1024 bytes read as "!".
 local call, pcall, tonumber, floor, format = redis.call, redis.pcall, tonumber, math.floor, string.format
 local CELLS, MOST = 24, 9007199254740992
-local uses = floor(#KEYS / 2)
-local once = KEYS[2 * uses + 1]
+local uses = tonumber(ARGV[4])
+local once = ARGV[5] == '1' and KEYS[2 * uses + 1]
 local peek = ARGV[2] == '1'
 
 local now = tonumber(ARGV[1])
@@ -25,7 +28,7 @@ if once and not peek then
 end
 
 -- The overrides assumed: any difference ends it here.
-local at, differs = 4, false
+local at, differs = 6, false
 local texts, begin = {}, {}
 for u = 1, uses do
   local count = tonumber(ARGV[at + 4])
@@ -143,4 +146,13 @@ if not over then
   end
 end
 if once then call('SET', once, text, 'PX', ARGV[3]) end
-return text
+local key = KEYS[2 * uses + (once and 2 or 1)]
+if over or not key then return text end
+local charges = {}
+for u = 1, uses do
+  local p = plan[u]
+  if p and p[3] > 0 and ARGV[begin[u] + 3] == '' then
+    charges[#charges + 1] = { format('%s %.0f', p[1], p[2]), p[3] }
+  end
+end
+return record(key, KEYS[2 * uses + (once and 3 or 2)], at, charges) .. text

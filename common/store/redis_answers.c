@@ -36,14 +36,30 @@ static bool parse_uses(struct slice rest, struct store_charge *charge)
     return rest.len == 0;
 }
 
-static enum answer parse_charge(struct slice text, struct store_charge *charge, uint64_t *redis_ms)
+/* The letter before the text of a charge; 0: none. It is taken off. */
+static char letter_before(struct slice *text)
+{
+    if (text->len == 0 || strchr("RWCN", text->ptr[0]) == NULL || text->ptr[0] == '\0')
+        return 0;
+    char letter = text->ptr[0];
+    *text = slice_skip(*text, 1);
+    return letter;
+}
+
+bool answer_is_admitted(struct slice text)
+{
+    (void)letter_before(&text);
+    return slice_starts_with(text, SLICE("A"));
+}
+
+static enum answer parse_charge(struct slice text, struct store_charge *charge, uint64_t *redis_ms,
+                                bool *is_cut)
 {
     struct slice word;
     uint64_t over = 0, now;
-    bool repeated = slice_starts_with(text, SLICE("R"));
+    char letter = letter_before(&text);
+    bool repeated = letter == 'R';
 
-    if (repeated)
-        text = slice_skip(text, 1);
     if (!slice_next(&text, ' ', &word))
         return ANSWER_BAD;
     bool admitted = slice_equal(word, SLICE("A"));
@@ -55,20 +71,22 @@ static enum answer parse_charge(struct slice text, struct store_charge *charge, 
     charge->admitted = admitted;
     charge->over = (size_t)over;
     charge->repeated = repeated;
+    charge->is_recorded = letter == 'W' || letter == 'C';
+    *is_cut = letter == 'C';
     if (!repeated)
         *redis_ms = now;
     return ANSWER_OK;
 }
 
 enum answer answer_charge(const struct redisReply *reply, struct store_charge *charge,
-                          uint64_t *redis_ms)
+                          uint64_t *redis_ms, bool *is_cut)
 {
     struct slice text;
     uint64_t now;
     size_t count;
 
     if (redis_text(reply, &text))
-        return parse_charge(text, charge, redis_ms);
+        return parse_charge(text, charge, redis_ms, is_cut);
     if (!redis_list(reply, &count) || count != charge->use_count + 1 ||
         !redis_text(redis_item(reply, 0), &text) || !slice_to_u64(text, &now))
         return ANSWER_BAD;
@@ -78,6 +96,72 @@ enum answer answer_charge(const struct redisReply *reply, struct store_charge *c
     }
     *redis_ms = now;
     return ANSWER_DIFFERS;
+}
+
+enum answer answer_recorded(const struct redisReply *reply, bool *is_cut)
+{
+    struct slice text;
+
+    if (!redis_text(reply, &text) ||
+        (!slice_equal(text, SLICE("W")) && !slice_equal(text, SLICE("C"))))
+        return ANSWER_BAD;
+    *is_cut = text.ptr[0] == 'C';
+    return ANSWER_OK;
+}
+
+enum answer answer_told(const struct redisReply *reply, struct answer_told *out)
+{
+    struct slice text, word;
+    uint64_t repeated, uses;
+
+    *out = (struct answer_told){ .state = TX_NONE };
+    if (!redis_text(reply, &text))
+        return ANSWER_BAD;
+    if (slice_equal(text, SLICE("N")))
+        return ANSWER_OK;
+    if (!slice_next(&text, ' ', &word) || !slice_equal(word, SLICE("F")) ||
+        !next_number(&text, &repeated) || !next_number(&text, &uses) || repeated > 1 ||
+        text.len > 0)
+        return ANSWER_BAD;
+    *out = (struct answer_told){ TX_FOUND, repeated == 1, uses };
+    return ANSWER_OK;
+}
+
+enum answer answer_transaction(const struct redisReply *reply, struct arena *arena,
+                               enum tx_state *state, struct transaction *out)
+{
+    struct transaction_field *fields;
+    size_t count;
+
+    if (!redis_list(reply, &count) || count % 2 != 0 || count > 4 * TRANSACTION_FIELDS_MAX)
+        return ANSWER_BAD;
+    *state = count > 0 ? TX_FOUND : TX_NONE;
+    *out = (struct transaction){ 0 };
+    fields = arena_alloc_array(arena, count / 2 + 1, sizeof *fields);
+    if (fields == NULL)
+        return ANSWER_BAD;
+    for (size_t i = 0; i < count; i++) {
+        struct slice text;
+        if (!redis_text(redis_item(reply, i), &text))
+            return ANSWER_BAD;
+        text = arena_copy(arena, slice_part(text, 0, TRANSACTION_TEXT_MAX + 1));
+        if (text.ptr == NULL)
+            return ANSWER_BAD;
+        *(i % 2 == 0 ? &fields[i / 2].name : &fields[i / 2].text) = text;
+    }
+    return transaction_decode(fields, count / 2, arena, out) ? ANSWER_OK : ANSWER_BAD;
+}
+
+enum answer answer_leases(const struct redisReply *reply, uint64_t *totals, size_t count)
+{
+    struct slice text;
+
+    if (!redis_text(reply, &text))
+        return ANSWER_BAD;
+    for (size_t i = 0; i < count; i++)
+        if (!next_number(&text, &totals[i]))
+            return ANSWER_BAD;
+    return text.len == 0 ? ANSWER_OK : ANSWER_BAD;
 }
 
 enum answer answer_greylist(const struct redisReply *reply, struct store_greylist *greylist)
@@ -224,30 +308,5 @@ bool log_id_before(struct slice id, char before[48])
         log_id_print(before, ms - 1, UINT64_MAX);
     else
         log_id_print(before, ms, sequence - 1);
-    return true;
-}
-
-bool usage_key_parse(struct slice key, struct slice *subject, struct slice *limit,
-                     uint64_t *window_ms)
-{
-    struct slice head, tail, name;
-    size_t at;
-
-    if (!slice_starts_with(key, SLICE("gh:q:{")))
-        return false;
-    key = slice_skip(key, 6);
-    if (!slice_cut(&key, '}', &head) || !slice_starts_with(key, SLICE(":")) ||
-        !slice_ends_with(key, SLICE(".24")))
-        return false;
-    key = slice_part(key, 1, key.len - 4);
-    at = slice_rfind(key, '.');
-    if (at == SIZE_MAX)
-        return false;
-    name = slice_part(key, 0, at);
-    tail = slice_skip(key, at + 1);
-    if (name.len == 0 || !slice_to_u64(tail, window_ms) || *window_ms == 0)
-        return false;
-    *subject = head;
-    *limit = name;
     return true;
 }

@@ -1,5 +1,6 @@
 /* common/store/redis_charge.c - charges in Redis: charge.lua, the overrides it is told, and what is written back. */
 #include "common/store/store_redis_impl.h"
+#include "common/store/usage_key.h"
 
 #include <inttypes.h>
 
@@ -20,8 +21,7 @@ static struct store_charge *charge_of(struct store_call *call)
 static void add_usage_key(struct redis_args *args, struct slice subject, struct slice limit,
                           uint64_t window_ms)
 {
-    redis_args_printf(args, "gh:q:{%.*s}:%.*s.%" PRIu64 ".%d", SLICE_ARG(subject), SLICE_ARG(limit),
-                      window_ms, WINDOW_BUCKETS);
+    redis_args_printf(args, USAGE_KEY_FORMAT, USAGE_KEY_ARG(subject, limit, window_ms));
 }
 
 static void add_once_key(struct redis_args *args, struct slice once)
@@ -52,7 +52,9 @@ static void add_use(struct worker_store *store, const struct limit_use *use,
     else
         redis_args_u64(args, use->rate.most);
     redis_args_u64(args, use->amount < AMOUNT_MOST ? use->amount : AMOUNT_MOST);
-    redis_args_add(args, use->force ? SLICE("1") : SLICE(""));
+    redis_args_add(args, use->force                                      ? SLICE("1")
+                         : limit_counts(use->limit) == COUNT_CONNECTIONS ? SLICE("0")
+                                                                         : SLICE(""));
     redis_args_u64(args, use->field_count);
     for (size_t i = 0; i < use->field_count; i++)
         redis_args_add(args, use->fields[i]);
@@ -77,12 +79,18 @@ static bool charge_send(struct pending *pending)
         redis_args_printf(args, "gh:limit:%.*s", SLICE_ARG(limit_name(use->limit)));
     }
     add_once_key(args, charge->once);
+    if (!charge->peek)
+        args_record_keys(store, charge->record);
     redis_args_end_keys(args);
     args_time(store);
     redis_args_add(args, charge->peek ? SLICE("1") : SLICE(""));
     redis_args_u64(args, STORE_ONCE_MS);
+    redis_args_u64(args, charge->use_count);
+    redis_args_add(args, charge->once.ptr != NULL ? SLICE("1") : SLICE(""));
     for (size_t i = 0; i < charge->use_count; i++)
         add_use(store, &charge->uses[i], texts[i]);
+    if (!charge->peek && !args_record(store, charge->record))
+        return false;
     pending->tries++;
     return send_script(pending, SCRIPT_CHARGE);
 }
@@ -116,13 +124,16 @@ static enum progress charge_reply(struct pending *pending, const struct redisRep
     struct store_memory *shadow = store->shared->options.shadow;
     struct store_charge *charge = charge_of(pending->call);
     uint64_t redis_ms = 0;
+    bool is_cut;
 
-    switch (answer_charge(reply, charge, &redis_ms)) {
+    switch (answer_charge(reply, charge, &redis_ms, &is_cut)) {
     case ANSWER_DIFFERS:
         store_count(STORE_RETRIES);
         learn(store, charge, reply);
         return pending->tries < ASKED_MOST ? PROGRESS_AGAIN : PROGRESS_FAILED;
     case ANSWER_OK:
+        if (is_cut)
+            store_count(STORE_RECORDS_CUT);
         if (shadow == NULL || charge->repeated)
             return PROGRESS_DONE;
         store_memory_set_time(shadow, redis_ms);
@@ -158,8 +169,7 @@ static void charge_late(struct pending *pending, const struct redisReply *reply)
 {
     struct slice text;
 
-    if (pending->owed_id != 0 && redis_text(reply, &text) &&
-        (slice_starts_with(text, SLICE("A")) || slice_starts_with(text, SLICE("RA"))))
+    if (pending->owed_id != 0 && redis_text(reply, &text) && answer_is_admitted(text))
         store_memory_owed_settle(pending->store->shared->options.shadow, pending->owed_id);
 }
 

@@ -1,8 +1,7 @@
 /* common/store/redis_usage.c - usage counters as a whole: a subject's are removed, the highest are listed. Both look
  * through the keys of Redis in small steps, and give up at a bound. */
 #include "common/store/store_redis_impl.h"
-
-#include <inttypes.h>
+#include "common/store/usage_key.h"
 
 enum {
     SCAN_COUNT = 1000,
@@ -161,8 +160,9 @@ static bool top_send(struct pending *pending)
     redis_args_script(args);
     for (size_t i = 0; i < pending->room; i++) {
         const struct top_row *row = &pending->rows[pending->row_count + i];
-        redis_args_printf(args, "gh:q:{%s}:%s.%" PRIu64 ".%d", row->subject, row->limit,
-                          row->window_ms, WINDOW_BUCKETS);
+        redis_args_printf(
+            args, USAGE_KEY_FORMAT,
+            USAGE_KEY_ARG(slice_of(row->subject), slice_of(row->limit), row->window_ms));
     }
     redis_args_end_keys(args);
     args_time(pending->store);

@@ -5,6 +5,8 @@
 
 #include <stdarg.h>
 
+enum { TELLER_MAX = 16 };
+
 static void call_begin(struct store_call *call)
 {
     call->result = STORE_FAILED;
@@ -39,6 +41,7 @@ bool store_charge(struct store *store, struct store_charge *charge)
     charge->admitted = false;
     charge->over = 0;
     charge->repeated = false;
+    charge->is_recorded = false;
     for (size_t i = 0; i < charge->use_count; i++) {
         struct limit_use *use = &charge->uses[i];
         use->rate = (struct rate){ RATE_UNLIMITED, 0 };
@@ -92,6 +95,92 @@ bool store_greylist(struct store *store, struct store_greylist *greylist)
         greylist->expiry_ms > RATE_WINDOW_MAX || greylist->allow_expiry_ms > RATE_WINDOW_MAX)
         return true;
     return store->ops->greylist(store, greylist);
+}
+
+/* ---- transaction records ---- */
+
+bool store_is_shared(const struct store *store)
+{
+    return store->ops->is_shared;
+}
+
+/* What ends at once: nothing is shared, or there is no key. */
+static bool tx_begin(struct store *store, struct store_call *call, enum tx_state *state,
+                     const struct transaction_key *key)
+{
+    call_begin(call);
+    *state = store->ops->is_shared ? TX_NONE : TX_NOT_SHARED;
+    if (store->ops->is_shared && key != NULL && key->len > 0)
+        return true;
+    call->result = STORE_OK;
+    return false;
+}
+
+bool store_tx_write(struct store *store, struct store_tx_write *write)
+{
+    return !tx_begin(store, &write->call, &write->state, write->record.key) ||
+           store->ops->tx_write(store, write);
+}
+
+bool store_tx_read(struct store *store, struct store_tx_read *read)
+{
+    read->transaction = (struct transaction){ 0 };
+    return !tx_begin(store, &read->call, &read->state, read->key) ||
+           store->ops->tx_read(store, read);
+}
+
+static bool is_teller(struct slice by)
+{
+    for (size_t i = 0; i < by.len; i++)
+        if (!ascii_is_alpha(by.ptr[i]))
+            return false;
+    return by.len > 0 && by.len <= TELLER_MAX;
+}
+
+bool store_tx_update(struct store *store, struct store_tx_update *update)
+{
+    if (!tx_begin(store, &update->call, &update->state, update->key))
+        return true;
+    return !is_teller(update->by) || store->ops->tx_update(store, update);
+}
+
+bool store_refund(struct store *store, struct store_refund *refund)
+{
+    refund->is_repeated = false;
+    refund->uses = 0;
+    if (!tx_begin(store, &refund->call, &refund->state, refund->key))
+        return true;
+    return (refund->by.ptr != NULL && !is_teller(refund->by)) || store->ops->refund(store, refund);
+}
+
+bool store_tx_find(struct store *store, struct store_tx_find *find)
+{
+    call_begin(&find->call);
+    find->state = store->ops->is_shared ? TX_NONE : TX_NOT_SHARED;
+    find->found = NULL;
+    find->count = 0;
+    if (store->ops->is_shared && transaction_is_id(find->queue_id))
+        return store->ops->tx_find(store, find);
+    find->call.result = STORE_OK;
+    return true;
+}
+
+/* ---- leases ---- */
+
+bool store_lease_open(struct store *store, struct store_lease *lease)
+{
+    call_begin(&lease->call);
+    lease->held = 0;
+    memset(lease->totals, 0, sizeof lease->totals);
+    return lease->count > STORE_LEASE_SUBJECTS_MAX || store->ops->lease_open(store, lease);
+}
+
+void store_lease_close(struct store *store, struct store_lease *lease)
+{
+    store_abandon(store, &lease->call);
+    if (lease->held != 0)
+        store->ops->lease_close(store, lease);
+    lease->held = 0;
 }
 
 bool store_fetch(struct store *store, struct store_fetch *fetch)

@@ -10,6 +10,13 @@
 struct store_ops {
     bool (*charge)(struct store *store, struct store_charge *charge);
     bool (*greylist)(struct store *store, struct store_greylist *greylist);
+    bool (*tx_write)(struct store *store, struct store_tx_write *write);
+    bool (*tx_read)(struct store *store, struct store_tx_read *read);
+    bool (*tx_update)(struct store *store, struct store_tx_update *update);
+    bool (*refund)(struct store *store, struct store_refund *refund);
+    bool (*tx_find)(struct store *store, struct store_tx_find *find);
+    bool (*lease_open)(struct store *store, struct store_lease *lease);
+    void (*lease_close)(struct store *store, struct store_lease *lease);
     bool (*fetch)(struct store *store, struct store_fetch *fetch);
     bool (*read)(struct store *store, struct store_read *read);
     bool (*write)(struct store *store, struct store_write *write);
@@ -22,6 +29,7 @@ struct store_ops {
     void (*abandon)(struct store *store,
                     struct store_call *call); /* only with call->pending set; store.c clears it */
     void (*free)(struct store *store);
+    bool is_shared; /* otherwise the five functions of records are not called and may be NULL */
 };
 
 /* The names of a greylist call's entries, without their prefix: `{ORIGIN}`, `{ORIGIN}{SENDER}{RECIPIENT}`, and the entry that

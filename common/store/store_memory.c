@@ -3,6 +3,7 @@
  * (memory_live.c), the decision log (memory_log.c) and the journal (memory_owed.c); see store_memory.h. */
 #include "common/store/store_memory.h"
 
+#include "common/store/leases.h"
 #include "common/store/memory_counters.h"
 #include "common/store/memory_greylist.h"
 #include "common/store/memory_live.h"
@@ -25,6 +26,7 @@ struct store_memory {
     struct log_ring log;
     _Atomic uint64_t log_dropped;
     struct owed owed;
+    struct leases *leases; /* owned */
 };
 
 struct memory_worker {
@@ -56,7 +58,8 @@ struct store_memory *store_memory_new(const struct clock *clock, uint64_t memory
     ok &= entries_init(&memory->entries, limit - live - log - owed);
     memory->counters.entries = &memory->entries;
     memory->greylist.entries = &memory->entries;
-    if (!ok)
+    memory->leases = leases_new(STORE_LEASES_MAX);
+    if (!ok || memory->leases == NULL)
         store_memory_free(&memory);
     return memory;
 }
@@ -69,6 +72,7 @@ void store_memory_free(struct store_memory **memory)
     live_free(&(*memory)->live);
     log_ring_free(&(*memory)->log);
     owed_free(&(*memory)->owed);
+    leases_free(&(*memory)->leases);
     free(*memory);
     *memory = NULL;
 }
@@ -169,6 +173,36 @@ static bool memory_top(struct store *store, struct store_top *top)
     return true;
 }
 
+/* ---- leases: what this process has is all there is ---- */
+
+struct leases *store_memory_leases(struct store_memory *memory)
+{
+    return memory->leases;
+}
+
+static bool memory_lease_open(struct store *store, struct store_lease *lease)
+{
+    struct store_memory *memory = memory_of(store);
+
+    for (size_t i = 0; i < lease->count; i++) {
+        if (!leases_add(memory->leases, lease->subjects[i], memory->clock->now_ms(memory->clock)))
+            continue;
+        lease->held |= 1U << i;
+        lease->totals[i] = leases_count(memory->leases, lease->subjects[i]);
+        lease->call.result = STORE_OK;
+    }
+    return true;
+}
+
+static void memory_lease_close(struct store *store, struct store_lease *lease)
+{
+    struct lease_word word;
+
+    for (size_t i = 0; i < lease->count; i++)
+        if ((lease->held & (1U << i)) != 0)
+            (void)leases_remove(memory_of(store)->leases, lease->subjects[i], &word);
+}
+
 /* ---- live hashes ---- */
 
 static bool memory_fetch(struct store *store, struct store_fetch *fetch)
@@ -265,7 +299,9 @@ void store_memory_stats(struct store_memory *memory, struct store_memory_stats *
 {
     const struct counters *counters = &memory->counters;
     const struct entries *entries = &memory->entries;
+    struct leases_stats leases;
 
+    leases_stats(memory->leases, &leases);
     *out = (struct store_memory_stats){
         .memory_limit = memory->limit,
         .memory_used = entries->used,
@@ -281,6 +317,8 @@ void store_memory_stats(struct store_memory *memory, struct store_memory_stats *
         .squeezed = counters->squeezed,
         .forgotten = counters->forgotten,
         .unlisted = memory->greylist.unlisted,
+        .leases = leases.subjects,
+        .leases_refused = leases.refused,
         .log_dropped = memory->log_dropped,
     };
     pthread_mutex_lock(&memory->owed.lock);
@@ -315,6 +353,8 @@ static void memory_worker_free(struct store *store)
 static const struct store_ops memory_ops = {
     .charge = memory_charge,
     .greylist = memory_greylist,
+    .lease_open = memory_lease_open,
+    .lease_close = memory_lease_close,
     .fetch = memory_fetch,
     .read = memory_read,
     .write = memory_write,

@@ -43,6 +43,9 @@ struct store_memory_stats {
     uint64_t squeezed;
     uint64_t forgotten; /* charges whose name could not be remembered, at the bound */
     uint64_t unlisted; /* triplets that passed because there was no room for them, at the bound */
+    uint64_t leases; /* subjects that have connections */
+    uint64_t
+        leases_refused; /* connections not counted in a subject: there were too many subjects */
     uint64_t log_dropped; /* decision lines that were too long or found no memory */
     uint64_t owed; /* charges in the journal */
     uint64_t owed_lost; /* charges that fell off the full journal */
@@ -50,6 +53,8 @@ struct store_memory_stats {
 void store_memory_stats(struct store_memory *memory, struct store_memory_stats *out);
 
 /* ---- the shadow of Redis: what store_redis.c needs ---- */
+
+struct leases *store_memory_leases(struct store_memory *memory); /* leases.h */
 
 /* Redis' clock, from each answer that carries it: the windows are counted on it from then on. */
 void store_memory_set_time(struct store_memory *memory, uint64_t redis_ms);

@@ -2,6 +2,10 @@
  * the state. */
 #include "common/store/store_redis_impl.h"
 
+#include <inttypes.h>
+
+#include "common/base/hash.h"
+
 enum {
     TICK_MS = 100,
     TICKS_UNTIL_DOWN = 5, /* at the start: this long until the missing connection is worth a line */
@@ -11,6 +15,8 @@ enum {
 
 #pragma GCC diagnostic ignored "-Woverlength-strings" /* C promises 4095 bytes, compilers do more */
 static const char charge_lua[] =
+#include "record.lua.h"
+
 #include "charge.lua.h"
     ;
 static const char writeback_lua[] =
@@ -25,9 +31,19 @@ static const char usage_lua[] =
 static const char greylist_lua[] =
 #include "greylist.lua.h"
     ;
+static const char transaction_lua[] =
+#include "record.lua.h"
+
+#include "transaction.lua.h"
+    ;
+static const char lease_lua[] =
+#include "lease.lua.h"
+    ;
 static const char *const scripts[] = {
-    [SCRIPT_CHARGE] = charge_lua, [SCRIPT_WRITEBACK] = writeback_lua, [SCRIPT_POLL] = poll_lua,
-    [SCRIPT_USAGE] = usage_lua,   [SCRIPT_GREYLIST] = greylist_lua,
+    [SCRIPT_CHARGE] = charge_lua,     [SCRIPT_WRITEBACK] = writeback_lua,
+    [SCRIPT_POLL] = poll_lua,         [SCRIPT_USAGE] = usage_lua,
+    [SCRIPT_GREYLIST] = greylist_lua, [SCRIPT_TRANSACTION] = transaction_lua,
+    [SCRIPT_LEASE] = lease_lua,
 };
 
 static struct metric metrics[STORE_METRICS] = {
@@ -59,6 +75,10 @@ static struct metric metrics[STORE_METRICS] = {
     [STORE_LOG_DROPPED] = { .name = "gatehouse_store_log_dropped_total",
                             .type = METRIC_COUNTER,
                             .help = "Decision lines not written to gh:log." },
+    [STORE_RECORDS_CUT] = { .name = "gatehouse_store_records_cut_total",
+                            .type = METRIC_COUNTER,
+                            .help = "Transaction records that had no room for all charges: those "
+                                    "cannot be given back." },
 };
 
 void store_count(enum store_metric metric)
@@ -456,6 +476,7 @@ static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
         probe(store);
     else
         write_back(store);
+    redis_leases_renew(store);
     redis_log_send(store);
 }
 
@@ -498,6 +519,14 @@ static void redis_store_free(struct store *base)
 static const struct store_ops redis_ops = {
     .charge = redis_store_charge,
     .greylist = redis_store_greylist,
+    .tx_write = redis_store_tx_write,
+    .tx_read = redis_store_tx_read,
+    .tx_update = redis_store_tx_update,
+    .refund = redis_store_refund,
+    .tx_find = redis_store_tx_find,
+    .lease_open = redis_store_lease_open,
+    .lease_close = redis_store_lease_close,
+    .is_shared = true,
     .fetch = redis_store_fetch,
     .read = redis_store_read,
     .write = redis_store_write,
@@ -556,6 +585,14 @@ struct store *store_redis_open(struct store_redis *redis, struct event_base *bas
     return result;
 }
 
+static void process_name(char out[REDIS_PROCESS_LEN + 1])
+{
+    uint64_t number;
+
+    random_bytes(&number, sizeof(number));
+    snprintf(out, REDIS_PROCESS_LEN + 1, "%016" PRIx64, number);
+}
+
 struct store_redis *store_redis_new(const struct store_redis_options *options)
 {
     struct store_redis *redis = calloc(1, sizeof(*redis));
@@ -564,6 +601,7 @@ struct store_redis *store_redis_new(const struct store_redis_options *options)
         return NULL;
     metrics_register(metrics, COUNT(metrics));
     redis->options = *options;
+    process_name(redis->process);
     if (pthread_mutex_init(&redis->lock, NULL) != 0) {
         free(redis);
         return NULL;

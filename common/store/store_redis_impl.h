@@ -1,5 +1,5 @@
-/* common/store/store_redis_impl.h - the insides of store_redis.c and its parts (redis_charge.c, redis_greylist.c, redis_hashes.c,
- * redis_usage.c, redis_log.c), for them alone.
+/* common/store/store_redis_impl.h - the insides of store_redis.c and its parts (redis_charge.c, redis_greylist.c,
+ * redis_transaction.c, redis_lease.c, redis_hashes.c, redis_usage.c, redis_log.c), for them alone.
  *
  * Every call under way is a `struct pending`: sent, its answer interpreted by its kind, ended once by answer, deadline or
  * failure. It lives on after its caller has been told, until its answer has come or the connection is lost. */
@@ -26,6 +26,8 @@ enum redis_script {
     SCRIPT_POLL,
     SCRIPT_USAGE,
     SCRIPT_GREYLIST,
+    SCRIPT_TRANSACTION,
+    SCRIPT_LEASE,
     SCRIPT_COUNT,
 };
 
@@ -39,12 +41,16 @@ enum store_metric {
     STORE_CONNECTS,
     STORE_MISTAKES,
     STORE_LOG_DROPPED,
+    STORE_RECORDS_CUT,
     STORE_METRICS
 };
 void store_count(enum store_metric metric);
 
+enum { REDIS_PROCESS_LEN = 16 };
+
 struct store_redis {
     struct store_redis_options options;
+    char process[REDIS_PROCESS_LEN + 1]; /* its name in leases: random */
     atomic_uint workers_down;
     pthread_mutex_t lock; /* of `problem` */
     char problem[128];
@@ -75,7 +81,7 @@ struct worker_store {
     enum { REPORTED_NOTHING, REPORTED_UP, REPORTED_DOWN } reported;
     unsigned ticks_down;
     size_t writing_back; /* under way */
-    bool writeback_with_text;
+    bool writeback_with_text, lease_with_text;
     struct log_queue log;
     size_t log_count, log_bytes, log_sent;
     uint64_t log_trimmed_ms;
@@ -139,6 +145,19 @@ bool redis_store_charge(struct store *store, struct store_charge *charge);
 void write_back(struct worker_store *store); /* what the shadow's journal holds, a few at a time */
 /* redis_greylist.c */
 bool redis_store_greylist(struct store *store, struct store_greylist *greylist);
+/* redis_transaction.c */
+void args_record_keys(struct worker_store *store, const struct store_record *record); /* or NULL */
+/* What record.lua expects, except charges. False: out of memory. */
+bool args_record(struct worker_store *store, const struct store_record *record);
+bool redis_store_tx_write(struct store *store, struct store_tx_write *write);
+bool redis_store_tx_read(struct store *store, struct store_tx_read *read);
+bool redis_store_tx_update(struct store *store, struct store_tx_update *update);
+bool redis_store_refund(struct store *store, struct store_refund *refund);
+bool redis_store_tx_find(struct store *store, struct store_tx_find *find);
+/* redis_lease.c */
+bool redis_store_lease_open(struct store *store, struct store_lease *lease);
+void redis_store_lease_close(struct store *store, struct store_lease *lease);
+void redis_leases_renew(struct worker_store *store); /* those that are due, a few at a time */
 /* redis_hashes.c */
 bool redis_store_fetch(struct store *store, struct store_fetch *fetch);
 bool redis_store_read(struct store *store, struct store_read *read);

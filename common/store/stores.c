@@ -28,6 +28,8 @@ enum {
     UNCOUNTED,
     SQUEEZED,
     FORGOTTEN,
+    LEASES,
+    LEASES_REFUSED,
     OWED,
     OWED_LOST,
     MEMORY_METRICS
@@ -54,6 +56,10 @@ static struct metric metrics[MEMORY_METRICS] = {
                         "Counters whose slots come free later than they should, at memory_limit."),
     [FORGOTTEN] = METRIC("gatehouse_store_forgotten_total", METRIC_COUNTER,
                          "Charges that a retry could repeat, at memory_limit."),
+    [LEASES] = METRIC("gatehouse_store_leases", METRIC_GAUGE,
+                      "Subjects with open connections that this process counts."),
+    [LEASES_REFUSED] = METRIC("gatehouse_store_leases_refused_total", METRIC_COUNTER,
+                              "Connections not counted in a subject: too many subjects."),
     [OWED] = METRIC("gatehouse_store_owed", METRIC_GAUGE,
                     "Charges that are still to be written back to Redis."),
     [OWED_LOST] = METRIC("gatehouse_store_owed_lost_total", METRIC_COUNTER,
@@ -77,6 +83,8 @@ static void memory_tell(void *arg)
         [UNCOUNTED] = stats.uncounted,
         [SQUEEZED] = stats.squeezed,
         [FORGOTTEN] = stats.forgotten,
+        [LEASES] = stats.leases,
+        [LEASES_REFUSED] = stats.leases_refused,
         [OWED] = stats.owed,
         [OWED_LOST] = stats.owed_lost,
     };

@@ -9,6 +9,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/clock.h"
+#include "common/store/usage_key.h"
 
 #define TRANSACTION_TTL_MS HOUR /* after the last write of policyd */
 enum {
@@ -37,6 +38,9 @@ bool transaction_key_make(struct transaction_key *out, struct slice queue_id,
 bool transaction_early_key_make(struct transaction_key *out, struct slice instance,
                                 struct slice server_address);
 
+/* May it be a queue id or an instance? */
+bool transaction_is_id(struct slice id);
+
 /* The sender as records have it, whoever writes them: without <>, in the normal form of address.h with its extension; empty
  * for the null sender. Absent: out of memory. */
 struct slice transaction_sender(struct slice sender, struct arena *arena);
@@ -47,6 +51,11 @@ struct transaction_charge {
     uint64_t window_ms, bucket; /* limits/window.h */
     uint64_t amount;
 };
+
+/* The field of a charge, for printf: the key of its counter and its bucket. */
+#define TRANSACTION_CHARGE_FORMAT USAGE_KEY_FORMAT " %" PRIu64
+#define TRANSACTION_CHARGE_ARG(charge)                                                             \
+    USAGE_KEY_ARG((charge)->subject, (charge)->limit, (charge)->window_ms), (charge)->bucket
 
 /* Of one identity. Absent: it was not looked up. */
 struct transaction_spf {

@@ -1,11 +1,69 @@
 /* tests/fakes/fake_store.c - see fake_store.h. */
 #include "tests/fakes/fake_store.h"
 
-enum { MEMORY_LIMIT = 8 << 20 };
+enum { MEMORY_LIMIT = 8 << 20, RECORD_MOST = 64 << 10 };
 
 static struct fake_store *fake_of(struct store *store)
 {
     return (struct fake_store *)store;
+}
+
+/* ---- transaction records ---- */
+
+static void record_keep(struct fake_store *fake, const struct store_record *record)
+{
+    struct arena *arena = arena_new(RECORD_MOST);
+    struct transaction_field *fields;
+    size_t count = transaction_encode(record->transaction, arena, &fields);
+
+    fake->records++;
+    buf_clear(&fake->record);
+    buf_printf(&fake->record, "%s %s", record->key->text,
+               record->early == NULL ? "-" : record->early->text);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&fake->record, " %.*s=%.*s", SLICE_ARG(fields[i].name),
+                   SLICE_ARG(fields[i].text));
+    arena_free(&arena);
+}
+
+static void charge_end(struct fake_store *fake, struct store_charge *charge)
+{
+    store_charge(fake->real, charge);
+    charge->is_recorded =
+        fake->ops.is_shared && charge->record != NULL && charge->admitted && !charge->repeated;
+    if (charge->is_recorded)
+        record_keep(fake, charge->record);
+}
+
+static void verdict_keep(struct fake_store *fake, struct slice by, struct slice verdict)
+{
+    buf_clear(&fake->verdict);
+    buf_printf(&fake->verdict, "%.*s %.*s", SLICE_ARG(by), SLICE_ARG(verdict));
+}
+
+static void tx_end(struct fake_store *fake, struct store_call *call, enum fake_call kind)
+{
+    call->result = STORE_OK;
+    if (kind == FAKE_TX_WRITE) {
+        struct store_tx_write *write = (struct store_tx_write *)call;
+        record_keep(fake, &write->record);
+        write->state = TX_FOUND;
+    } else if (kind == FAKE_TX_READ) {
+        struct store_tx_read *read = (struct store_tx_read *)call;
+        read->state = fake->tx_state;
+        read->transaction = fake->transaction;
+    } else if (kind == FAKE_TX_UPDATE) {
+        struct store_tx_update *update = (struct store_tx_update *)call;
+        update->state = fake->tx_state;
+        verdict_keep(fake, update->by, update->verdict);
+    } else {
+        struct store_refund *refund = (struct store_refund *)call;
+        refund->state = fake->tx_state;
+        refund->is_repeated = fake->transaction.is_refunded;
+        refund->uses = refund->is_repeated ? 0 : fake->transaction.charge_count;
+        fake->transaction.is_refunded = true;
+        verdict_keep(fake, refund->by, refund->verdict);
+    }
 }
 
 /* Ends a call with what the memory store says, or without an answer. */
@@ -17,13 +75,19 @@ static void fake_end(struct fake_store *fake, struct store_call *call, enum fake
     }
     switch (kind) {
     case FAKE_CHARGE:
-        store_charge(fake->real, (struct store_charge *)call);
+        charge_end(fake, (struct store_charge *)call);
         break;
     case FAKE_GREYLIST:
         store_greylist(fake->real, (struct store_greylist *)call);
         break;
     case FAKE_FETCH:
         store_fetch(fake->real, (struct store_fetch *)call);
+        break;
+    case FAKE_TX_WRITE:
+    case FAKE_TX_READ:
+    case FAKE_TX_UPDATE:
+    case FAKE_REFUND:
+        tx_end(fake, call, kind);
         break;
     }
     call->is_degraded = fake->is_degraded;
@@ -71,6 +135,57 @@ static bool fake_fetch(struct store *store, struct store_fetch *fetch)
 {
     fake_of(store)->fetches++;
     return fake_begin(fake_of(store), &fetch->call, FAKE_FETCH);
+}
+
+static bool fake_tx_write(struct store *store, struct store_tx_write *write)
+{
+    return fake_begin(fake_of(store), &write->call, FAKE_TX_WRITE);
+}
+
+static bool fake_tx_read(struct store *store, struct store_tx_read *read)
+{
+    fake_of(store)->tx_reads++;
+    return fake_begin(fake_of(store), &read->call, FAKE_TX_READ);
+}
+
+static bool fake_tx_update(struct store *store, struct store_tx_update *update)
+{
+    fake_of(store)->tx_updates++;
+    return fake_begin(fake_of(store), &update->call, FAKE_TX_UPDATE);
+}
+
+static bool fake_refund(struct store *store, struct store_refund *refund)
+{
+    fake_of(store)->refunds++;
+    return fake_begin(fake_of(store), &refund->call, FAKE_REFUND);
+}
+
+static bool fake_tx_find(struct store *store, struct store_tx_find *find)
+{
+    struct fake_store *fake = fake_of(store);
+
+    find->state = fake->tx_state;
+    find->call.result = fake->fails ? STORE_FAILED : STORE_OK;
+    if (fake->fails || fake->tx_state != TX_FOUND)
+        return true;
+    find->found = arena_alloc(find->arena, sizeof *find->found);
+    *find->found = (struct store_tx_found){ SLICE("gh:tx:{x}"), fake->transaction };
+    find->count = 1;
+    return true;
+}
+
+static bool fake_lease_open(struct store *store, struct store_lease *lease)
+{
+    struct fake_store *fake = fake_of(store);
+
+    store_lease_open(fake->real, lease);
+    lease->call.is_degraded = fake->is_degraded;
+    return true;
+}
+
+static void fake_lease_close(struct store *store, struct store_lease *lease)
+{
+    store_lease_close(fake_of(store)->real, lease);
 }
 
 static bool fake_read(struct store *store, struct store_read *read)
@@ -140,6 +255,13 @@ static const struct store_ops fake_ops = {
     .charge = fake_charge,
     .greylist = fake_greylist,
     .fetch = fake_fetch,
+    .tx_write = fake_tx_write,
+    .tx_read = fake_tx_read,
+    .tx_update = fake_tx_update,
+    .refund = fake_refund,
+    .tx_find = fake_tx_find,
+    .lease_open = fake_lease_open,
+    .lease_close = fake_lease_close,
     .read = fake_read,
     .write = fake_write,
     .poll = fake_poll,
@@ -158,7 +280,11 @@ struct fake_store *fake_store_new(const struct clock *clock)
 
     if (fake == NULL)
         abort();
-    fake->store.ops = &fake_ops;
+    fake->ops = fake_ops;
+    fake->store.ops = &fake->ops;
+    fake->tx_state = TX_NONE;
+    fake->record = (struct buf)BUF_INIT(RECORD_MOST);
+    fake->verdict = (struct buf)BUF_INIT(RECORD_MOST);
     fake->log = (struct buf)BUF_INIT(STORE_LOG_LINE_MAX);
     fake->memory = store_memory_new(clock, MEMORY_LIMIT);
     fake->real = fake->memory == NULL ? NULL : store_memory_open(fake->memory);
@@ -172,6 +298,8 @@ void fake_store_free(struct fake_store **fake)
     store_free(&(*fake)->real);
     store_memory_free(&(*fake)->memory);
     buf_free(&(*fake)->log);
+    buf_free(&(*fake)->record);
+    buf_free(&(*fake)->verdict);
     free(*fake);
     *fake = NULL;
 }

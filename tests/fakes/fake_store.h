@@ -10,14 +10,23 @@ enum { FAKE_STORE_HELD_MAX = 64, FAKE_STORE_NAME_MAX = 40 };
 
 struct fake_store {
     struct store store; /* first member: pass &fake->store */
+    struct store_ops ops; /* is_shared: false, until a test sets it */
     struct store_memory *memory;
     struct store *real; /* what a call ends with, unless it fails */
-    bool holds; /* charges, greylisting and fetches wait for fake_store_release() */
+    bool holds; /* charges, greylisting, fetches and records wait for fake_store_release() */
     bool fails; /* they end without an answer */
     bool is_degraded; /* they say that the local copy answered */
     struct fake_held {
         struct store_call *call;
-        enum fake_call { FAKE_CHARGE, FAKE_GREYLIST, FAKE_FETCH } kind;
+        enum fake_call {
+            FAKE_CHARGE,
+            FAKE_GREYLIST,
+            FAKE_FETCH,
+            FAKE_TX_WRITE,
+            FAKE_TX_READ,
+            FAKE_TX_UPDATE,
+            FAKE_REFUND,
+        } kind;
     } held[FAKE_STORE_HELD_MAX];
     size_t held_count;
     /* what was asked; charges and greylisting that only look are peeks */
@@ -25,6 +34,11 @@ struct fake_store {
     char once[FAKE_STORE_NAME_MAX]; /* the name of the last charge; empty: none */
     size_t use_count; /* of the last charge */
     struct buf log; /* the last decision line */
+    /* transaction records: what was written last, "KEY EARLY name=text ...", without charges; what is read */
+    size_t records, tx_reads, tx_updates, refunds;
+    struct buf record, verdict;
+    enum tx_state tx_state; /* of reads, updates and refunds; TX_NONE at the beginning */
+    struct transaction transaction; /* borrowed */
 };
 
 /* Ends the process when memory is out. */

@@ -1,5 +1,6 @@
 /* tests/fuzz/fuzz_redis_reply.c - any bytes as replies of Redis: each reply is given to every interpreter. */
 #include "common/store/redis_answers.h"
+#include "common/store/usage_key.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,8 +12,9 @@ static void check_charge(const struct redisReply *reply)
     struct store_charge charge = { .uses = uses, .use_count = USES };
     uint64_t redis_ms;
     size_t len = 0;
+    bool is_cut;
 
-    if (answer_charge(reply, &charge, &redis_ms) == ANSWER_OK && charge.over >= USES)
+    if (answer_charge(reply, &charge, &redis_ms, &is_cut) == ANSWER_OK && charge.over >= USES)
         abort();
     for (size_t i = 0; i < FIELDS; i++)
         len += answer_override(reply, 0, i).len;
@@ -49,6 +51,23 @@ static void check_hashes(const struct redisReply *reply, struct arena *arena)
         abort();
 }
 
+static void check_records(const struct redisReply *reply, struct arena *arena)
+{
+    struct transaction transaction;
+    struct answer_told told;
+    enum tx_state state;
+    uint64_t totals[KEYS];
+    bool is_cut;
+
+    (void)answer_recorded(reply, &is_cut);
+    (void)answer_leases(reply, totals, KEYS);
+    if (answer_told(reply, &told) == ANSWER_OK && told.state == TX_NOT_SHARED)
+        abort();
+    if (answer_transaction(reply, arena, &state, &transaction) == ANSWER_OK &&
+        transaction.charge_count > TRANSACTION_CHARGES_MAX)
+        abort();
+}
+
 static void check_texts(const struct redisReply *reply)
 {
     struct slice text, subject, limit;
@@ -70,6 +89,7 @@ static void check(void *arg, const struct redisReply *reply)
     check_charge(reply);
     check_greylist(reply);
     check_hashes(reply, arg);
+    check_records(reply, arg);
     check_texts(reply);
 }
 

@@ -2,19 +2,21 @@
 #include "tests/unit/unit.h"
 
 #include "common/store/redis_answers.h"
+#include "common/store/usage_key.h"
 
 struct taken {
     struct store_charge *charge;
     enum answer answer;
     uint64_t redis_ms;
     unsigned replies;
+    bool is_cut;
 };
 
 static void take_charge(void *arg, const struct redisReply *reply)
 {
     struct taken *taken = arg;
 
-    taken->answer = answer_charge(reply, taken->charge, &taken->redis_ms);
+    taken->answer = answer_charge(reply, taken->charge, &taken->redis_ms, &taken->is_cut);
     taken->replies++;
 }
 
@@ -56,7 +58,7 @@ static void reads_the_result_of_a_charge(UNUSED void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct limit_use uses[2] = { { .amount = 1 }, { .amount = 1 } };
         struct store_charge charge = { .uses = uses, .use_count = 2 };
-        struct taken taken = { &charge, ANSWER_BAD, 0, 0 };
+        struct taken taken = { .charge = &charge, .answer = ANSWER_BAD };
         char space[128];
         assert_true(
             redis_replies_in(bulk(rows[i].text, space, sizeof(space)), take_charge, &taken));
@@ -93,7 +95,7 @@ static void other_replies_are_no_result_of_a_charge(UNUSED void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct limit_use uses[2] = { { .field_count = 2 }, { .field_count = 1 } };
         struct store_charge charge = { .uses = uses, .use_count = 2 };
-        struct taken taken = { &charge, ANSWER_OK, 0, 0 };
+        struct taken taken = { .charge = &charge };
         assert_true(redis_replies_in(slice_of(rows[i].bytes), take_charge, &taken));
         if (taken.replies != 1 || taken.answer != rows[i].answer)
             fail_msg("row %zu", i);
