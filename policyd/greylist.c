@@ -21,7 +21,7 @@ const struct action *greylist_action(const struct verdict *verdict)
 static bool subject_of(const struct fact_request *request, int fact, enum limit_letter letter,
                        struct slice *out)
 {
-    struct attribute_settings settings = policy_attributes(request->policy);
+    struct mailbox_settings settings = policy_attributes(request->policy);
     struct value value;
 
     if (!attribute_fact(request->req, &settings, request->wall_ms, fact, request->arena, &value))

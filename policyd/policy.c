@@ -78,11 +78,11 @@ const struct policy_limit *policy_limit_find(const struct policy *policy, struct
     return NULL;
 }
 
-struct attribute_settings policy_attributes(const struct policy *policy)
+struct mailbox_settings policy_attributes(const struct policy *policy)
 {
     const struct policyd_config *config = policy->parts.config;
 
-    return (struct attribute_settings){ config->strip_extension, config->recipient_delimiter };
+    return (struct mailbox_settings){ config->strip_extension, config->recipient_delimiter };
 }
 
 /* ---- mistakes ---- */

@@ -56,6 +56,6 @@ bool policy_parts_copy(const struct policy_parts *from, struct policy_parts *to)
 void policy_parts_free(struct policy_parts *parts);
 
 const struct policy_limit *policy_limit_find(const struct policy *policy, struct slice name);
-struct attribute_settings policy_attributes(const struct policy *policy);
+struct mailbox_settings policy_attributes(const struct policy *policy);
 
 #endif

@@ -52,9 +52,11 @@ static enum fact_state source_get(struct fact_source *source, size_t slot, bool 
 bool evaluation_init(struct evaluation *evaluation, const struct rule_set *rules, enum stage stage,
                      struct arena *arena, fact_fetch *fetch)
 {
-    *evaluation = (struct evaluation){
-        .source = { source_get }, .rules = rules, .stage = stage, .arena = arena, .fetch = fetch
-    };
+    *evaluation = (struct evaluation){ .source = { .get = source_get },
+                                       .rules = rules,
+                                       .stage = stage,
+                                       .arena = arena,
+                                       .fetch = fetch };
     evaluation->cells =
         arena_alloc_array(arena, rule_set_slots(rules) + 1, sizeof *evaluation->cells);
     return evaluation->cells != NULL;

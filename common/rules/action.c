@@ -107,6 +107,22 @@ static bool read_mailbox(struct builder *builder, struct rule *rule,
     return false;
 }
 
+/* Is it a name that the configuration declares? */
+static bool check_word(struct builder *builder, const char *kind, struct slice word, size_t offset)
+{
+    const struct rules_schema *schema = builder->set->schema;
+    struct slice name;
+
+    if (kind == NULL || schema->name_at == NULL)
+        return true;
+    for (size_t n = 0; (name = schema->name_at(schema->context, kind, n)).ptr != NULL; n++)
+        if (slice_equal(name, word))
+            return true;
+    report_error(&builder->report, offset, "there is no %s \"%.*s\"%s", kind,
+                 SLICE_ARG(slice_part(word, 0, 60)), declared_hint(schema, kind, word).text);
+    return false;
+}
+
 static bool read_word(struct builder *builder, struct rule *rule, const struct argument *argument)
 {
     struct slice word = argument->text;
@@ -122,6 +138,8 @@ static bool read_word(struct builder *builder, struct rule *rule, const struct a
                          rule->info.action->name);
             return false;
         }
+    if (!check_word(builder, rule->info.action->word_kind, word, argument->offset))
+        return false;
     rule->text.constant = arena_copy(builder->set->arena, word);
     return true;
 }

@@ -450,7 +450,7 @@ enum eval_result rules_eval(const struct rule_set *set, enum stage stage, struct
         .set = set, .facts = facts, .arena = arena, .verdict = verdict, .trace = trace
     };
 
-    *verdict = (struct verdict){ .final = NULL };
+    *verdict = (struct verdict){ .score = facts->score };
     if (trace != NULL)
         trace_begin(trace, set, stage);
     for (size_t i = 0; i < set->count; i++) {

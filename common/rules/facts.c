@@ -161,6 +161,8 @@ static bool check_argument(struct builder *builder, const struct fact_type *type
         return true;
     size_t len = strcspn(type->name, ".*");
     snprintf(kind, sizeof kind, "%.*s", (int)(len < sizeof kind ? len : 0), type->name);
+    if (len == 0 && schema->star_kind != NULL)
+        snprintf(kind, sizeof kind, "%s", schema->star_kind);
     report_error(&builder->report, offset + (size_t)(arg.ptr - name.ptr),
                  "there is no %s \"%.*s\"%s", kind, SLICE_ARG(arg),
                  declared_hint(schema, kind, arg).text);

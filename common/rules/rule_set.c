@@ -87,10 +87,12 @@ static void read_stage(struct builder *builder, struct slice text, unsigned *sta
                      SLICE_ARG(slice_part(word, 0, 60)), hint_of(&suggest).text);
 }
 
+/* The daemon's action that refuses for now, whatever it calls it. */
 static const struct action_type *find_defer(const struct rules_schema *schema)
 {
     for (size_t i = 0; i < schema->action_count; i++)
-        if (strcmp(schema->actions[i].name, "defer") == 0)
+        if (schema->actions[i].refuses && schema->actions[i].reply_class != NULL &&
+            strcmp(schema->actions[i].reply_class, "4") == 0)
             return &schema->actions[i];
     return NULL;
 }

@@ -63,6 +63,7 @@ struct action_type {
     unsigned default_stages;
     const char *reply_class; /* ARG_REPLY: the codes it takes, "45" for reject, "4" for defer */
     const char *default_text; /* ARG_REPLY with no text: "Access denied" */
+    const char *word_kind; /* ARG_WORD: a declared name of this kind, see name_at; NULL: any word */
     const char *doc;
 };
 
@@ -84,6 +85,8 @@ struct rules_schema {
     /* Is `arg` something that the `*` of this fact can stand for? Suggestions: name_at() with the kind that the fact's
      * name begins with ("limit" of `limit.*.used`). */
     bool (*fact_arg_known)(const void *context, const struct fact_type *type, struct slice arg);
+    const char *
+        star_kind; /* the kind of names that a fact's first byte `*` stands for; NULL: there is none */
     const void *context;
 };
 
@@ -170,6 +173,7 @@ bool rule_set_uses(const struct rule_set *set, enum rule_name_kind kind, struct 
  * are asked for when their subject and key are known and not empty. */
 struct fact_source {
     enum fact_state (*get)(struct fact_source *source, size_t slot, bool ask, struct value *out);
+    double score; /* what the sum of scores begins with */
 };
 
 /* A continuing action that was reached, in order, or the final one. `text` has its facts filled in, escaped (printable
@@ -211,7 +215,7 @@ enum eval_result {
 struct trace; /* what each rule saw and why; see trace.h */
 
 /* Runs the rules that apply at `stage`, in order, to the first final action. All results live in `arena`. `score` (the
- * built-in fact of that name, VALUE_NUMBER) is known to the evaluator: the sum so far. `trace` may be NULL. */
+ * built-in fact of that name, VALUE_NUMBER) is known to the evaluator: the sum so far, beginning with facts->score. `trace` may be NULL. */
 enum eval_result rules_eval(const struct rule_set *set, enum stage stage, struct fact_source *facts,
                             struct arena *arena, struct verdict *verdict, struct trace *trace);
 

@@ -17,7 +17,7 @@ static void value_nothing(struct value *out, enum value_type type)
 /* A fact of the request's own; empty when it is not there. */
 static struct slice domain_fact(const struct fact_request *request, int id)
 {
-    struct attribute_settings settings = policy_attributes(request->policy);
+    struct mailbox_settings settings = policy_attributes(request->policy);
     struct value value;
 
     if (!attribute_fact(request->req, &settings, request->wall_ms, id, request->arena, &value))

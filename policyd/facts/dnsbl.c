@@ -60,7 +60,7 @@ static struct slice name_of_domain(const struct fact_request *request, const str
         [DNSBL_HELO] = ATTR_HELO_NAME,
         [DNSBL_REVERSE_NAME] = ATTR_REVERSE_CLIENT_NAME,
     };
-    struct attribute_settings settings = policy_attributes(request->policy);
+    struct mailbox_settings settings = policy_attributes(request->policy);
     struct ip_address address;
     struct value domain;
 

@@ -12,7 +12,6 @@
 static const char *const states[] = { "CONNECT",        "EHLO", "HELO", "MAIL",    "RCPT", "DATA",
                                       "END-OF-MESSAGE", "VRFY", "ETRN", "XCLIENT", NULL };
 static const char *const protocols[] = { "SMTP", "ESMTP", NULL };
-static const char *const weekdays[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun", NULL };
 static const char *const continents[] = { "AF", "AN", "AS",   "EU",       "NA",
                                           "OC", "SA", "none", "unlisted", NULL };
 
@@ -101,7 +100,7 @@ const struct fact_type policyd_facts[] = {
     { "encrypted", VALUE_BOOLEAN, STAGE_ALL, NULL, NULL, false, FACT_ENCRYPTED,
       "Whether the session is encrypted by TLS." },
     { "hour", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_HOUR, "0 to 23, local time." },
-    { "weekday", VALUE_WORD, STAGE_ALL, weekdays, NULL, false, FACT_WEEKDAY, "mon to sun, local time." },
+    { "weekday", VALUE_WORD, STAGE_ALL, weekday_words, NULL, false, FACT_WEEKDAY, "mon to sun, local time." },
     { "score", VALUE_NUMBER, STAGE_ALL, NULL, NULL, false, FACT_SCORE,
       "The sum that rules with the action score have added so far." },
     { "country", VALUE_WORD, STAGE_ALL, NULL, is_country, false, FACT_COUNTRY,

@@ -3,7 +3,7 @@
 #ifndef GATEHOUSE_POLICYD_FACTS_H
 #define GATEHOUSE_POLICYD_FACTS_H
 
-#include "common/base/arena.h"
+#include "common/policy/values.h"
 #include "common/rules/fact.h"
 #include "policyd/policy_proto.h"
 
@@ -45,15 +45,9 @@ enum policyd_fact {
 extern const struct fact_type policyd_facts[];
 extern const size_t policyd_fact_count;
 
-/* What the configuration says about reading attributes. */
-struct attribute_settings {
-    bool strip_extension; /* of sender, recipient and login */
-    struct slice delimiters;
-};
-
 /* The value of a fact that follows from the request (and the time) alone: ids up to FACT_WEEKDAY. False: out of memory,
  * or not such a fact. Texts borrow from the request or live in `arena`. Pure. */
-bool attribute_fact(const struct policy_request *req, const struct attribute_settings *settings,
+bool attribute_fact(const struct policy_request *req, const struct mailbox_settings *settings,
                     uint64_t wall_ms, int id, struct arena *arena, struct value *out);
 
 #endif

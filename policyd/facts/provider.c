@@ -57,7 +57,7 @@ enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
     default:
         break;
     }
-    struct attribute_settings settings = policy_attributes(request->policy);
+    struct mailbox_settings settings = policy_attributes(request->policy);
     bool is_known = attribute_fact(request->req, &settings, request->wall_ms, ref->type->id,
                                    request->arena, out);
     return is_known ? FETCH_KNOWN : FETCH_UNKNOWN;

@@ -231,7 +231,7 @@ static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_id
     struct spf_lookup *lookup = arena_alloc(request->arena, sizeof *lookup);
     struct ip_address client;
     struct value sender, helo;
-    struct attribute_settings settings = policy_attributes(request->policy);
+    struct mailbox_settings settings = policy_attributes(request->policy);
 
     settings.strip_extension = false;
     if (lookup == NULL || !ip_address_parse(request->req->attr[ATTR_CLIENT_ADDRESS], &client) ||

@@ -74,7 +74,7 @@ static const char *value_text(const struct value *value, char out[300])
 static const char *fact(struct facts_case *facts, const char *name, bool strips, uint64_t wall_ms)
 {
     static char text[300];
-    const struct attribute_settings settings = { strips, SLICE("+-") };
+    const struct mailbox_settings settings = { strips, SLICE("+-") };
     struct value value;
 
     if (!attribute_fact(&facts->req, &settings, wall_ms, id_of(name), facts->arena, &value))
@@ -184,7 +184,7 @@ static void an_address_has_one_spelling(void **state)
         { "unknown", "unknown" },
     };
     struct facts_case *facts = *state;
-    const struct attribute_settings settings = { false, SLICE("+") };
+    const struct mailbox_settings settings = { false, SLICE("+") };
 
     for (size_t i = 0; i < COUNT(spellings); i++) {
         char lines[100];
@@ -201,7 +201,7 @@ static void an_address_has_one_spelling(void **state)
 static void no_fact_is_left_out(void **state)
 {
     struct facts_case *facts = *state;
-    const struct attribute_settings settings = { false, SLICE("+") };
+    const struct mailbox_settings settings = { false, SLICE("+") };
 
     request(facts, "");
     for (size_t i = 0; i < policyd_fact_count && policyd_facts[i].id < FACT_HOUR; i++) {
