@@ -1,24 +1,23 @@
 /* common/control/trace.c - a trace as JSON: what each rule saw and why. See service.h. */
 #include "common/control/service.h"
 
+enum { VALUES_TEXT_MAX = 64 << 10 };
+
 struct telling {
     json_t *rules, *rule; /* all, and the one being described */
 };
 
+/* All values of the fact. */
 static json_t *value_json(const struct value *value)
 {
-    char text[64];
+    AUTO_BUF out = BUF_INIT(VALUES_TEXT_MAX);
+    char room[VALUE_TEXT_MAX];
 
-    if (value->type == VALUE_BOOLEAN)
-        return json_string(value->boolean ? "yes" : "no");
-    if (value->is_empty)
-        return json_string("");
-    if (value->text.len > 0)
-        return control_text(value->text);
-    if (value->type == VALUE_ADDRESS)
-        return control_text((struct slice){ text, ipnet_print(&value->net, text) });
-    snprintf(text, sizeof text, "%.15g", value->number);
-    return json_string(text);
+    for (; value != NULL; value = value->next)
+        if (buf_add(&out, value_spelling(value, room)) ||
+            (value->next != NULL && buf_put(&out, ", ")))
+            break;
+    return control_text(buf_slice(&out));
 }
 
 static void tell_rule(void *arg, const struct trace_rule *rule)

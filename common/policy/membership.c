@@ -9,7 +9,8 @@ static void value_is(struct value *out, bool is_member)
 /* ---- list:NAME/{key}: asked of the store ---- */
 
 struct keyed {
-    struct value subject;
+    const struct value *subject; /* with its further values */
+    size_t *counts; /* by value: how many of the fields are about it */
     uint64_t wall_ms;
 };
 
@@ -17,13 +18,59 @@ static bool keyed_finish(struct lookup *lookup, struct value *out)
 {
     const struct store_fetch *fetch = &lookup->store.fetch;
     const struct keyed *keyed = lookup->arg;
-    struct list_match match;
-    size_t bad;
+    const size_t *count = keyed->counts;
+    bool is_member = false;
+    size_t at = 0, bad;
 
-    list_match_fields(&keyed->subject, fetch->fields, fetch->texts, fetch->count, keyed->wall_ms,
-                      &match, &bad);
-    value_is(out, list_match_is_member(&match));
+    for (const struct value *value = keyed->subject; value != NULL && !is_member;
+         value = value->next) {
+        struct list_match match;
+        list_match_fields(value, fetch->fields + at, fetch->texts + at, *count, keyed->wall_ms,
+                          &match, &bad);
+        is_member = list_match_is_member(&match);
+        at += *count++;
+    }
+    value_is(out, is_member);
     return true;
+}
+
+/* The fields that could decide about any of the values; SIZE_MAX: out of memory. */
+static size_t keyed_fields(struct keyed *keyed, struct arena *arena, struct slice **out)
+{
+    size_t values = 0, total = 0, at = 0;
+
+    for (const struct value *value = keyed->subject; value != NULL; value = value->next)
+        values++;
+    const struct slice **parts = arena_alloc_array(arena, values, sizeof *parts);
+    keyed->counts = arena_alloc_array(arena, values, sizeof *keyed->counts);
+    if (parts == NULL || keyed->counts == NULL)
+        return SIZE_MAX;
+    for (const struct value *value = keyed->subject; value != NULL; value = value->next, at++) {
+        keyed->counts[at] = list_fields(value, arena, &parts[at]);
+        if (keyed->counts[at] == SIZE_MAX)
+            return SIZE_MAX;
+        total += keyed->counts[at];
+    }
+    *out = arena_alloc_array(arena, total + 1, sizeof **out);
+    if (*out == NULL)
+        return SIZE_MAX;
+    for (size_t i = 0, to = 0; i < values; i++)
+        for (size_t k = 0; k < keyed->counts[i]; k++)
+            (*out)[to++] = parts[i][k];
+    return total;
+}
+
+static struct keyed *keyed_new(const struct membership *membership, const struct value *subject)
+{
+    struct arena *arena = membership->lookups->arena;
+    struct keyed *keyed = arena_alloc(arena, sizeof *keyed);
+    struct value *kept = arena_alloc(arena, sizeof *kept);
+
+    if (keyed == NULL || kept == NULL)
+        return NULL;
+    *kept = *subject;
+    *keyed = (struct keyed){ .subject = kept, .wall_ms = membership->wall_ms };
+    return keyed;
 }
 
 static enum fetch_result keyed_list(const struct membership *membership,
@@ -32,13 +79,10 @@ static enum fetch_result keyed_list(const struct membership *membership,
                                     struct value *out)
 {
     struct lookups *lookups = membership->lookups;
-    struct keyed *keyed = arena_alloc(lookups->arena, sizeof *keyed);
-    const struct slice *fields;
+    struct keyed *keyed = keyed_new(membership, subject);
+    struct slice *fields;
+    size_t count = keyed == NULL ? SIZE_MAX : keyed_fields(keyed, lookups->arena, &fields);
 
-    if (keyed == NULL)
-        return FETCH_UNKNOWN;
-    *keyed = (struct keyed){ *subject, membership->wall_ms };
-    size_t count = list_fields(subject, lookups->arena, &fields);
     if (count == 0) {
         value_is(out, false);
         return FETCH_KNOWN;
@@ -80,7 +124,7 @@ static enum fetch_result in_map(const struct membership *membership, struct slic
 
     if (map == NULL)
         return FETCH_UNKNOWN;
-    value_is(out, named_map_has(map, key, subject->text, membership->wall_ms));
+    value_is(out, named_map_has(map, key, subject, membership->wall_ms));
     return FETCH_KNOWN;
 }
 

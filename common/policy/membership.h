@@ -13,7 +13,7 @@ struct membership {
 };
 
 /* For a provider (fact_fetch): ref->kind is FACT_IN_LIST or FACT_IN_MAP. A list with a fact in its name is not held here
- * but asked of the store, field by field. */
+ * but asked of the store, field by field (of a key with several values the first one counts). */
 enum fetch_result membership_fact(const struct membership *membership,
                                   struct evaluation *evaluation, size_t slot,
                                   const struct fact_ref *ref, struct value *out);

@@ -310,7 +310,7 @@ struct slice sets_name_at(const struct sets *sets, const char *kind, size_t n)
     return (struct slice){ NULL, 0 };
 }
 
-bool named_list_has(const struct named_list *list, const struct value *subject, uint64_t wall_ms)
+static bool list_has(const struct named_list *list, const struct value *subject, uint64_t wall_ms)
 {
     struct list_match entries, file, live;
 
@@ -320,13 +320,34 @@ bool named_list_has(const struct named_list *list, const struct value *subject, 
     return list_match_is_member(list_pick(list_pick(&entries, &file), &live));
 }
 
-bool named_map_has(const struct named_map *map, const struct value *key, struct slice value,
-                   uint64_t wall_ms)
+bool named_list_has(const struct named_list *list, const struct value *subject, uint64_t wall_ms)
+{
+    for (; subject != NULL; subject = subject->next)
+        if (list_has(list, subject, wall_ms))
+            return true;
+    return false;
+}
+
+static bool map_key_has(const struct named_map *map, const struct value *key,
+                        const struct value *subject, uint64_t wall_ms)
 {
     struct map_match entries, file, live;
 
     map_lookup(map->entries, key, wall_ms, &entries);
     map_lookup(map->file, key, wall_ms, &file);
     map_lookup(map->live, key, wall_ms, &live);
-    return map_match_has(map_pick(map_pick(&entries, &file), &live), value);
+    const struct map_match *match = map_pick(map_pick(&entries, &file), &live);
+    for (; subject != NULL; subject = subject->next)
+        if (map_match_has(match, subject->text))
+            return true;
+    return false;
+}
+
+bool named_map_has(const struct named_map *map, const struct value *key,
+                   const struct value *subject, uint64_t wall_ms)
+{
+    for (; key != NULL; key = key->next)
+        if (map_key_has(map, key, subject, wall_ms))
+            return true;
+    return false;
 }

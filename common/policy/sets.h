@@ -62,10 +62,12 @@ const struct named_map *sets_map(const struct sets *sets, struct slice name);
 /* The n-th name of a kind ("list", "map"), absent past the end and for other kinds. */
 struct slice sets_name_at(const struct sets *sets, const char *kind, size_t n);
 
-/* The most specific entry of all three decides, of equal ones the live one. See list_lookup(). */
+/* Of a subject or key with several values any one that is there is enough.
+ *
+ * The most specific entry of all three decides, of equal ones the live one. See list_lookup(). */
 bool named_list_has(const struct named_list *list, const struct value *subject, uint64_t wall_ms);
-/* Whether `value` is among the values of the key. See map_lookup(). */
-bool named_map_has(const struct named_map *map, const struct value *key, struct slice value,
-                   uint64_t wall_ms);
+/* Whether the subject is among the values of the key. See map_lookup(). */
+bool named_map_has(const struct named_map *map, const struct value *key,
+                   const struct value *subject, uint64_t wall_ms);
 
 #endif

@@ -21,10 +21,6 @@ enum fact_state run_fact(struct rules_run *run, uint32_t slot, bool ask, struct 
 
 /* ---- template.c ---- */
 
-#define VALUE_TEXT_MAX 64
-/* How a value is written: its own spelling, or one made in `room`; empty for an empty one. */
-struct slice value_spelling(const struct value *value, char room[VALUE_TEXT_MAX]);
-
 enum template_result {
     TEMPLATE_OK,
     TEMPLATE_UNKNOWN, /* *out has "unknown" in it */

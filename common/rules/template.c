@@ -2,6 +2,7 @@
  * brace. Constants must be printable ASCII already; see builder.h and eval.h. */
 #include "common/rules/builder.h"
 #include "common/rules/eval.h"
+#include "common/rules/trace.h"
 
 static bool check_printable(struct builder *builder, struct slice text, size_t offset)
 {

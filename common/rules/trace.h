@@ -54,6 +54,10 @@ struct trace_visitor {
 };
 void trace_visit(const struct trace *trace, const struct trace_visitor *visitor);
 
+/* How one value is written: its own spelling, or one made in `room`; empty for an empty one. */
+#define VALUE_TEXT_MAX 64
+struct slice value_spelling(const struct value *value, char room[VALUE_TEXT_MAX]);
+
 /* As text, one line each, indented; printable ASCII. 0, or -1 when the buffer is full. */
 int trace_print(const struct trace *trace, struct buf *out);
 

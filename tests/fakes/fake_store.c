@@ -188,9 +188,21 @@ static void fake_lease_close(struct store *store, struct store_lease *lease)
     store_lease_close(fake_of(store)->real, lease);
 }
 
+/* Whether the live state can be looked at: there is no local copy of it. */
+static bool fake_has_live(const struct fake_store *fake, struct store_call *call)
+{
+    if (!fake->fails && !fake->is_degraded)
+        return true;
+    call->result = STORE_FAILED;
+    call->is_degraded = fake->is_degraded;
+    return false;
+}
+
 static bool fake_read(struct store *store, struct store_read *read)
 {
-    return store_read(fake_of(store)->real, read);
+    struct fake_store *fake = fake_of(store);
+
+    return !fake_has_live(fake, &read->call) || store_read(fake->real, read);
 }
 
 static bool fake_write(struct store *store, struct store_write *write)
@@ -200,7 +212,9 @@ static bool fake_write(struct store *store, struct store_write *write)
 
 static bool fake_poll(struct store *store, struct store_poll *poll)
 {
-    return store_poll(fake_of(store)->real, poll);
+    struct fake_store *fake = fake_of(store);
+
+    return !fake_has_live(fake, &poll->call) || store_poll(fake->real, poll);
 }
 
 static bool fake_reset(struct store *store, struct store_reset *reset)
@@ -321,7 +335,8 @@ void fake_store_set(struct fake_store *fake, const char *key, const char *field,
 {
     struct store_write write = { .key = slice_of(key),
                                  .field = slice_of(field),
-                                 .text = slice_of(text) };
+                                 .text =
+                                     text == NULL ? (struct slice){ NULL, 0 } : slice_of(text) };
 
     if (!store_write(fake->real, &write) || write.call.result != STORE_OK)
         abort();

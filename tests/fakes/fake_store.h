@@ -14,8 +14,8 @@ struct fake_store {
     struct store_memory *memory;
     struct store *real; /* what a call ends with, unless it fails */
     bool holds; /* charges, greylisting, fetches and records wait for fake_store_release() */
-    bool fails; /* they end without an answer */
-    bool is_degraded; /* they say that the local copy answered */
+    bool fails; /* they end without an answer, so do polls and reads */
+    bool is_degraded; /* the local copy answers; polls and reads, which have none, fail */
     struct fake_held {
         struct store_call *call;
         enum fake_call {
@@ -48,7 +48,7 @@ void fake_store_free(struct fake_store **fake);
 /* Ends all calls that are held, in the order in which they began, as the loop would. */
 void fake_store_release(struct fake_store *fake);
 
-/* Writes a field of a live hash, at once. */
+/* Writes a field of a live hash, at once; NULL removes it. */
 void fake_store_set(struct fake_store *fake, const char *key, const char *field, const char *text);
 
 #endif

@@ -1,0 +1,296 @@
+/* tests/unit/policy/test_live.c - rounds of poll, read and publish over a store in memory, on a loop of its own. */
+#include "tests/unit/policy/policy_case.h"
+
+#include "common/policy/live.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_store.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define RULES "[rule r]\nwhen = sasl_username in list:l\nthen = accept\n"
+
+/* What a daemon puts in force. */
+struct parts {
+    struct policy_core core; /* first member */
+    char word[16]; /* of a hash of its own */
+};
+
+struct data {
+    struct parts parts; /* first member */
+    struct rule_book book;
+    bool live_were_new;
+};
+
+static struct loaded loaded, reloaded;
+static struct fake_clock ticking;
+static struct fake_store *store;
+static struct event_base *base;
+static struct data *now;
+static struct live *live;
+static size_t published;
+
+static bool copy(const void *data, void *parts)
+{
+    const struct data *from = data;
+    struct parts *to = parts;
+
+    *to = from->parts;
+    return policy_core_copy(&from->parts.core, &to->core);
+}
+
+static void drop(void *parts)
+{
+    policy_core_free(&((struct parts *)parts)->core);
+}
+
+static void *make(const void *parts, bool live_rules_are_new, size_t *left_out)
+{
+    struct data *data = calloc(1, sizeof *data);
+
+    data->parts = *(const struct parts *)parts;
+    data->live_were_new = live_rules_are_new;
+    assert_true(rule_book_make(&data->book, &loaded.schema, &data->parts.core,
+                               &(struct rule_hearers){ NULL, live_rules_are_new }));
+    *left_out = data->book.left_out;
+    return data;
+}
+
+static void take_word(struct live *of, void *parts, size_t index, struct store_read *read)
+{
+    struct parts *next = parts;
+
+    assert_int_equal(7, index);
+    next->word[0] = '\0';
+    for (size_t i = 0; i < read->count; i++)
+        if (read->fields[i].text.len >= sizeof next->word)
+            live_bad_value(of, read->fields[i].name, "too long");
+        else
+            snprintf(next->word, sizeof next->word, "%.*s", SLICE_ARG(read->fields[i].text));
+}
+
+static bool watch(struct live *of, const void *data)
+{
+    assert_ptr_equal(now, data);
+    return live_watch(of, "word:", SLICE("x"), take_word, 7);
+}
+
+static const struct live_spec spec = {
+    .parts_size = sizeof(struct parts),
+    .copy = copy,
+    .drop = drop,
+    .make = make,
+    .watch = watch,
+};
+
+static void data_free(struct data *data)
+{
+    rule_book_free(&data->book);
+    policy_core_free(&data->parts.core);
+    free(data);
+}
+
+static const void *data_now(UNUSED void *arg)
+{
+    return now;
+}
+
+static int publish(UNUSED void *arg, void *data)
+{
+    data_free(now);
+    now = data;
+    published++;
+    return 0;
+}
+
+static void put_in_force(struct loaded *from)
+{
+    struct data *data = calloc(1, sizeof *data);
+
+    data->parts.core = from->core;
+    from->core.sets = (struct sets){ .lists = NULL };
+    from->core.live_rules = NULL;
+    if (now != NULL)
+        data_free(now);
+    now = data;
+}
+
+static int open_case(UNUSED void **state)
+{
+    fake_clock_init(&ticking);
+    store = fake_store_new(&ticking.clock);
+    base = event_base_new();
+    case_load(&loaded, "[list l]\n[map m]\n" RULES);
+    now = NULL;
+    put_in_force(&loaded);
+    loaded.schema.list_exists = loaded.schema.map_exists = NULL; /* the context has moved */
+    loaded.schema.name_at = NULL;
+    published = 0;
+    live = live_start_in(&spec, &(struct live_host){ .base = base,
+                                                     .clock = &ticking.clock,
+                                                     .store = &store->store,
+                                                     .data = data_now,
+                                                     .publish = publish });
+    return live == NULL ? -1 : 0;
+}
+
+static int close_case(UNUSED void **state)
+{
+    live_stop(&live);
+    assert_null(live);
+    data_free(now);
+    case_unload(&loaded);
+    fake_store_free(&store);
+    event_base_free(base);
+    return 0;
+}
+
+/* Some rounds; a timer is all that the loop has. */
+static void rounds(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        event_base_loop(base, EVLOOP_ONCE);
+}
+
+static bool in_list(const char *word)
+{
+    struct value value = case_word(word);
+
+    return named_list_has(&now->parts.core.sets.lists[0], &value, FAKE_CLOCK_WALL);
+}
+
+static void nothing_live_is_no_change(UNUSED void **state)
+{
+    rounds(2);
+    assert_int_equal(0, published);
+}
+
+static void each_hash_is_taken(UNUSED void **state)
+{
+    fake_store_set(store, "list:l", "bob", "");
+    fake_store_set(store, "map:m", "a@example.com", "carol");
+    fake_store_set(store, "rule", "urgent", "order=10 then=accept");
+    fake_store_set(store, "word:x", "a", "hello");
+    fake_store_set(store, "list:other", "x", "");
+    rounds(1);
+    assert_int_equal(1, published); /* all in one */
+    assert_true(in_list("bob"));
+    assert_int_equal(1, map_count(now->parts.core.sets.maps[0].live));
+    assert_int_equal(2, rule_set_count(now->book.rules));
+    assert_true(now->live_were_new);
+    assert_string_equal("hello", now->parts.word);
+    rounds(1);
+    assert_int_equal(1, published);
+    fake_store_set(store, "list:l", "bob", NULL);
+    rounds(1);
+    assert_int_equal(2, published);
+    assert_false(in_list("bob"));
+    assert_int_equal(2, rule_set_count(now->book.rules));
+    assert_false(now->live_were_new); /* the same rules again: nobody is told once more */
+    assert_string_equal("hello", now->parts.word);
+}
+
+static void a_live_rule_expires(UNUSED void **state)
+{
+    char text[80];
+
+    snprintf(text, sizeof text, "order=10 then=accept until=%llu",
+             (unsigned long long)(FAKE_CLOCK_WALL / SECOND + 60));
+    fake_store_set(store, "rule", "urgent", text);
+    rounds(1);
+    assert_int_equal(2, rule_set_count(now->book.rules));
+    fake_clock_advance(&ticking, 61 * SECOND);
+    rounds(1);
+    assert_int_equal(1, rule_set_count(now->book.rules));
+    assert_int_equal(2, published);
+}
+
+static void what_makes_no_sense_is_left_out(UNUSED void **state)
+{
+    fake_store_set(store, "rule", "bad", "order=10 when=\"sendr is set\" then=accept");
+    fake_store_set(store, "rule", "worse", "then=");
+    fake_store_set(store, "list:l", "bob", "until=x");
+    fake_store_set(store, "word:x", "a", "much too long for this");
+    rounds(1);
+    assert_int_equal(1, rule_set_count(now->book.rules));
+    assert_int_equal(1, now->book.left_out);
+    assert_false(in_list("bob"));
+    assert_string_equal("", now->parts.word);
+}
+
+static void a_degraded_store_changes_nothing(UNUSED void **state)
+{
+    store->is_degraded = true;
+    fake_store_set(store, "list:l", "bob", "");
+    rounds(1);
+    assert_int_equal(0, published);
+    store->is_degraded = false;
+    store->fails = true;
+    rounds(1);
+    assert_int_equal(0, published);
+    store->fails = false;
+    rounds(1);
+    assert_true(in_list("bob"));
+}
+
+static void a_reload_watches_other_names(UNUSED void **state)
+{
+    fake_store_set(store, "list:l", "bob", "");
+    rounds(1);
+    assert_true(in_list("bob"));
+    case_load_with(&reloaded, "[list n]\n" RULES, CONF_ENFORCE, &now->parts.core, NULL);
+    put_in_force(&reloaded);
+    fake_store_set(store, "list:n", "carol", "");
+    rounds(1); /* not told yet: what it reads is not of this configuration */
+    assert_false(in_list("carol"));
+    live_reloaded(live);
+    rounds(1);
+    assert_true(in_list("carol") && !in_list("bob"));
+    live_stop(&live);
+    data_free(now);
+    now = NULL;
+    case_unload(&reloaded);
+    put_in_force(&loaded);
+}
+
+static void files_are_looked_at(UNUSED void **state)
+{
+    char path[] = "/tmp/gatehouse-list-XXXXXX", text[200];
+
+    assert_int_equal(6, write(mkstemp(path), "alice\n", 6));
+    snprintf(text, sizeof text, "[list l]\nfile = %s\n" RULES, path);
+    case_load(&reloaded, text);
+    put_in_force(&reloaded);
+    live_check_files(live); /* of another configuration: nothing */
+    live_reloaded(live);
+    published = 0;
+    FILE *file = fopen(path, "a");
+    fputs("barbara\n", file);
+    fclose(file);
+    live_check_files(live);
+    live_check_files(live);
+    assert_int_equal(1, published);
+    assert_true(in_list("alice") && in_list("barbara"));
+    unlink(path);
+    live_stop(&live);
+    data_free(now);
+    now = NULL;
+    case_unload(&reloaded);
+    put_in_force(&loaded);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_live_is_no_change, open_case, close_case),
+        cmocka_unit_test_setup_teardown(each_hash_is_taken, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_live_rule_expires, open_case, close_case),
+        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_left_out, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_degraded_store_changes_nothing, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_reload_watches_other_names, open_case, close_case),
+        cmocka_unit_test_setup_teardown(files_are_looked_at, open_case, close_case),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
