@@ -3,10 +3,6 @@
 #include "tests/fakes/policyd_case.h"
 #include "tests/unit/unit.h"
 
-#include "common/lists/source.h"
-
-#include <unistd.h>
-
 static struct policyd_loaded loaded;
 
 static int unload(UNUSED void **state)
@@ -199,38 +195,6 @@ static void a_bad_live_rule_is_left_out(UNUSED void **state)
     policy_free(live);
 }
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void a_reload_keeps_the_files_it_has_read(UNUSED void **state)
-{
-    char path[] = "/tmp/gatehouse-list-XXXXXX", text[300];
-    struct policyd_loaded again;
-
-    close(mkstemp(path));
-    write_file(path, "192.0.2.7\nno/thing\n192.0.2.0/33\n");
-    snprintf(text, sizeof text, "[list l]\nfile = %s\n[list m]\nfile = /nonexistent/list\n", path);
-    policyd_load_text(&loaded, text, NULL);
-    assert_int_equal(0, loaded.error_count);
-    assert_non_null(strstr(buf_text(&loaded.errors), "XXXXXX") == NULL
-                        ? strstr(buf_text(&loaded.errors), ":3:")
-                        : NULL);
-    assert_non_null(strstr(buf_text(&loaded.errors), "/nonexistent/list"));
-    policyd_load_text(&again, text, loaded.policy);
-    assert_ptr_equal(loaded.policy->parts.core.sets.lists[0].source,
-                     again.policy->parts.core.sets.lists[0].source);
-    assert_ptr_equal(loaded.policy->parts.core.sets.lists[0].file,
-                     again.policy->parts.core.sets.lists[0].file);
-    policyd_loaded_free(&again);
-    unlink(path);
-}
-
 static void a_database_that_is_not_there_is_a_warning(UNUSED void **state)
 {
     policyd_load_text(&loaded, "geoip_database = /nonexistent/db.mmdb\n", NULL);
@@ -251,7 +215,6 @@ int main(void)
         cmocka_unit_test_teardown(compiles_what_is_right, unload),
         cmocka_unit_test_teardown(a_reload_keeps_what_is_live, unload),
         cmocka_unit_test_teardown(a_bad_live_rule_is_left_out, unload),
-        cmocka_unit_test_teardown(a_reload_keeps_the_files_it_has_read, unload),
         cmocka_unit_test_teardown(a_database_that_is_not_there_is_a_warning, unload),
     };
 
