@@ -76,6 +76,7 @@ static void end(struct connection *connection, enum op_result result)
 
 static void connect_next(struct connection *connection);
 static void on_resolved(void *arg, const struct resolver_answer *answer);
+static void begin_again(struct connection *connection);
 
 static void use_address(struct connection *connection)
 {
@@ -119,11 +120,22 @@ static void next_attempt(struct connection *connection)
         use_address(connection);
     } else if (connection->deadline_ms == 0) {
         connection->state = CONNECTION_WAITING;
+    } else if (connection->is_early) {
+        begin_again(connection);
     } else {
         if (connection->error.len == 0)
             add_error(connection, "all addresses have failed lately and are being tried again");
         end(connection, OP_FAILED);
     }
+}
+
+/* The message is whole now: what failed before, perhaps because it came slowly, counts no more. */
+static void begin_again(struct connection *connection)
+{
+    connection->is_early = false;
+    connection->tried = 0;
+    buf_clear(&connection->error);
+    next_attempt(connection);
 }
 
 void connection_failed(struct connection *connection, enum backend_outcome outcome, const char *why)
@@ -298,6 +310,7 @@ struct connection *connection_start(const struct scan_request *request,
         start_deadline(connection);
     else
         op_start(&connection->op, request->worker, 0, on_end);
+    connection->is_early = connection->deadline_ms == 0;
     next_attempt(connection);
     return connection;
 }
@@ -314,9 +327,7 @@ void connection_more(struct connection *connection)
     if (connection->state == CONNECTION_OPEN) {
         connection_push(connection);
     } else if (connection->state == CONNECTION_WAITING && connection->deadline_ms != 0) {
-        connection->tried = 0;
-        buf_clear(&connection->error);
-        next_attempt(connection);
+        begin_again(connection);
     }
 }
 

@@ -5,7 +5,8 @@
  *
  * An attempt fails when connecting fails, the scanner closes too early, or `input` says CONNECTION_BAD: then the next
  * address is tried from the start, until none is left. With addresses left an attempt that brings no answer may use half of
- * the time that is left. An attempt that fails while the message is still growing is repeated when it is whole.
+ * the time that is left. Attempts begun while the message is still growing are not the last ones: when all addresses
+ * have failed and it is whole, they are tried once more.
  *
  * The deadline counts from the moment the message is whole, for the rest of the time its length is the sender's affair. */
 #ifndef GATEHOUSE_CONTENTD_CONNECTION_H

@@ -28,6 +28,7 @@ struct connection {
     void *owner;
     enum connection_state state;
     uint64_t deadline_ms; /* 0: the message is not whole yet */
+    bool is_early; /* the first attempts began before it was */
 
     /* The attempt. */
     uint32_t tried;
