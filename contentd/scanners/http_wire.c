@@ -124,17 +124,12 @@ size_t http_head_get(const struct http_head *head, struct slice name, struct sli
     return count;
 }
 
-enum http_framing http_body_framing(const struct http_head *head, uint64_t *length)
+bool http_content_length(const struct http_head *head, uint64_t *length)
 {
     struct slice text, coding;
-    size_t lengths = http_head_get(head, SLICE("Content-Length"), &text);
-    size_t codings = http_head_get(head, SLICE("Transfer-Encoding"), &coding);
 
-    if (lengths + codings != 1)
-        return HTTP_UNFRAMED;
-    if (codings == 1)
-        return slice_equal_nocase(coding, SLICE("chunked")) ? HTTP_CHUNKED : HTTP_UNFRAMED;
-    return slice_to_u64(text, length) ? HTTP_LENGTH : HTTP_UNFRAMED;
+    return http_head_get(head, SLICE("Transfer-Encoding"), &coding) == 0 &&
+           http_head_get(head, SLICE("Content-Length"), &text) == 1 && slice_to_u64(text, length);
 }
 
 static int hex_digit(char c)

@@ -42,10 +42,9 @@ enum wire_state http_head_parse(struct slice in, struct slice protocol, struct h
 /* How many fields have this name (any case); the first one's value in *first, absent when there is none. */
 size_t http_head_get(const struct http_head *head, struct slice name, struct slice *first);
 
-/* How the body is framed (RFC 9112 6.3). A body that ends when the connection does cannot be told from a cut one: refused,
- * as are fields that contradict each other. */
-enum http_framing { HTTP_LENGTH, HTTP_CHUNKED, HTTP_UNFRAMED };
-enum http_framing http_body_framing(const struct http_head *head, uint64_t *length);
+/* The length of the body (RFC 9112 6.3), where that is what says it. False: a coding, no length, several, or none that is
+ * a number; a body that ends when the connection does cannot be told from a cut one. */
+bool http_content_length(const struct http_head *head, uint64_t *length);
 
 /* A body in chunks (RFC 9112 7.1). Zeroed: before the first one. */
 struct chunk_reader {

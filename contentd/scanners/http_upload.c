@@ -1,0 +1,32 @@
+/* contentd/scanners/http_upload.c - see http_upload.h. */
+#include "contentd/scanners/http_upload.h"
+
+#include <inttypes.h>
+
+void http_upload_chunk(struct http_upload *upload, struct connection *connection,
+                       const struct message *message)
+{
+    bool is_whole = message_is_whole(message); /* asked first: the size is final then */
+    uint64_t size = message_size(message);
+    char line[24];
+
+    if (upload->is_ended)
+        return;
+    if (size > upload->put) {
+        uint64_t more = size - upload->put;
+        int len = snprintf(line, sizeof(line), "%" PRIx64 "\r\n", more);
+        connection_put(connection, (struct slice){ line, (size_t)len });
+        connection_put_message(connection, upload->put, more);
+        connection_put(connection, SLICE("\r\n"));
+        upload->put = size;
+    }
+    if (is_whole) {
+        connection_put(connection, SLICE("0\r\n\r\n"));
+        upload->is_ended = true;
+    }
+}
+
+bool http_upload_is_sent(const struct http_upload *upload, const struct connection *connection)
+{
+    return upload->is_ended && connection_is_sent(connection);
+}
