@@ -8,12 +8,7 @@
 #define GATEHOUSE_CONTENTD_HTTP_WIRE_H
 
 #include "common/base/buf.h"
-
-enum wire_state {
-    WIRE_MORE, /* well-formed so far, not whole */
-    WIRE_DONE,
-    WIRE_BAD
-};
+#include "contentd/scanners/wire.h"
 
 enum {
     HTTP_HEAD_MAX = 32768, /* bytes of a head, with the blank line */
