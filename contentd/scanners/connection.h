@@ -56,6 +56,11 @@ void connection_put(struct connection *connection, struct slice bytes);
 void connection_put_message(struct connection *connection, uint64_t offset, uint64_t length);
 void connection_put_end(struct connection *connection); /* half close: nothing more will be put */
 
+/* For a farewell just before CONNECTION_DONE: sent at once, as far as the socket takes it, if nothing else is to be sent. */
+void connection_say(struct connection *connection, struct slice bytes);
+/* From begin or output: the message cannot be put into this protocol (`why`: constant), another address would not help. */
+void connection_give_up(struct connection *connection, const char *why);
+
 bool connection_is_sent(const struct connection *connection); /* all that was put so far */
 /* The message is whole, all that was put has been sent, and the scanner has not thrown any of it away (reset): without
  * this an answer is no statement about the message. In `input`; in `done` as it was when the answer was whole. */

@@ -54,7 +54,7 @@ struct connection {
     bool is_reset;
 
     bool is_complete; /* when the answer was whole */
-    const char *unreadable; /* the message itself cannot be read: no address would help */
+    const char *unreadable; /* or sent: no address would help */
     struct buf bad; /* of connection_bad() */
     struct buf error; /* `address: what happened`, of all attempts */
 };

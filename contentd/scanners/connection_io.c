@@ -64,6 +64,17 @@ void connection_put_end(struct connection *connection)
     connection->is_end_put = true;
 }
 
+void connection_say(struct connection *connection, struct slice bytes)
+{
+    if (connection_is_sent(connection))
+        (void)send(connection->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+}
+
+void connection_give_up(struct connection *connection, const char *why)
+{
+    connection->unreadable = why;
+}
+
 bool connection_is_sent(const struct connection *connection)
 {
     return connection->part_count == 0 && connection->send_error == 0 && !connection->is_put_failed;

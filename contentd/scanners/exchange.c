@@ -27,6 +27,7 @@ void exchange_reset(struct scan *scan)
 {
     scan->finding = (struct finding){ .result = FINDING_NONE };
     edits_init(&scan->finding.edits);
+    scan->has_seen_enough = false;
 }
 
 void exchange_more(struct scan *scan)
@@ -54,7 +55,7 @@ void exchange_done(void *owner, bool is_ok, struct slice error)
     scan->connection = NULL; /* gone after this call */
     if (!is_ok)
         trouble(scan, error);
-    else if (scan->finding.result == FINDING_CLEAN && !is_complete)
+    else if (scan->finding.result == FINDING_CLEAN && !is_complete && !scan->has_seen_enough)
         trouble(scan, SLICE("it called the message clean before it had all of it"));
     scan->finding.ms = now_ms(scan) - scan->start_ms;
     scan->request.done(scan->request.owner, scan->request.scanner, &scan->finding);

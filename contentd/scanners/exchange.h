@@ -20,6 +20,9 @@ struct scan {
     const struct connection_protocol *protocol;
     struct connection *connection;
     struct finding finding; /* filled by `input`; a failure replaces it */
+    /* The protocol lets a scanner decide before it has all of the message (a milter's accept), and it has done so: CLEAN
+     * counts then, too. Set by `input`. */
+    bool has_seen_enough;
     uint64_t start_ms;
 };
 

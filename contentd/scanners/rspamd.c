@@ -33,7 +33,7 @@ static void begin(void *owner, struct connection *connection)
     rspamd->upload = (struct http_upload){ 0 };
     if (rspamd_request(&head, request->scanner, request->message, connection_host(connection),
                        length, &untold)) {
-        connection_bad(connection, "memory is out");
+        connection_give_up(connection, "the envelope is too large for rspamd");
         return;
     }
     if (untold > 0) {

@@ -2,7 +2,8 @@
  * those that the recipients' chains name side by side on a worker's loop, and nothing in them blocks.
  *
  * A partial, late, garbled, contradictory or missing answer is FINDING_TROUBLE, never FINDING_CLEAN: a finding is CLEAN only
- * when the whole message has been sent and the whole, well-formed answer has been read. */
+ * when the whole message has been sent and the whole, well-formed answer has been read; or when the protocol has a word for
+ * "I need no more of it" and the scanner has said that (a milter's accept). */
 #ifndef GATEHOUSE_CONTENTD_SCANNER_H
 #define GATEHOUSE_CONTENTD_SCANNER_H
 
