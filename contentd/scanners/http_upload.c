@@ -25,8 +25,3 @@ void http_upload_chunk(struct http_upload *upload, struct connection *connection
         upload->is_ended = true;
     }
 }
-
-bool http_upload_is_sent(const struct http_upload *upload, const struct connection *connection)
-{
-    return upload->is_ended && connection_is_sent(connection);
-}

@@ -14,7 +14,4 @@ struct http_upload {
 void http_upload_chunk(struct http_upload *upload, struct connection *connection,
                        const struct message *message);
 
-/* All has gone out: an answer before that is none to the whole message. */
-bool http_upload_is_sent(const struct http_upload *upload, const struct connection *connection);
-
 #endif

@@ -30,6 +30,7 @@ static void begin(void *owner, struct connection *connection)
     uint64_t length = is_whole ? message_size(request->message) : UINT64_MAX;
     size_t untold = 0;
 
+    exchange_reset(&rspamd->scan);
     rspamd->upload = (struct http_upload){ 0 };
     if (rspamd_request(&head, request->scanner, request->message, connection_host(connection),
                        length, &untold)) {
@@ -59,7 +60,7 @@ static enum connection_input read_answer(struct rspamd_scan *rspamd, struct conn
 {
     const struct scan_request *request = &rspamd->scan.request;
 
-    if (!http_upload_is_sent(&rspamd->upload, connection))
+    if (!rspamd->upload.is_ended || !connection_is_complete(connection))
         return connection_bad(connection, "answers before it has the whole message");
     const char *error =
         rspamd_answer(json, request->message, request->arena, &rspamd->scan.finding);

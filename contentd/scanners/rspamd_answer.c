@@ -185,8 +185,6 @@ const char *rspamd_answer(struct slice json, const struct message *message, stru
         json_loadb(buf_text(&text), text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     if (answer == NULL)
         return wrong_text(arena, "does not answer with JSON,", slice_of(where.text));
-    *finding = (struct finding){ .result = FINDING_TROUBLE };
-    edits_init(&finding->edits);
     const char *error = read_answer(answer, message, arena, finding);
     json_decref(answer);
     return error;

@@ -23,7 +23,7 @@
 
 enum { RSPAMD_SYMBOLS_MAX = 8192 }; /* bytes of finding.symbols; what does not fit is left out */
 
-/* NULL: *finding is filled in, its texts and edits are in `arena`. Else what is wrong, one line (in `arena` or constant), and
+/* NULL: *finding (empty before, edits initialised) is filled in, its texts and edits are in `arena`. Else what is wrong, one line (in `arena` or constant), and
  * *finding is not to be used. `message`: whose fields milter.remove_headers counts. */
 const char *rspamd_answer(struct slice json, const struct message *message, struct arena *arena,
                           struct finding *finding);
