@@ -270,7 +270,7 @@ static void on_end(struct op *op, enum op_result result)
     if (result == OP_TIMEOUT) {
         char why[64];
         snprintf(why, sizeof(why), "no answer within %s",
-                 units_print_time(connection->request->scanner->scan_timeout_ms).text);
+                 units_print_time(connection->request->timeout_ms).text);
         add_error(connection, why);
         give_back(connection,
                   connection->state == CONNECTION_OPEN ? BACKEND_NO_ANSWER : BACKEND_NO_CONNECTION);
@@ -284,7 +284,7 @@ static void on_end(struct op *op, enum op_result result)
 /* The message is whole: from now on time counts. */
 static void start_deadline(struct connection *connection)
 {
-    uint64_t timeout = connection->request->scanner->scan_timeout_ms;
+    uint64_t timeout = connection->request->timeout_ms;
 
     connection->deadline_ms = now_ms(connection) + timeout;
     op_abandon(&connection->op);

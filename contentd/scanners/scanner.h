@@ -39,6 +39,8 @@ struct scan_request {
     struct arena *arena; /* of the message's scans; what the finding needs is put there */
     const struct message *message; /* body still growing; is_whole says when it has ended */
     const struct scanner *scanner;
+    uint64_t
+        timeout_ms; /* from the moment the message is whole: the scanner's own, or what is left of the budget */
     /* Called once, from the loop, never from inside start(); the scan is gone then. The finding is borrowed for the call, its
      * texts live in `arena`. */
     void (*done)(void *owner, const struct scanner *scanner, const struct finding *finding);

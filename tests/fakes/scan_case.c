@@ -127,6 +127,7 @@ void scan_case_start(struct scan_case *test)
         .arena = test->arena,
         .message = test->message,
         .scanner = &test->scanner,
+        .timeout_ms = test->scanner.scan_timeout_ms,
         .done = on_done,
         .owner = test,
     };
