@@ -35,6 +35,7 @@ struct policyd_config {
     bool strip_extension;
     struct slice recipient_delimiter;
     bool greylist_by_spf;
+    bool transaction_records;
     uint64_t greylist_window, greylist_expiry, greylist_allow_expiry; /* ms */
     uint64_t greylist_allow_after; /* triplets; 0: never */
     struct slice myhostname, spf_explanation;

@@ -85,6 +85,7 @@ static void inquiry_cancel(struct inquiry *inquiry)
 {
     store_abandon(inquiry->server->store, &inquiry->greylist.call);
     store_abandon(inquiry->server->store, &inquiry->charge.call);
+    store_abandon(inquiry->server->store, &inquiry->record.call);
     if (inquiry->is_remembered)
         answers_give_up(inquiry->server->policyd->answers, &inquiry->key,
                         server_now(inquiry->server));
@@ -149,6 +150,7 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
     evaluation_late(&inquiry->over);
     call_over(inquiry, &inquiry->greylist.call);
     call_over(inquiry, &inquiry->charge.call);
+    call_over(inquiry, &inquiry->record.call);
     inquiry_step(inquiry);
 }
 
@@ -192,6 +194,8 @@ static bool phases_run(struct inquiry *inquiry)
         [PHASE_CHARGE] = inquiry_charge_phase,
         [PHASE_CHARGED] = inquiry_charged_phase,
         [PHASE_OVER] = inquiry_over_phase,
+        [PHASE_RECORD] = inquiry_record_phase,
+        [PHASE_RECORDED] = inquiry_recorded_phase,
         [PHASE_REFUSED] = inquiry_refused_phase,
         [PHASE_COUNTED] = inquiry_counted_phase,
     };

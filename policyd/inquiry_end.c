@@ -4,7 +4,7 @@
 #include "common/observe/log.h"
 #include "policyd/decision_log.h"
 
-static struct slice rule_that_spoke(const struct inquiry *inquiry, const struct action *spoken)
+struct slice inquiry_rule_that_spoke(const struct inquiry *inquiry, const struct action *spoken)
 {
     const struct rule_set *rules = inquiry->policy->book.rules;
 
@@ -15,13 +15,18 @@ static struct slice rule_that_spoke(const struct inquiry *inquiry, const struct 
     return spoken == NULL ? SLICE("") : rule_set_info(rules, spoken->rule).name;
 }
 
+struct slice inquiry_reference(struct inquiry *inquiry)
+{
+    if (inquiry->reference[0] == '\0')
+        random_reference(inquiry->reference);
+    return (struct slice){ inquiry->reference, REFERENCE_LEN };
+}
+
 static void reply_make(struct inquiry *inquiry, const struct action *spoken)
 {
-    struct slice reference = { inquiry->reference, REFERENCE_LEN };
-
     inquiry->reply = (struct buf)BUF_INIT(POLICY_REPLY_MAX);
     if (spoken != NULL) {
-        random_reference(inquiry->reference);
+        struct slice reference = inquiry_reference(inquiry);
         if (inquiry->is_explained)
             reference = SLICE("explain"); /* nothing is logged that it could lead to */
         bool is_trouble = inquiry->verdict.is_trouble && spoken == inquiry->verdict.final;
@@ -51,7 +56,7 @@ static struct decided decided_of(struct inquiry *inquiry, const struct action *s
         .req = &inquiry->req,
         .verdict = &inquiry->verdict,
         .spoken = spoken,
-        .rule = rule_that_spoke(inquiry, spoken),
+        .rule = inquiry_rule_that_spoke(inquiry, spoken),
         .uses = inquiry->charge.uses,
         .use_count = inquiry->charge.use_count,
         .exceeded = inquiry->exceeded,

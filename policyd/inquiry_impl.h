@@ -1,5 +1,5 @@
 /* policyd/inquiry_impl.h - an inquiry as its parts see it: inquiry.c (its life and its phases in order),
- * inquiry_greylist.c, inquiry_limits.c (phases of their own) and inquiry_end.c (reply, log, counts). For them alone. */
+ * inquiry_greylist.c, inquiry_limits.c, inquiry_record.c (phases of their own) and inquiry_end.c (reply, log, counts). For them alone. */
 #ifndef GATEHOUSE_POLICYD_INQUIRY_IMPL_H
 #define GATEHOUSE_POLICYD_INQUIRY_IMPL_H
 
@@ -16,6 +16,8 @@ enum phase {
     PHASE_CHARGE,
     PHASE_CHARGED,
     PHASE_OVER,
+    PHASE_RECORD,
+    PHASE_RECORDED,
     PHASE_REFUSED,
     PHASE_COUNTED,
     PHASE_DONE
@@ -50,8 +52,11 @@ struct inquiry {
     struct answer_key key;
     bool is_remembered; /* `key` is to be answered */
     bool is_degraded;
+    struct store_tx_write record;
+    struct transaction_key record_key, record_early;
+    struct transaction transaction;
     struct buf reply;
-    char reference[REFERENCE_LEN + 1];
+    char reference[REFERENCE_LEN + 1]; /* empty until inquiry_reference() */
     inquiry_done *done; /* NULL: nobody wants to know, or not yet */
     void *owner;
     bool is_explained; /* without effects; then: */
@@ -76,10 +81,22 @@ bool inquiry_greylisted_phase(struct inquiry *inquiry);
 bool inquiry_charge_phase(struct inquiry *inquiry);
 bool inquiry_charged_phase(struct inquiry *inquiry);
 bool inquiry_over_phase(struct inquiry *inquiry);
+bool inquiry_record_phase(struct inquiry *inquiry);
+bool inquiry_recorded_phase(struct inquiry *inquiry);
 bool inquiry_refused_phase(struct inquiry *inquiry);
 bool inquiry_counted_phase(struct inquiry *inquiry);
 
+/* ---- inquiry_record.c ---- */
+
+/* What is to be recorded now that the mail is not refused, but for charges; NULL: nothing. */
+const struct store_record *inquiry_record(struct inquiry *inquiry);
+
 /* ---- inquiry_end.c ---- */
+
+/* Empty: none. `spoken`: verdict_spoken(). */
+struct slice inquiry_rule_that_spoke(const struct inquiry *inquiry, const struct action *spoken);
+/* The reference of this decision, made when it is first asked for. */
+struct slice inquiry_reference(struct inquiry *inquiry);
 
 /* Makes the reply and tells everybody but the owner. */
 void inquiry_finish(struct inquiry *inquiry);

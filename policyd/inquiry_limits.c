@@ -204,9 +204,10 @@ bool inquiry_charge_phase(struct inquiry *inquiry)
         break;
     }
     if (inquiry->charge.use_count == 0) {
-        inquiry->phase = PHASE_DONE;
+        inquiry->phase = PHASE_RECORD;
         return true;
     }
+    inquiry->charge.record = inquiry_record(inquiry);
     policy_request_digest(&inquiry->req, inquiry->policy->reads_context, inquiry->once);
     inquiry->phase = PHASE_CHARGED;
     return charge_start(inquiry);
@@ -216,7 +217,7 @@ bool inquiry_charge_phase(struct inquiry *inquiry)
 static bool charge_failed(struct inquiry *inquiry)
 {
     inquiry_count(inquiry, inquiry->server->policyd->metrics.charges_failed, 1);
-    inquiry->phase = PHASE_DONE;
+    inquiry->phase = PHASE_RECORD;
     for (size_t i = 0; i < inquiry->charge.use_count; i++)
         if (limit_trouble(inquiry, inquiry->charge_limits[i], inquiry->charge_rules[i]) !=
             COLLECTED)
@@ -265,7 +266,7 @@ bool inquiry_charged_phase(struct inquiry *inquiry)
     if (charge->admitted) {
         if (!inquiry->is_explained)
             remember_charged(inquiry);
-        inquiry->phase = PHASE_DONE;
+        inquiry->phase = PHASE_RECORD;
         return true;
     }
     inquiry->exceeded = inquiry->charge_limits[charge->over];
@@ -298,7 +299,7 @@ bool inquiry_over_phase(struct inquiry *inquiry)
     inquiry->verdict.final = is_usable ? over->verdict.final : &refusal;
     inquiry->verdict.is_trouble = false;
     inquiry_count(inquiry, inquiry->exceeded->exceeded, 1);
-    inquiry->phase = verdict_refuses(&inquiry->verdict) ? PHASE_REFUSED : PHASE_DONE;
+    inquiry->phase = verdict_refuses(&inquiry->verdict) ? PHASE_REFUSED : PHASE_RECORD;
     return true;
 }
 
@@ -313,6 +314,7 @@ bool inquiry_refused_phase(struct inquiry *inquiry)
     if (collect(inquiry, true) == COLLECT_WAITS)
         return false;
     inquiry->phase = PHASE_DONE;
+    inquiry->charge.record = NULL;
     if (inquiry->charge.use_count == 0)
         return true;
     char request[HASH_HEX_LEN + 1];

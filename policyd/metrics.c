@@ -16,6 +16,7 @@ enum {
     CHARGES_FAILED,
     GREYLIST,
     GREYLIST_CROWDED,
+    RECORDS,
     DURATION,
     VERDICTS,
     LIMITS_OVER,
@@ -55,6 +56,11 @@ static struct metric metrics[] = {
     [GREYLIST_CROWDED] = METRIC("gatehouse_greylist_crowded_total", METRIC_COUNTER,
                                 "Of these those that share an entry, because their network has "
                                 "too many senders and recipients waiting."),
+    [RECORDS] =
+        METRIC_BY("gatehouse_policy_records_total", METRIC_COUNTER,
+                  "Transaction records for contentd and signd: written, or failed (the store "
+                  "did not answer).",
+                  "result"),
     [DURATION] =
         METRIC("gatehouse_policy_duration_seconds", METRIC_HISTOGRAM, "From request to answer."),
     [VERDICTS] = METRIC_BY("gatehouse_policy_verdicts_total", METRIC_COUNTER,
@@ -87,6 +93,9 @@ void policy_metrics_register(struct policy_metrics *out)
         .greylist_crowded = metric_of(&metrics[GREYLIST_CROWDED]),
         .duration = metric_of(&metrics[DURATION]),
     };
+    struct slice written = SLICE("written"), failed = SLICE("failed");
+    out->records_written = metric_series(&metrics[RECORDS], &written);
+    out->records_failed = metric_series(&metrics[RECORDS], &failed);
     for (size_t i = 0; i < POLICYD_ACTIONS; i++) {
         struct slice word = slice_of(i == ACTION_ACCEPT ? "dunno" : policyd_actions[i].name);
         out->verdicts[i] = metric_series(&metrics[VERDICTS], &word);

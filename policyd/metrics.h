@@ -17,6 +17,7 @@ struct policy_metrics {
     metric_id dropped_actions; /* continuing actions the one reply had no room for */
     metric_id charges, over, charges_degraded, charges_failed;
     metric_id greylist[GREYLIST_RESULTS], greylist_crowded;
+    metric_id records_written, records_failed; /* transaction records */
     metric_id duration; /* histogram */
     metric_id verdicts[POLICYD_ACTIONS]; /* what Postfix was told; DUNNO counts as accept */
 };

@@ -2,6 +2,7 @@
  * when its outcome is known all facts that wait for it are. */
 #include "policyd/facts/spf.h"
 
+#include "common/mail/address.h"
 #include "common/net/dns.h"
 #include "policyd/spf/received_spf.h"
 
@@ -159,6 +160,16 @@ static bool header_value(struct spf_lookup *lookup, struct value *out)
     return out->text.ptr != NULL;
 }
 
+/* In normal form: the check itself has it as the client wrote it, for macros. Empty: none, or out of memory. */
+static struct slice domain_of(struct spf_lookup *lookup)
+{
+    struct slice domain = SLICE("");
+
+    (void)address_normalise_domain(spf_check_outcome(lookup->check)->domain, lookup->request->arena,
+                                   &domain);
+    return domain;
+}
+
 static bool outcome_value(struct spf_lookup *lookup, int fact, struct value *out)
 {
     const struct spf_outcome *outcome = spf_check_outcome(lookup->check);
@@ -168,7 +179,7 @@ static bool outcome_value(struct spf_lookup *lookup, int fact, struct value *out
         *out = (struct value){ .type = VALUE_TEXT, .text = outcome->explanation };
         break;
     case FACT_SPF_DOMAIN:
-        *out = (struct value){ .type = VALUE_DOMAIN, .text = outcome->domain };
+        *out = (struct value){ .type = VALUE_DOMAIN, .text = domain_of(lookup) };
         break;
     case FACT_SPF_HEADER:
         return header_value(lookup, out);
@@ -281,4 +292,16 @@ enum fetch_result spf_fact(struct evaluation *evaluation, size_t slot, const str
     *waiter = (struct spf_waiter){ evaluation, slot, ref->type->id, (*lookup)->waiters };
     (*lookup)->waiters = waiter;
     return FETCH_STARTED;
+}
+
+bool spf_known(struct fact_request *request, enum spf_identity identity, struct slice *result,
+               struct slice *domain)
+{
+    struct spf_lookup *lookup = request->spf[identity];
+
+    if (lookup == NULL || !lookup->is_known)
+        return false;
+    *result = slice_of(spf_result_word(spf_check_outcome(lookup->check)->result));
+    *domain = domain_of(lookup);
+    return true;
 }

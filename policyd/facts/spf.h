@@ -4,10 +4,16 @@
 #define GATEHOUSE_POLICYD_FACTS_SPF_H
 
 #include "policyd/facts/request.h"
+#include "policyd/spf/spf.h"
 
 extern const char *const spf_words[]; /* the vocabulary of spf and spf_helo, NULL-terminated */
 
 enum fetch_result spf_fact(struct evaluation *evaluation, size_t slot, const struct fact_ref *ref,
                            struct value *out);
+
+/* What came of it, if this request has looked it up: `result` is one of spf_words, `domain` what was checked (empty: none).
+ * False: it has not, or not yet. */
+bool spf_known(struct fact_request *request, enum spf_identity identity, struct slice *result,
+               struct slice *domain);
 
 #endif

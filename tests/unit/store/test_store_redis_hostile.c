@@ -157,6 +157,24 @@ static unsigned connects(void)
     return at == NULL ? 0 : (unsigned)strtoul(strchr(at + 1, ' '), NULL, 10);
 }
 
+/* A record, whatever was asked for, is unknown; a connection is counted here. */
+static void try_records(struct test_store *test, const struct row *row)
+{
+    static const struct slice subject = SLICE_INIT("a:192.0.2.7");
+    static const struct transaction_key key = { .len = 6, .text = "tx:{x}" };
+    struct store_tx_read read = { .key = &key, .arena = test->arena };
+    struct store_refund refund = { .key = &key };
+    struct store_lease lease = { .subjects = &subject, .count = 1 };
+
+    test_store_finish(test, store_tx_read(test->store, &read), &read.call);
+    test_store_finish(test, store_refund(test->store, &refund), &refund.call);
+    test_store_finish(test, store_lease_open(test->store, &lease), &lease.call);
+    if (read.call.result != STORE_FAILED || refund.call.result != STORE_FAILED ||
+        refund.uses != 0 || !lease.call.is_degraded || lease.totals[0] != 1)
+        fail_msg("%s: a record was believed", row->what);
+    store_lease_close(test->store, &lease);
+}
+
 static void try_row(const struct row *row, const struct limit *limit)
 {
     struct test_store test;
@@ -169,12 +187,15 @@ static void try_row(const struct row *row, const struct limit *limit)
     struct evconnlistener *listener = serve(test.base, row, port);
     assert_non_null(listener);
     for (int i = 0; i < 60; i++) {
+        if (i % 20 == 10)
+            try_records(&test, row);
         struct charged got = test_store_charge(&test, limit, "alice", 0, NULL, CHARGE_ONCE);
         if (got.result != STORE_OK || !got.is_degraded || got.took_ms > SLOWEST_MS)
             fail_msg("%s: a charge ended with %d after %u ms", row->what, (int)got.result,
                      (unsigned)got.took_ms);
         test_store_run(&test, 5);
     }
+    try_records(&test, row);
     if ((connects() > before) != row->gets_ready)
         fail_msg("%s: the login was%s believed", row->what, row->gets_ready ? " not" : "");
     evconnlistener_free(listener);
