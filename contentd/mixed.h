@@ -33,6 +33,7 @@ enum fate {
 };
 extern const char *const fate_words[FATES + 1];
 
+/* PLAN_DISCARD: nobody gets the message itself; copies of it may be kept or sent all the same. */
 enum plan_reply { PLAN_ACCEPT, PLAN_REJECT, PLAN_TEMPFAIL, PLAN_DISCARD };
 
 /* A copy for some recipients: in the quarantine, or to be spooled and sent. */
