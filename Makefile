@@ -7,7 +7,7 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 
 CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
-PKGS := libevent libevent_pthreads hiredis libmaxminddb libpcre2-8 libidn2 jansson libcrypto libsystemd libcurl libunbound libpsl
+PKGS := libevent libevent_pthreads hiredis libmaxminddb libpcre2-8 libidn2 jansson libcrypto libsystemd libcurl libunbound libpsl opendkim
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lmilter
 
