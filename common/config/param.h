@@ -20,18 +20,19 @@
 #include "common/base/clock.h"
 #include "common/config/conf.h"
 
-enum conf_type { /* field, and how it is written */
-                 CONF_BOOLEAN, /* bool: yes, no */
-                 CONF_INTEGER, /* uint64_t: decimal digits */
-                 CONF_SIZE, /* uint64_t, bytes: 10, 10K, 10M, 10G (1024s) */
-                 CONF_TIME, /* uint64_t, ms: 100ms, 5s, 5 (seconds), 5m, 1h, 1d */
-                 CONF_MODE, /* unsigned: octal permissions, 0660 */
-                 CONF_WORD, /* unsigned or an enum counting from 0: position in `words` */
-                 CONF_TEXT, /* struct slice; least and most bound its bytes */
-                 CONF_PATH, /* struct slice: an absolute file name */
-                 CONF_LIST, /* struct conf_list: items separated by commas or blanks; least and most bound their number */
-                 CONF_LISTEN, /* struct conf_listens: unix:PATH, inet:ADDRESS:PORT, inet:[ADDRESS]:PORT; as a list */
-                 CONF_PAIRS, /* struct conf_pairs: every line that the row's `*` fits */
+/* The field, and how it is written. */
+enum conf_type {
+    CONF_BOOLEAN, /* bool: yes, no */
+    CONF_INTEGER, /* uint64_t: decimal digits */
+    CONF_SIZE, /* uint64_t, bytes: 10, 10K, 10M, 10G (1024s) */
+    CONF_TIME, /* uint64_t, ms: 100ms, 5s, 5 (seconds), 5m, 1h, 1d */
+    CONF_MODE, /* unsigned: octal permissions, 0660 */
+    CONF_WORD, /* unsigned or an enum counting from 0: position in `words` */
+    CONF_TEXT, /* struct slice; least and most bound its bytes */
+    CONF_PATH, /* struct slice: an absolute file name */
+    CONF_LIST, /* struct conf_list: items separated by commas or blanks; least and most bound their number */
+    CONF_LISTEN, /* struct conf_listens: unix:PATH, inet:ADDRESS:PORT, inet:[ADDRESS]:PORT; as a list */
+    CONF_PAIRS, /* struct conf_pairs: every line that the row's `*` fits */
 };
 
 struct conf_list {

@@ -96,11 +96,13 @@ static enum live_result class_field(struct slice field, struct arena *arena, str
                                                            : entry_error(error, 0, &wrong);
 }
 
-static enum live_result list_field(struct slice field, struct arena *arena, struct slice *stored,
-                                   struct live_error *error)
+typedef struct slice normalise(struct slice field, struct arena *arena, const char **error);
+
+static enum live_result normal_field(normalise *spell, struct slice field, struct arena *arena,
+                                     struct slice *stored, struct live_error *error)
 {
     const char *wrong = NULL;
-    struct slice normal = list_entry_normalise(field, arena, &wrong);
+    struct slice normal = spell(field, arena, &wrong);
 
     if (normal.ptr == NULL)
         return bad(error, "field", 0, "%s", wrong);
@@ -108,16 +110,16 @@ static enum live_result list_field(struct slice field, struct arena *arena, stru
     return LIVE_OK;
 }
 
+static enum live_result list_field(struct slice field, struct arena *arena, struct slice *stored,
+                                   struct live_error *error)
+{
+    return normal_field(list_entry_normalise, field, arena, stored, error);
+}
+
 static enum live_result map_field(struct slice field, struct arena *arena, struct slice *stored,
                                   struct live_error *error)
 {
-    const char *wrong = NULL;
-    struct slice normal = map_key_normalise(field, arena, &wrong);
-
-    if (normal.ptr == NULL)
-        return bad(error, "field", 0, "%s", wrong);
-    *stored = normal;
-    return LIVE_OK;
+    return normal_field(map_key_normalise, field, arena, stored, error);
 }
 
 static enum live_result rule_field(struct slice field, UNUSED struct arena *arena,

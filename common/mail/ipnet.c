@@ -184,44 +184,57 @@ size_t ipnet_print(const struct ipnet *net, char out[IPNET_TEXT_MAX])
 static const struct {
     struct ip_address address;
     unsigned bits;
+    bool is_internal;
 } private_nets[] = {
-#define V4(a, b, c, d, bits)                                                                       \
+#define V4(a, b, c, d, bits, is_internal)                                                          \
     {                                                                                              \
-        { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d } }, 96 + (bits)                  \
+        { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d } }, 96 + (bits), (is_internal)   \
     }
-    V4(0, 0, 0, 0, 8), /* this network, RFC 791 */
-    V4(10, 0, 0, 0, 8), /* private use, RFC 1918 */
-    V4(100, 64, 0, 0, 10), /* carrier NAT, RFC 6598 */
-    V4(127, 0, 0, 0, 8), /* loopback, RFC 1122 */
-    V4(169, 254, 0, 0, 16), /* link-local, RFC 3927 */
-    V4(172, 16, 0, 0, 12), /* private use, RFC 1918 */
-    V4(192, 0, 0, 0, 24), /* protocol assignments, RFC 6890 */
-    V4(192, 0, 2, 0, 24), /* documentation, RFC 5737 */
-    V4(192, 88, 99, 0, 24), /* 6to4 relays, RFC 7526 */
-    V4(192, 168, 0, 0, 16), /* private use, RFC 1918 */
-    V4(198, 18, 0, 0, 15), /* benchmarking, RFC 2544 */
-    V4(198, 51, 100, 0, 24), /* documentation, RFC 5737 */
-    V4(203, 0, 113, 0, 24), /* documentation, RFC 5737 */
-    V4(224, 0, 0, 0, 4), /* multicast, RFC 5771 */
-    V4(240, 0, 0, 0, 4), /* reserved and broadcast, RFC 1112 */
+    V4(0, 0, 0, 0, 8, true), /* this network, RFC 791 */
+    V4(10, 0, 0, 0, 8, true), /* private use, RFC 1918 */
+    V4(100, 64, 0, 0, 10, true), /* carrier NAT, RFC 6598 */
+    V4(127, 0, 0, 0, 8, true), /* loopback, RFC 1122 */
+    V4(169, 254, 0, 0, 16, true), /* link-local, RFC 3927 */
+    V4(172, 16, 0, 0, 12, true), /* private use, RFC 1918 */
+    V4(192, 0, 0, 0, 24, false), /* protocol assignments, RFC 6890 */
+    V4(192, 0, 2, 0, 24, false), /* documentation, RFC 5737 */
+    V4(192, 88, 99, 0, 24, false), /* 6to4 relays, RFC 7526 */
+    V4(192, 168, 0, 0, 16, true), /* private use, RFC 1918 */
+    V4(198, 18, 0, 0, 15, false), /* benchmarking, RFC 2544 */
+    V4(198, 51, 100, 0, 24, false), /* documentation, RFC 5737 */
+    V4(203, 0, 113, 0, 24, false), /* documentation, RFC 5737 */
+    V4(224, 0, 0, 0, 4, false), /* multicast, RFC 5771 */
+    V4(240, 0, 0, 0, 4, false), /* reserved and broadcast, RFC 1112 */
 #undef V4
-    { { { 0 } }, 127 }, /* ::, ::1: unspecified and loopback, RFC 4291 */
-    { { { 0x00, 0x64, 0xff, 0x9b, 0, 1 } }, 48 }, /* local translation, RFC 8215 */
-    { { { 0x01, 0 } }, 64 }, /* discard, RFC 6666 */
-    { { { 0x20, 0x01, 0, 0x02 } }, 48 }, /* benchmarking, RFC 5180 */
-    { { { 0x20, 0x01, 0x0d, 0xb8 } }, 32 }, /* documentation, RFC 3849 */
-    { { { 0x3f, 0xff } }, 20 }, /* documentation, RFC 9637 */
-    { { { 0xfc, 0 } }, 7 }, /* unique local, RFC 4193 */
-    { { { 0xfe, 0x80 } }, 10 }, /* link-local, RFC 4291 */
-    { { { 0xff, 0 } }, 8 }, /* multicast, RFC 4291 */
+    { { { 0 } }, 127, true }, /* ::, ::1: unspecified and loopback, RFC 4291 */
+    { { { 0x00, 0x64, 0xff, 0x9b, 0, 1 } }, 48, false }, /* local translation, RFC 8215 */
+    { { { 0x01, 0 } }, 64, false }, /* discard, RFC 6666 */
+    { { { 0x20, 0x01, 0, 0x02 } }, 48, false }, /* benchmarking, RFC 5180 */
+    { { { 0x20, 0x01, 0x0d, 0xb8 } }, 32, false }, /* documentation, RFC 3849 */
+    { { { 0x3f, 0xff } }, 20, false }, /* documentation, RFC 9637 */
+    { { { 0xfc, 0 } }, 7, true }, /* unique local, RFC 4193 */
+    { { { 0xfe, 0x80 } }, 10, true }, /* link-local, RFC 4291 */
+    { { { 0xff, 0 } }, 8, false }, /* multicast, RFC 4291 */
 };
 
-bool ip_address_is_private(const struct ip_address *address)
+static bool is_in_private_nets(const struct ip_address *address, bool only_internal)
 {
     for (size_t i = 0; i < COUNT(private_nets); i++) {
+        if (only_internal && !private_nets[i].is_internal)
+            continue;
         struct ip_address masked = address_mask(address, private_nets[i].bits);
         if (ip_address_equal(&masked, &private_nets[i].address))
             return true;
     }
     return false;
+}
+
+bool ip_address_is_private(const struct ip_address *address)
+{
+    return is_in_private_nets(address, false);
+}
+
+bool ip_address_is_internal(const struct ip_address *address)
+{
+    return is_in_private_nets(address, true);
 }

@@ -30,6 +30,9 @@ int ip_address_compare(const struct ip_address *a, const struct ip_address *b); 
 /* Not reachable from the Internet: private use, loopback, link-local, unique local, carrier NAT, documentation,
  * benchmarking, multicast, unspecified, reserved (the special-purpose registries of RFC 6890). */
 bool ip_address_is_private(const struct ip_address *address);
+/* Of these the ones that hosts of a site have among themselves: private use, loopback, link-local, unique local, carrier
+ * NAT, unspecified. */
+bool ip_address_is_internal(const struct ip_address *address);
 
 /* Dotted for IPv4, RFC 5952 for IPv6. Returns the length without the NUL. */
 #define IP_ADDRESS_TEXT_MAX 46

@@ -25,9 +25,9 @@ struct dns_options {
     bool no_cache; /* every question goes out */
     uint64_t cache_size; /* bytes; 0: DNS_CACHE_SIZE */
     uint64_t timeout_ms; /* of each lookup; 0: DNS_TIMEOUT_MS */
-    size_t
-        in_flight_max; /* questions on their way, each with its socket; while there are so many, all further lookups
-                             fail, what is in the cache too; 0: DNS_IN_FLIGHT_MAX */
+    /* Questions on their way, each with its socket; while there are so many, all further lookups fail, what is in the
+     * cache too; 0: DNS_IN_FLIGHT_MAX. */
+    size_t in_flight_max;
 };
 #define DNS_CACHE_SIZE (UINT64_C(16) << 20)
 #define DNS_TIMEOUT_MS UINT64_C(3000)

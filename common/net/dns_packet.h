@@ -10,12 +10,13 @@
 #include "common/base/arena.h"
 #include "common/mail/ipnet.h"
 
-enum dns_type { /* their numbers on the wire */
-                RR_A = 1,
-                RR_PTR = 12,
-                RR_MX = 15,
-                RR_TXT = 16,
-                RR_AAAA = 28,
+/* Their numbers on the wire. */
+enum dns_type {
+    RR_A = 1,
+    RR_PTR = 12,
+    RR_MX = 15,
+    RR_TXT = 16,
+    RR_AAAA = 28,
 };
 
 enum dns_status {
@@ -48,17 +49,17 @@ enum {
 struct dns_record {
     struct ip_address address; /* A, AAAA */
     uint16_t preference; /* MX */
-    struct slice
-        text; /* MX: the exchange, "" the null MX (RFC 7505); PTR: the name; TXT: its strings joined, any bytes */
+    /* MX: the exchange, "" the null MX (RFC 7505); PTR: the name; TXT: its strings joined, any bytes. */
+    struct slice text;
 };
 
 struct dns_answer {
     enum dns_status status;
     enum dns_failure failure; /* when status is DNS_FAILED */
-    uint32_t
-        ttl_s; /* seconds it may be kept: the least of all records used, of the SOA (RFC 2308) when there are none */
-    struct slice
-        name; /* the name that the records belong to, at the end of the CNAMEs; absent when it failed */
+    /* Seconds it may be kept: the least of all records used, of the SOA (RFC 2308) when there are none. */
+    uint32_t ttl_s;
+    /* The name that the records belong to, at the end of the CNAMEs; absent when it failed. */
+    struct slice name;
     const struct dns_record *records; /* in the order of the answer */
     size_t count; /* 0 unless status is DNS_DATA */
     bool is_cut; /* there were more than DNS_RECORDS_MAX */

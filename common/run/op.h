@@ -21,8 +21,8 @@ enum op_result {
 };
 
 struct op;
-typedef void op_done(struct op *op,
-                     enum op_result result); /* may free what holds the op, or start it again */
+/* May free what holds the op, or start it again. */
+typedef void op_done(struct op *op, enum op_result result);
 
 struct op {
     op_done *done;

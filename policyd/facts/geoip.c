@@ -363,32 +363,6 @@ bool geoip_describe(struct geoip *geoip, char type[GEOIP_TYPE_MAX], uint64_t *bu
 
 /* ---- look-ups ---- */
 
-/* Addresses that belong to no country. Other special ones (documentation, benchmarking) may well be in a database. */
-static bool is_private(const struct ip_address *address)
-{
-    static const struct {
-        unsigned char prefix[2];
-        unsigned char mask[2];
-    } ipv4[] = {
-        { { 0, 0 }, { 255, 0 } },       { { 10, 0 }, { 255, 0 } },
-        { { 100, 64 }, { 255, 192 } },  { { 127, 0 }, { 255, 0 } },
-        { { 169, 254 }, { 255, 255 } }, { { 172, 16 }, { 255, 240 } },
-        { { 192, 168 }, { 255, 255 } },
-    };
-    static const struct ip_address zero;
-    const unsigned char *b = address->bytes;
-
-    if (!ip_address_is_ipv4(address))
-        return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
-               (memcmp(b, zero.bytes, 15) == 0 && b[15] <= 1);
-    for (size_t i = 0; i < COUNT(ipv4); i++) {
-        if ((b[12] & ipv4[i].mask[0]) == ipv4[i].prefix[0] &&
-            (b[13] & ipv4[i].mask[1]) == ipv4[i].prefix[1])
-            return true;
-    }
-    return false;
-}
-
 static MMDB_lookup_result_s find(const MMDB_s *db, const struct ip_address *address, int *status)
 {
     struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
@@ -407,11 +381,12 @@ bool geoip_lookup(struct geoip *geoip, const struct ip_address *address, struct 
     pthread_rwlock_rdlock(&geoip->lock);
     const MMDB_s *db = geoip->db;
     if (db != NULL) {
-        bool private = is_private(address);
+        /* Internal addresses belong to no country; other special ones (documentation) may be in a database. */
+        bool is_internal = ip_address_is_internal(address);
         int status = MMDB_SUCCESS;
-        set_words(out, private ? "none" : "unlisted");
+        set_words(out, is_internal ? "none" : "unlisted");
         MMDB_lookup_result_s found = { .found_entry = false };
-        if (!private)
+        if (!is_internal)
             found = find(db, address, &status);
         if (status == MMDB_SUCCESS && found.found_entry)
             read_record(&found.entry, out);

@@ -14,8 +14,7 @@ struct dns_query {
 };
 
 struct dns_reply {
-    struct dns_message
-        message; /* an answer without records has been begun, the query's id is in it */
+    struct dns_message message; /* an answer without records, with the query's id */
     bool is_silent;
     unsigned delay_ms;
     unsigned copies; /* 1 */
@@ -27,8 +26,7 @@ struct dns_server {
     char text[32]; /* 127.0.0.1@PORT */
     void (*answer)(void *arg, const struct dns_query *query, struct dns_reply *reply);
     void *arg;
-    size_t queries,
-        tcp_queries; /* that came; those for the root (probes) count in `probes` alone */
+    size_t queries, tcp_queries; /* that came, without probes (for the root) */
     size_t probes;
     /* own */
     int udp, tcp;

@@ -158,38 +158,38 @@ static void masks_to_a_network(UNUSED void **state)
 
 static const struct {
     const char *address;
-    bool is_private;
+    bool is_private, is_internal;
 } reach[] = {
-    { "10.255.255.255", true },
-    { "11.0.0.0", false },
-    { "172.15.255.255", false },
-    { "172.31.255.255", true },
-    { "172.32.0.0", false },
-    { "192.168.0.1", true },
-    { "127.0.0.53", true },
-    { "169.254.1.1", true },
-    { "100.64.0.1", true },
-    { "100.128.0.0", false },
-    { "0.0.0.0", true },
-    { "192.0.2.1", true },
-    { "198.51.100.1", true },
-    { "203.0.113.1", true },
-    { "198.19.255.255", true },
-    { "224.0.0.1", true },
-    { "255.255.255.255", true },
-    { "9.9.9.9", false },
-    { "::", true },
-    { "::1", true },
-    { "::2", false },
-    { "2001:db8::1", true },
-    { "2001:db9::1", false },
-    { "fd00::1", true },
-    { "fe80::1", true },
-    { "fec0::1", false },
-    { "ff02::1", true },
-    { "2a00::1", false },
-    { "::ffff:10.0.0.1", true },
-    { "64:ff9b::1", false },
+    { "10.255.255.255", true, true },
+    { "11.0.0.0", false, false },
+    { "172.15.255.255", false, false },
+    { "172.31.255.255", true, true },
+    { "172.32.0.0", false, false },
+    { "192.168.0.1", true, true },
+    { "127.0.0.53", true, true },
+    { "169.254.1.1", true, true },
+    { "100.64.0.1", true, true },
+    { "100.128.0.0", false, false },
+    { "0.0.0.0", true, true },
+    { "192.0.2.1", true, false },
+    { "198.51.100.1", true, false },
+    { "203.0.113.1", true, false },
+    { "198.19.255.255", true, false },
+    { "224.0.0.1", true, false },
+    { "255.255.255.255", true, false },
+    { "9.9.9.9", false, false },
+    { "::", true, true },
+    { "::1", true, true },
+    { "::2", false, false },
+    { "2001:db8::1", true, false },
+    { "2001:db9::1", false, false },
+    { "fd00::1", true, true },
+    { "fe80::1", true, true },
+    { "fec0::1", false, false },
+    { "ff02::1", true, false },
+    { "2a00::1", false, false },
+    { "::ffff:10.0.0.1", true, true },
+    { "64:ff9b::1", false, false },
 };
 
 static void knows_private_space(UNUSED void **state)
@@ -197,7 +197,8 @@ static void knows_private_space(UNUSED void **state)
     for (size_t i = 0; i < COUNT(reach); i++) {
         struct ip_address address;
         assert_true(ip_address_parse(slice_of(reach[i].address), &address));
-        if (ip_address_is_private(&address) != reach[i].is_private)
+        if (ip_address_is_private(&address) != reach[i].is_private ||
+            ip_address_is_internal(&address) != reach[i].is_internal)
             fail_msg("%s", reach[i].address);
     }
 }
