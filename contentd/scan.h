@@ -18,8 +18,8 @@ struct scan_setup {
     scanner_set wanted; /* which of them */
     /* How long all may take from the moment the message is whole; what is under way then is trouble. */
     uint64_t budget_ms;
-    /* One scanner has ended: finding n of scan_run_findings(). For each one wanted, from the loop; may cancel others.
-     * Optional. */
+    /* One scanner has ended: finding n of scan_run_findings(). For each one wanted, from the loop; may cancel others, not
+     * end the run. Optional. */
     void (*found)(void *owner, size_t n);
     /* All have ended: once, from the loop, never from inside a call here. The last call. */
     void (*done)(void *owner);
