@@ -1,35 +1,26 @@
 /* common/base/buf.c - see buf.h. */
 #include "common/base/buf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 
-enum { BUF_LEAST = 64 };
+enum { BUF_LEAST = 64, DIGITS_MAX = 20 };
 
-int buf_reserve(struct buf *buf, size_t more)
+int buf_grow(struct buf *buf, size_t more)
 {
     if (buf->len > buf->max || more > buf->max - buf->len)
         return -1;
     size_t need = buf->len + more;
-    if (need <= buf->cap)
-        return 0;
     size_t cap = buf->cap < BUF_LEAST ? BUF_LEAST : buf->cap;
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    if (cap > buf->max)
+        cap = buf->max;
     char *data = realloc(buf->data, cap + 1); /* one more, so that buf_text always fits */
     if (data == NULL)
         return -1;
     buf->data = data;
     buf->cap = cap;
-    return 0;
-}
-
-int buf_add(struct buf *buf, struct slice bytes)
-{
-    if (buf_reserve(buf, bytes.len))
-        return -1;
-    if (bytes.len > 0)
-        memcpy(buf->data + buf->len, bytes.ptr, bytes.len);
-    buf->len += bytes.len;
     return 0;
 }
 
@@ -41,6 +32,17 @@ int buf_put(struct buf *buf, const char *text)
 int buf_put_char(struct buf *buf, char c)
 {
     return buf_add(buf, (struct slice){ &c, 1 });
+}
+
+int buf_put_number(struct buf *buf, uint64_t number, size_t digits)
+{
+    char text[DIGITS_MAX];
+    size_t at = sizeof text;
+
+    assert(digits > 0 && digits <= sizeof text);
+    for (; number > 0 || sizeof text - at < digits; number /= 10)
+        text[--at] = (char)('0' + number % 10);
+    return buf_add(buf, (struct slice){ text + at, sizeof text - at });
 }
 
 int buf_printf(struct buf *buf, const char *format, ...)

@@ -6,9 +6,41 @@ struct slice slice_of(const char *text)
     return (struct slice){ text, text == NULL ? 0 : strlen(text) };
 }
 
-bool slice_equal(struct slice a, struct slice b)
+struct slice slice_part(struct slice text, size_t from, size_t len)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    if (text.ptr == NULL)
+        return text;
+    if (from > text.len)
+        from = text.len;
+    if (len > text.len - from)
+        len = text.len - from;
+    return (struct slice){ text.ptr + from, len };
+}
+
+struct slice slice_skip(struct slice text, size_t bytes)
+{
+    return slice_part(text, bytes, SIZE_MAX);
+}
+
+bool slice_cut(struct slice *rest, char c, struct slice *head)
+{
+    size_t at = slice_find(*rest, c);
+
+    if (at == SIZE_MAX)
+        return false;
+    *head = slice_part(*rest, 0, at);
+    *rest = slice_skip(*rest, at + 1);
+    return true;
+}
+
+bool slice_starts_with(struct slice text, struct slice prefix)
+{
+    return text.len >= prefix.len && slice_equal(slice_part(text, 0, prefix.len), prefix);
+}
+
+bool slice_ends_with(struct slice text, struct slice suffix)
+{
+    return text.len >= suffix.len && slice_equal(slice_skip(text, text.len - suffix.len), suffix);
 }
 
 bool slice_equal_nocase(struct slice a, struct slice b)
@@ -31,55 +63,11 @@ int slice_compare(struct slice a, struct slice b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-bool slice_starts_with(struct slice text, struct slice prefix)
-{
-    return text.len >= prefix.len && slice_equal(slice_part(text, 0, prefix.len), prefix);
-}
-
-bool slice_ends_with(struct slice text, struct slice suffix)
-{
-    return text.len >= suffix.len && slice_equal(slice_skip(text, text.len - suffix.len), suffix);
-}
-
-struct slice slice_part(struct slice text, size_t from, size_t len)
-{
-    if (text.ptr == NULL)
-        return text;
-    if (from > text.len)
-        from = text.len;
-    if (len > text.len - from)
-        len = text.len - from;
-    return (struct slice){ text.ptr + from, len };
-}
-
-struct slice slice_skip(struct slice text, size_t bytes)
-{
-    return slice_part(text, bytes, SIZE_MAX);
-}
-
-size_t slice_find(struct slice text, char c)
-{
-    const char *at = text.len == 0 ? NULL : memchr(text.ptr, c, text.len);
-
-    return at == NULL ? SIZE_MAX : (size_t)(at - text.ptr);
-}
-
 size_t slice_rfind(struct slice text, char c)
 {
     const char *at = text.len == 0 ? NULL : memrchr(text.ptr, c, text.len);
 
     return at == NULL ? SIZE_MAX : (size_t)(at - text.ptr);
-}
-
-bool slice_cut(struct slice *rest, char c, struct slice *head)
-{
-    size_t at = slice_find(*rest, c);
-
-    if (at == SIZE_MAX)
-        return false;
-    *head = slice_part(*rest, 0, at);
-    *rest = slice_skip(*rest, at + 1);
-    return true;
 }
 
 bool slice_next(struct slice *rest, char c, struct slice *item)
@@ -144,34 +132,4 @@ bool slice_to_double(struct slice text, double *out)
         return false;
     *out = sign * ((double)digits + (double)fraction / scale);
     return true;
-}
-
-char ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-bool ascii_is_alpha(char c)
-{
-    return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
-}
-
-bool ascii_is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-bool ascii_is_alnum(char c)
-{
-    return ascii_is_alpha(c) || ascii_is_digit(c);
-}
-
-bool ascii_is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-bool ascii_is_print(char c)
-{
-    return c >= 0x20 && c <= 0x7e;
 }

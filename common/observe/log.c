@@ -1,188 +1,69 @@
-/* common/observe/log.c - see log.h. Callers put finished lines on a bounded list; one writer thread takes the whole list
- * and writes it. After a batch it rests a few milliseconds, so that under load it is not woken for every line. */
+/* common/observe/log.c - see log.h. Callers add finished lines to a bounded buffer; one writer thread takes it whole and
+ * hands its lines to the sink. After a batch it rests a few milliseconds, so that under load it is not woken for every
+ * line. */
 #include "common/observe/log.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <syslog.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "common/observe/journal.h"
+#include "common/observe/log_sink.h"
 #include "common/observe/log_text.h"
 #include "common/observe/metrics.h"
 
 enum {
     QUEUE_MAX = 8 << 20, /* bytes */
-    BATCH_MAX = 4096, /* bytes of one write(): what a pipe takes whole */
+    QUEUE_KEPT = 1 << 20, /* memory for so many is not given back */
     REST_MS = 1,
-    STUCK_MS = 1000, /* standard error that takes nothing for so long loses lines */
     CLOSE_MS = 1000,
     CHANGE_MS = 1000,
 };
 
-struct line {
-    struct line *next;
-    enum log_level level;
+/* In the queue; text and fields follow. */
+struct queued {
     uint64_t wall_ms;
     size_t text_len, fields_len;
-    char bytes[]; /* text, then fields for the journal */
+    enum log_level level;
 };
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
-    struct line *head, **tail; /* not taken yet */
-    size_t queued; /* bytes, those being written too */
+    struct buf queue; /* of struct queued, not taken yet */
+    size_t taken; /* bytes that are being written */
     uint64_t added, written; /* lines */
     uint64_t dropped, dropped_said;
     bool is_open, is_closing, is_resting, wants_reopen, echo_errors;
     bool is_lost; /* the writer was stuck when the log was closed */
     enum log_level level;
     enum log_addresses addresses;
+    enum log_target target;
+    const char *identity;
     const struct clock *clock;
 
     /* set before the writer runs, its own afterwards */
     pthread_t writer;
-    const char *identity;
-    enum log_target target;
-    char *path; /* owned */
-    int fd;
-    bool has_prefix; /* standard error is the journal's: "<6>" says the level */
-    uint64_t lost_writes; /* not yet in `dropped` */
+    struct log_sink sink;
+    struct buf spare; /* empty; to become the queue when that is taken */
 } logger = { .mutex = PTHREAD_MUTEX_INITIALIZER,
              .work = PTHREAD_COND_INITIALIZER,
              .done = PTHREAD_COND_INITIALIZER,
-             .tail = &logger.head,
+             .queue = BUF_INIT(QUEUE_MAX),
+             .spare = BUF_INIT(QUEUE_MAX),
              .level = LOG_LEVEL_INFO,
              .clock = &clock_system,
              .identity = "gatehouse",
-             .target = LOG_TO_STDERR,
-             .fd = -1 };
+             .target = LOG_TO_STDERR };
 
 static struct metric metrics[] = {
     METRIC("gatehouse_log_lines_dropped_total", METRIC_COUNTER,
            "Log lines lost because the target was slow or failed."),
 };
 
-static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 static const char *const level_marks[] = { "error: ", "warning: ", "", "debug: " };
-
-/* ---- targets; the writer's thread ---- */
-
-/* All of it, or false. A full pipe is waited for, but not for ever. */
-static bool write_all(int fd, struct slice bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n >= 0) {
-            bytes = slice_skip(bytes, (size_t)n);
-            continue;
-        }
-        struct pollfd room = { .fd = fd, .events = POLLOUT };
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN || poll(&room, 1, STUCK_MS) <= 0)
-            return false;
-    }
-    return true;
-}
-
-/* As RFC 3339, in UTC. */
-static int put_time(struct buf *out, uint64_t wall_ms)
-{
-    /* Thousands of lines share a second; only the writer's thread is here. */
-    static char text[32];
-    static time_t shown = -1;
-    time_t seconds = (time_t)(wall_ms / SECOND);
-    struct tm tm;
-
-    if (seconds != shown) {
-        gmtime_r(&seconds, &tm);
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-        shown = seconds;
-    }
-    return buf_printf(out, "%s.%03uZ", text, (unsigned)(wall_ms % SECOND));
-}
-
-static int put_stream_line(struct buf *out, const struct line *line)
-{
-    int rc = 0;
-
-    if (logger.target == LOG_TO_FILE)
-        rc = put_time(out, line->wall_ms) |
-             buf_printf(out, " %s[%ld]: ", logger.identity, (long)getpid());
-    else if (logger.has_prefix)
-        rc = buf_printf(out, "<%d>", priorities[line->level]);
-    else
-        rc = buf_printf(out, "%s: ", logger.identity);
-    return rc | buf_add(out, (struct slice){ line->bytes, line->text_len }) |
-           buf_put_char(out, '\n');
-}
-
-/* Whole lines, as many as fit into one write. */
-static void write_stream(const struct line *line)
-{
-    AUTO_BUF batch = BUF_INIT(BATCH_MAX + 2 * LOG_LINE_MAX);
-    uint64_t lines = 0;
-
-    for (; line != NULL; line = line->next) {
-        size_t before = batch.len;
-        if (put_stream_line(&batch, line)) {
-            batch.len = before;
-            logger.lost_writes++;
-            continue;
-        }
-        lines++;
-        if (line->next != NULL && batch.len + line->next->text_len < BATCH_MAX)
-            continue;
-        if (!write_all(logger.fd, buf_slice(&batch)))
-            logger.lost_writes += lines;
-        buf_clear(&batch);
-        lines = 0;
-    }
-}
-
-static void write_line(const struct line *line)
-{
-    struct slice text = { line->bytes, line->text_len };
-    struct slice fields = { line->bytes + line->text_len, line->fields_len };
-
-    if (logger.target == LOG_TO_SYSLOG)
-        syslog(priorities[line->level], "%.*s", SLICE_ARG(text));
-    else if (journal_write(logger.identity, priorities[line->level], text, fields))
-        logger.lost_writes++;
-}
-
-static void write_lines(const struct line *line)
-{
-    if (logger.target == LOG_TO_FILE || logger.target == LOG_TO_STDERR) {
-        write_stream(line);
-        return;
-    }
-    for (; line != NULL; line = line->next)
-        write_line(line);
-}
-
-static int open_file(const char *path)
-{
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-}
-
-static void reopen_file(void)
-{
-    int fd = logger.path == NULL ? -1 : open_file(logger.path);
-
-    if (fd < 0)
-        return; /* the old one is better than none */
-    close(logger.fd);
-    logger.fd = fd;
-}
 
 /* ---- the queue ---- */
 
@@ -193,37 +74,21 @@ static void count_dropped(uint64_t lines)
     metric_add(metric_of(&metrics[0]), lines);
 }
 
-static struct line *new_line(enum log_level level, struct slice text, struct slice fields)
+/* `mutex` is held. After log_close() nobody would write it. */
+static void enqueue(enum log_level level, struct slice text, struct slice fields, uint64_t wall_ms)
 {
-    struct line *line = malloc(sizeof *line + text.len + fields.len);
+    struct queued head = { wall_ms, text.len, fields.len, level };
+    size_t size = sizeof head + text.len + fields.len;
 
-    if (line == NULL)
-        return NULL;
-    *line = (struct line){ .level = level, .text_len = text.len, .fields_len = fields.len };
-    line->wall_ms = logger.clock->wall_ms(logger.clock);
-    memcpy(line->bytes, text.ptr, text.len);
-    if (fields.len > 0)
-        memcpy(line->bytes + text.len, fields.ptr, fields.len);
-    return line;
-}
-
-static size_t line_size(const struct line *line)
-{
-    return sizeof *line + line->text_len + line->fields_len;
-}
-
-/* `mutex` is held; `line` may be NULL (no memory). After log_close() nobody would write it. */
-static void enqueue(struct line *line)
-{
-    if (line == NULL || logger.is_closing || line_size(line) > QUEUE_MAX - logger.queued) {
+    if (logger.is_closing || size > QUEUE_MAX - logger.taken ||
+        logger.queue.len > QUEUE_MAX - logger.taken - size || buf_reserve(&logger.queue, size)) {
         count_dropped(1);
-        free(line);
         return;
     }
-    logger.queued += line_size(line);
+    buf_add(&logger.queue, (struct slice){ (const char *)&head, sizeof head });
+    buf_add(&logger.queue, text);
+    buf_add(&logger.queue, fields);
     logger.added++;
-    *logger.tail = line;
-    logger.tail = &line->next;
     if (!logger.is_resting)
         pthread_cond_signal(&logger.work);
 }
@@ -239,34 +104,63 @@ static void say_dropped(void)
     int len = snprintf(text, sizeof text, "warning: %llu log lines lost: the log is too slow",
                        (unsigned long long)lost);
     logger.dropped_said = logger.dropped;
-    enqueue(new_line(LOG_LEVEL_WARNING, (struct slice){ text, (size_t)len },
-                     (struct slice){ NULL, 0 }));
+    enqueue(LOG_LEVEL_WARNING, (struct slice){ text, (size_t)len }, (struct slice){ NULL, 0 },
+            logger.clock->wall_ms(logger.clock));
 }
 
-/* Writes and frees a list that was taken off the queue. `mutex` is held before and after, not meanwhile. */
-static void write_batch(struct line *lines)
-{
-    size_t bytes = 0;
-    uint64_t count = 0;
-    bool reopen = logger.wants_reopen;
+/* ---- the writer's thread ---- */
 
+/* Takes a line off the front. */
+static struct log_record next_record(struct slice *lines)
+{
+    struct queued head;
+
+    memcpy(&head, lines->ptr, sizeof head);
+    *lines = slice_skip(*lines, sizeof head);
+    struct log_record record = { .level = head.level,
+                                 .wall_ms = head.wall_ms,
+                                 .text = slice_part(*lines, 0, head.text_len),
+                                 .fields = slice_part(*lines, head.text_len, head.fields_len) };
+    *lines = slice_skip(*lines, head.text_len + head.fields_len);
+    return record;
+}
+
+/* Writes all lines. Returns how many there were, and how many of them were lost. */
+static uint64_t write_lines(struct slice lines, uint64_t *lost)
+{
+    uint64_t count = 0;
+
+    for (; lines.len > 0; count++) {
+        struct log_record record = next_record(&lines);
+        log_sink_put(&logger.sink, &record);
+    }
+    *lost = log_sink_flush(&logger.sink);
+    return count;
+}
+
+/* Writes what is in the queue. `mutex` is held before and after, not meanwhile. */
+static void write_queue(void)
+{
+    struct buf lines = logger.queue;
+    bool reopen = logger.wants_reopen;
+    uint64_t lost;
+
+    logger.queue = logger.spare;
+    logger.taken = lines.len;
     logger.wants_reopen = false;
     pthread_mutex_unlock(&logger.mutex);
     if (reopen)
-        reopen_file();
-    write_lines(lines);
-    for (struct line *next; lines != NULL; lines = next) {
-        next = lines->next;
-        bytes += line_size(lines);
-        count++;
-        free(lines);
-    }
+        log_sink_reopen(&logger.sink);
+    uint64_t count = write_lines(buf_slice(&lines), &lost);
+    if (lines.cap > QUEUE_KEPT)
+        buf_free(&lines);
+    buf_clear(&lines);
     pthread_mutex_lock(&logger.mutex);
-    logger.queued -= bytes;
+    logger.spare = lines;
+    logger.taken = 0;
     logger.written += count;
-    if (logger.lost_writes > 0)
-        count_dropped(logger.lost_writes);
-    logger.lost_writes = 0;
+    if (lost > 0)
+        count_dropped(lost);
     pthread_cond_broadcast(&logger.done);
 }
 
@@ -285,14 +179,11 @@ static void *writer_main(UNUSED void *arg)
 {
     pthread_mutex_lock(&logger.mutex);
     for (;;) {
-        while (logger.head == NULL && !logger.wants_reopen && !logger.is_closing)
+        while (logger.queue.len == 0 && !logger.wants_reopen && !logger.is_closing)
             pthread_cond_wait(&logger.work, &logger.mutex);
-        if (logger.head == NULL && !logger.wants_reopen)
+        if (logger.queue.len == 0 && !logger.wants_reopen)
             break; /* closing, and nothing is left */
-        struct line *lines = logger.head;
-        logger.head = NULL;
-        logger.tail = &logger.head;
-        write_batch(lines);
+        write_queue();
         say_dropped();
         if (!logger.is_closing)
             rest();
@@ -328,37 +219,12 @@ bool log_target_parse(struct slice text, enum log_target *target, struct slice *
     return true;
 }
 
-static int open_target(const struct log_settings *settings, struct buf *error)
+static void close_sink(void)
 {
-    logger.target = settings->target;
-    logger.identity = settings->identity;
-    logger.fd = STDERR_FILENO;
-    logger.has_prefix = getenv("JOURNAL_STREAM") != NULL;
-    if (settings->target == LOG_TO_SYSLOG)
-        openlog(settings->identity, LOG_PID, LOG_MAIL);
-    if (settings->target != LOG_TO_FILE)
-        return 0;
-    logger.path = strndup(settings->path.ptr, settings->path.len);
-    logger.fd = logger.path == NULL ? -1 : open_file(logger.path);
-    if (logger.fd >= 0)
-        return 0;
-    if (error != NULL)
-        buf_printf(error, "log file %.*s: %s", SLICE_ARG(settings->path), strerror(errno));
-    free(logger.path);
-    logger.path = NULL;
+    log_sink_close(&logger.sink);
     logger.target = LOG_TO_STDERR;
-    return -1;
-}
-
-static void close_target(void)
-{
-    if (logger.target == LOG_TO_SYSLOG)
-        closelog();
-    if (logger.target == LOG_TO_FILE)
-        close(logger.fd);
-    free(logger.path);
-    logger.path = NULL;
-    logger.target = LOG_TO_STDERR;
+    buf_free(&logger.queue);
+    buf_free(&logger.spare);
 }
 
 static int start_writer(void)
@@ -381,8 +247,10 @@ int log_open(const struct log_settings *settings, struct buf *error)
         return -1;
     }
     metrics_register(metrics, COUNT(metrics));
-    if (open_target(settings, error))
+    if (log_sink_open(&logger.sink, settings, error))
         return -1;
+    logger.identity = settings->identity;
+    logger.target = settings->target;
     logger.clock = settings->clock == NULL ? &clock_system : settings->clock;
     log_adjust(settings->level, settings->addresses);
     logger.is_closing = false;
@@ -390,7 +258,7 @@ int log_open(const struct log_settings *settings, struct buf *error)
     if (rc != 0) {
         if (error != NULL)
             buf_printf(error, "log thread: %s", strerror(rc));
-        close_target();
+        close_sink();
         return -1;
     }
     pthread_setname_np(logger.writer, "log");
@@ -455,7 +323,7 @@ void log_close(void)
     if (!was_open)
         return;
     if (pthread_timedjoin_np(logger.writer, NULL, &end) == 0)
-        close_target();
+        close_sink();
     else
         logger.is_lost = true; /* the process is about to end, and the thread with it */
 }
@@ -478,19 +346,17 @@ uint64_t log_dropped(void)
 /* A finished line to the writer; before log_open() and after log_close() to standard error. */
 static void put(enum log_level level, struct slice text, struct slice fields)
 {
+    uint64_t wall_ms = logger.clock->wall_ms(logger.clock);
+
     pthread_mutex_lock(&logger.mutex);
-    bool is_open = logger.is_open;
     bool is_echoed =
         level == LOG_LEVEL_ERROR && logger.echo_errors && logger.target != LOG_TO_STDERR;
+    bool is_shown = !logger.is_open || is_echoed;
+    if (logger.is_open)
+        enqueue(level, text, fields, wall_ms);
     pthread_mutex_unlock(&logger.mutex);
-    if (!is_open || is_echoed)
+    if (is_shown)
         fprintf(stderr, "%s: %.*s\n", logger.identity, SLICE_ARG(text));
-    if (!is_open)
-        return;
-    struct line *line = new_line(level, text, fields);
-    pthread_mutex_lock(&logger.mutex);
-    enqueue(line);
-    pthread_mutex_unlock(&logger.mutex);
 }
 
 static void put_format(enum log_level level, const char *note, const char *format, va_list args)
@@ -580,7 +446,8 @@ void log_once_per_change(struct log_change *change, int state, enum log_level le
 
 void log_decision(const struct decision *decision, struct buf *line)
 {
-    AUTO_BUF text = BUF_INIT(2 * LOG_LINE_MAX);
+    char space[2 * LOG_LINE_MAX];
+    struct buf text = BUF_OVER(space);
     AUTO_BUF fields = BUF_INIT(2 * LOG_LINE_MAX);
     enum log_addresses addresses = __atomic_load_n(&logger.addresses, __ATOMIC_RELAXED);
 

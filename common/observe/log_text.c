@@ -14,30 +14,58 @@ enum {
 /* How a byte is written depends on where it stands. */
 enum place { IN_LINE, IN_VALUE, IN_QUOTES };
 
-static bool is_plain(char c, enum place place)
+#define LOW(c) (UINT64_C(1) << (c))
+#define HIGH(c) (UINT64_C(1) << ((c)-64))
+#define PRINTABLE_LOW (~(LOW(' ') - 1))
+#define PRINTABLE_HIGH (HIGH(0x7f) - 1)
+/* A bit for each ASCII byte that stays as it is. */
+static const uint64_t plain_bytes[][2] = {
+    [IN_LINE] = { PRINTABLE_LOW, PRINTABLE_HIGH },
+    [IN_VALUE] = { PRINTABLE_LOW & ~(LOW(' ') | LOW('"') | LOW('<') | LOW('>')),
+                   PRINTABLE_HIGH & ~HIGH('\\') },
+    [IN_QUOTES] = { PRINTABLE_LOW & ~LOW('"'), PRINTABLE_HIGH & ~HIGH('\\') },
+};
+
+static bool is_plain(char c, const uint64_t plain[2])
 {
-    if (!ascii_is_print(c))
-        return false;
-    if (place == IN_LINE)
-        return true;
-    if (c == '"' || c == '\\')
-        return false;
-    return place == IN_QUOTES || (c != ' ' && c != '<' && c != '>');
+    unsigned char byte = (unsigned char)c;
+
+    return byte < 128 && (plain[byte >> 6] >> (byte & 63) & 1) != 0;
+}
+
+/* Most values are plain, and then copied as they are. */
+static bool is_all_plain(struct slice text, const uint64_t plain[2])
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_plain(text.ptr[i], plain))
+            return false;
+    return true;
+}
+
+static int put_hex(struct buf *out, char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char byte = (unsigned char)c;
+    const char code[] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
+
+    return buf_add(out, (struct slice){ code, sizeof code });
 }
 
 /* At most `most` bytes are added: what does not fit is replaced by `...`. */
 static int put_escaped(struct buf *out, struct slice text, enum place place, size_t most)
 {
+    const uint64_t *plain = plain_bytes[place];
     size_t used = 0;
 
+    if (text.len <= most && is_all_plain(text, plain))
+        return buf_add(out, text);
     for (size_t i = 0; i < text.len; i++) {
-        bool plain = is_plain(text.ptr[i], place);
-        size_t width = plain ? 1 : 4;
+        bool stays = is_plain(text.ptr[i], plain);
+        size_t width = stays ? 1 : 4;
         size_t dots = i + 1 < text.len ? 3 : 0;
         if (width + dots > most - used)
             return buf_put(out, "...");
-        int rc = plain ? buf_put_char(out, text.ptr[i])
-                       : buf_printf(out, "\\x%02x", (unsigned char)text.ptr[i]);
+        int rc = stays ? buf_put_char(out, text.ptr[i]) : put_hex(out, text.ptr[i]);
         if (rc)
             return -1;
         used += width;
@@ -113,24 +141,25 @@ static int mask_text(struct buf *out, struct slice text, enum log_addresses addr
 enum shape { WORD, LOGIN, ENVELOPE, QUOTED };
 
 static const struct {
-    const char *name;
-    const char *journal_name;
+    struct slice open, close; /* what stands before and after the value */
+    struct slice journal_name;
     size_t offset; /* of the slice in struct decision */
     enum shape shape;
 } fields[] = {
-#define FIELD(field, journal, shape)                                                               \
+#define FIELD(field, journal, shape, open, close)                                                  \
     {                                                                                              \
-#field, journal, offsetof(struct decision, field), shape                                   \
+        SLICE_INIT(" " #field "=" open), SLICE_INIT(close), SLICE_INIT("GATEHOUSE_" journal "="),  \
+            offsetof(struct decision, field), shape                                                \
     }
-    FIELD(queue_id, "GATEHOUSE_QUEUE_ID", WORD),
-    FIELD(client_address, "GATEHOUSE_CLIENT_ADDRESS", WORD),
-    FIELD(sasl_username, "GATEHOUSE_SASL_USERNAME", LOGIN),
-    FIELD(sender, "GATEHOUSE_SENDER", ENVELOPE),
-    FIELD(recipient, "GATEHOUSE_RECIPIENT", ENVELOPE),
-    FIELD(rule, "GATEHOUSE_RULE", WORD),
-    FIELD(verdict, "GATEHOUSE_VERDICT", WORD),
-    FIELD(ref, "GATEHOUSE_REF", WORD),
-    FIELD(reason, "GATEHOUSE_REASON", QUOTED),
+    FIELD(queue_id, "QUEUE_ID", WORD, "", ""),
+    FIELD(client_address, "CLIENT_ADDRESS", WORD, "", ""),
+    FIELD(sasl_username, "SASL_USERNAME", LOGIN, "", ""),
+    FIELD(sender, "SENDER", ENVELOPE, "<", ">"),
+    FIELD(recipient, "RECIPIENT", ENVELOPE, "<", ">"),
+    FIELD(rule, "RULE", WORD, "", ""),
+    FIELD(verdict, "VERDICT", WORD, "", ""),
+    FIELD(ref, "REF", WORD, "", ""),
+    FIELD(reason, "REASON", QUOTED, "\"", "\""),
 #undef FIELD
 };
 
@@ -157,21 +186,6 @@ static int put_field(struct buf *out, struct slice value, enum shape shape,
     return rc | put_escaped(out, value, shape == QUOTED ? IN_QUOTES : IN_VALUE, most);
 }
 
-static int put_named(struct buf *out, size_t field, struct slice value,
-                     enum log_addresses addresses)
-{
-    static const struct {
-        const char *open, *close;
-    } marks[] = { [WORD] = { "", "" },
-                  [LOGIN] = { "", "" },
-                  [ENVELOPE] = { "<", ">" },
-                  [QUOTED] = { "\"", "\"" } };
-    enum shape shape = fields[field].shape;
-
-    return buf_printf(out, " %s=%s", fields[field].name, marks[shape].open) |
-           put_field(out, value, shape, addresses) | buf_put(out, marks[shape].close);
-}
-
 /* An extra field's value is a word, or quoted when it has blanks. */
 static int put_extra(struct buf *out, const struct log_field *extra, enum log_addresses addresses)
 {
@@ -182,7 +196,8 @@ static int put_extra(struct buf *out, const struct log_field *extra, enum log_ad
     if (extra->value.ptr == NULL)
         return 0;
     int rc = mask_text(&shown, extra->value, addresses);
-    rc |= buf_printf(out, " %s=%s", extra->name, mark);
+    rc |= buf_put_char(out, ' ') | buf_put(out, extra->name) | buf_put_char(out, '=');
+    rc |= buf_put(out, mark);
     rc |= put_escaped(out, buf_slice(&shown), has_blank ? IN_QUOTES : IN_VALUE, MAILBOX_MAX);
     return rc | buf_put(out, mark);
 }
@@ -191,9 +206,12 @@ int decision_print(struct buf *out, const struct decision *decision, enum log_ad
 {
     int rc = buf_put(out, "decision");
 
-    for (size_t i = 0; i < COUNT(fields); i++)
-        rc |= put_named(out, i, field_value(decision, i), addresses);
-    rc |= buf_printf(out, " ms=%llu", (unsigned long long)decision->ms);
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        rc |= buf_add(out, fields[i].open);
+        rc |= put_field(out, field_value(decision, i), fields[i].shape, addresses);
+        rc |= buf_add(out, fields[i].close);
+    }
+    rc |= buf_put(out, " ms=") | buf_put_number(out, decision->ms, 1);
     for (size_t i = 0; i < decision->extra_count; i++)
         rc |= put_extra(out, &decision->extra[i], addresses);
     return rc;
@@ -207,8 +225,9 @@ int decision_fields(struct buf *out, const struct decision *decision, enum log_a
         struct slice value = field_value(decision, i);
         if (value.len == 0)
             continue;
-        rc |= buf_printf(out, "%s=", fields[i].journal_name);
+        rc |= buf_add(out, fields[i].journal_name);
         rc |= put_field(out, value, fields[i].shape, addresses) | buf_put_char(out, '\0');
     }
-    return rc | buf_printf(out, "GATEHOUSE_MS=%llu%c", (unsigned long long)decision->ms, 0);
+    return rc | buf_put(out, "GATEHOUSE_MS=") | buf_put_number(out, decision->ms, 1) |
+           buf_put_char(out, '\0');
 }
