@@ -1,72 +1,74 @@
 /* common/store/memory_log.c - see memory_log.h. */
 #include "common/store/memory_log.h"
 
-enum { LINE_OVERHEAD = 24 };
-
 struct log_line {
     uint64_t ms, sequence;
-    size_t len;
-    char text[];
+    uint32_t at, len; /* of its text, in `texts` */
 };
 
-bool log_ring_init(struct log_ring *ring, size_t lines, size_t bytes_max)
+bool log_ring_init(struct log_ring *ring, size_t lines, size_t bytes)
 {
-    *ring = (struct log_ring){ .room = lines, .bytes_max = bytes_max };
+    *ring = (struct log_ring){ .room = lines, .size = bytes };
     pthread_mutex_init(&ring->lock, NULL);
-    ring->lines = calloc(lines, sizeof(struct log_line *));
-    return ring->lines != NULL;
-}
-
-static struct log_line *line_at(const struct log_ring *ring, uint64_t number)
-{
-    return ring->lines[number % ring->room];
-}
-
-static size_t line_bytes(size_t len)
-{
-    return sizeof(struct log_line) + len + LINE_OVERHEAD;
-}
-
-static void drop_oldest(struct log_ring *ring)
-{
-    struct log_line *line = line_at(ring, ring->first);
-
-    ring->bytes -= line_bytes(line->len);
-    free(line);
-    ring->first++;
+    ring->lines = calloc(ring->room, sizeof *ring->lines);
+    ring->texts = malloc(ring->size);
+    return ring->lines != NULL && ring->texts != NULL;
 }
 
 void log_ring_free(struct log_ring *ring)
 {
-    while (ring->first < ring->next)
-        drop_oldest(ring);
     free(ring->lines);
+    free(ring->texts);
     pthread_mutex_destroy(&ring->lock);
+}
+
+static struct log_line *line_at(const struct log_ring *ring, uint64_t number)
+{
+    return &ring->lines[number % ring->room];
+}
+
+static struct slice text_of(const struct log_ring *ring, const struct log_line *line)
+{
+    return (struct slice){ ring->texts + line->at, line->len };
+}
+
+/* Where a text of `len` bytes goes: behind the newest, or to the front if it would not fit there. The oldest lines, which
+ * lie in its way, are dropped. */
+static size_t make_room(struct log_ring *ring, size_t len)
+{
+    size_t from = ring->end, to;
+
+    if (len > ring->size - from) {
+        while (ring->first < ring->next && line_at(ring, ring->first)->at >= from)
+            ring->first++;
+        from = 0;
+    }
+    to = from + len;
+    while (ring->first < ring->next && line_at(ring, ring->first)->at >= from &&
+           line_at(ring, ring->first)->at < to)
+        ring->first++;
+    if (ring->next - ring->first == ring->room)
+        ring->first++;
+    return from;
 }
 
 bool log_ring_add(struct log_ring *ring, struct slice text, uint64_t wall_ms)
 {
-    size_t bytes = line_bytes(text.len);
-    struct log_line *line = bytes > ring->bytes_max ? NULL : calloc(1, sizeof *line + text.len);
-
-    if (line == NULL)
+    if (text.len > ring->size)
         return false;
-    line->len = text.len;
-    if (text.len > 0)
-        memcpy(line->text, text.ptr, text.len);
     pthread_mutex_lock(&ring->lock);
-    while (ring->next - ring->first == ring->room || bytes > ring->bytes_max - ring->bytes)
-        drop_oldest(ring);
+    size_t at = make_room(ring, text.len);
     if (wall_ms > ring->last_ms) {
         ring->last_ms = wall_ms;
         ring->last_sequence = 0;
     } else {
         ring->last_sequence++;
     }
-    line->ms = ring->last_ms;
-    line->sequence = ring->last_sequence;
-    ring->lines[ring->next++ % ring->room] = line;
-    ring->bytes += bytes;
+    if (text.len > 0)
+        memcpy(ring->texts + at, text.ptr, text.len);
+    *line_at(ring, ring->next++) =
+        (struct log_line){ ring->last_ms, ring->last_sequence, (uint32_t)at, (uint32_t)text.len };
+    ring->end = at + text.len;
     pthread_mutex_unlock(&ring->lock);
     return true;
 }
@@ -94,9 +96,9 @@ static uint64_t first_after(const struct log_ring *ring, uint64_t ms, uint64_t s
     return low;
 }
 
-static bool is_wanted(const struct log_line *line, struct slice find)
+static bool is_wanted(struct slice text, struct slice find)
 {
-    return find.len == 0 || memmem(line->text, line->len, find.ptr, find.len) != NULL;
+    return find.len == 0 || memmem(text.ptr, text.len, find.ptr, find.len) != NULL;
 }
 
 /* Where the newest `count` wanted lines begin. */
@@ -105,7 +107,7 @@ static uint64_t first_of_newest(const struct log_ring *ring, struct slice find, 
     uint64_t number = ring->next;
 
     while (number > ring->first && count > 0)
-        if (is_wanted(line_at(ring, --number), find))
+        if (is_wanted(text_of(ring, line_at(ring, --number)), find))
             count--;
     return number;
 }
@@ -117,12 +119,13 @@ static bool copy_lines(const struct log_ring *ring, struct store_log_read *read,
     read->count = 0;
     for (; number < ring->next && read->count < most; number++) {
         const struct log_line *line = line_at(ring, number);
-        if (!is_wanted(line, read->find))
+        struct slice text = text_of(ring, line);
+        if (!is_wanted(text, read->find))
             continue;
         struct store_field *out = &read->lines[read->count];
         out->name = arena_printf(read->arena, "%llu-%llu", (unsigned long long)line->ms,
                                  (unsigned long long)line->sequence);
-        out->text = arena_copy(read->arena, (struct slice){ line->text, line->len });
+        out->text = arena_copy(read->arena, text);
         if (out->name.ptr == NULL || out->text.ptr == NULL)
             return false;
         read->count++;
