@@ -14,9 +14,11 @@ struct answer {
     uint64_t retry; /* pending: who asked last; 0: nobody did */
     bool is_pending, is_refusal;
     struct answer_waiter *waiters;
-    char *reply; /* owned; NULL while pending */
+    char *reply; /* owned; NULL while pending, and for `DUNNO`, which nearly all are */
     size_t reply_len;
 };
+
+static const struct slice dunno = SLICE_INIT("DUNNO");
 
 struct answers {
     struct answer_shard {
@@ -108,11 +110,12 @@ static enum answer_state answer_repeat(struct answer *answer, const struct answe
         return ANSWER_PENDING;
     }
     bool is_retry = answer->connection != key->connection;
-    struct slice reply = { answer->reply, answer->reply_len };
+    struct slice reply = dunno;
+    if (answer->reply != NULL && (is_retry || answer->is_refusal))
+        reply = (struct slice){ answer->reply, answer->reply_len };
     buf_clear(out);
     answer->connection = key->connection;
-    return buf_add(out, is_retry || answer->is_refusal ? reply : SLICE("DUNNO")) == 0 ? ANSWER_KNOWN
-                                                                                      : ANSWER_NEW;
+    return buf_add(out, reply) == 0 ? ANSWER_KNOWN : ANSWER_NEW;
 }
 
 enum answer_state answers_ask(struct answers *answers, const struct answer_key *key,
@@ -144,6 +147,17 @@ static struct answer *answer_mine(struct answer_shard *shard, const struct answe
                                                                                          : NULL;
 }
 
+/* False: out of memory. */
+static bool reply_keep(struct answer *answer, struct slice reply)
+{
+    answer->reply = malloc(reply.len + 1);
+    if (answer->reply == NULL)
+        return false;
+    memcpy(answer->reply, reply.ptr, reply.len);
+    answer->reply_len = reply.len;
+    return true;
+}
+
 void answers_finish(struct answers *answers, const struct answer_key *key, uint64_t now_ms,
                     struct slice reply, bool is_refusal)
 {
@@ -158,13 +172,8 @@ void answers_finish(struct answers *answers, const struct answer_key *key, uint6
         answer->is_refusal = is_refusal;
         if (answer->retry != 0)
             answer->connection = answer->retry;
-        answer->reply = malloc(reply.len + 1);
-        if (answer->reply == NULL) {
+        if (!slice_equal(reply, dunno) && !reply_keep(answer, reply))
             recent_drop(&shard->recent, &answer->entry);
-        } else {
-            memcpy(answer->reply, reply.ptr, reply.len);
-            answer->reply_len = reply.len;
-        }
     }
     pthread_mutex_unlock(&shard->lock);
     wake_all(waiters, reply);

@@ -75,8 +75,8 @@ static void record(struct inquiry *inquiry, const struct decided *decided, size_
     struct policyd *policyd = inquiry->server->policyd;
 
     if (inquiry->is_remembered)
-        answers_finish(policyd->answers, &inquiry->key, server_now(inquiry->server), decided->reply,
-                       verdict_refuses(decided->verdict));
+        answers_finish(policyd->answers, &inquiry->key, inquiry->started_ms + decided->duration_ms,
+                       decided->reply, verdict_refuses(decided->verdict));
     count_rules(inquiry, dropped);
     metric_add(policyd->metrics
                    .verdicts[decided->spoken == NULL ? ACTION_ACCEPT : decided->spoken->type->id],

@@ -7,32 +7,32 @@ static const struct slice attribute_names[POLICY_ATTRIBUTES] = {
     [ATTR_REQUEST] = SLICE_INIT("request"),
     [ATTR_PROTOCOL_STATE] = SLICE_INIT("protocol_state"),
     [ATTR_PROTOCOL_NAME] = SLICE_INIT("protocol_name"),
+    [ATTR_CLIENT_ADDRESS] = SLICE_INIT("client_address"),
+    [ATTR_CLIENT_NAME] = SLICE_INIT("client_name"),
+    [ATTR_CLIENT_PORT] = SLICE_INIT("client_port"),
+    [ATTR_REVERSE_CLIENT_NAME] = SLICE_INIT("reverse_client_name"),
+    [ATTR_SERVER_ADDRESS] = SLICE_INIT("server_address"),
+    [ATTR_SERVER_PORT] = SLICE_INIT("server_port"),
     [ATTR_HELO_NAME] = SLICE_INIT("helo_name"),
-    [ATTR_QUEUE_ID] = SLICE_INIT("queue_id"),
     [ATTR_SENDER] = SLICE_INIT("sender"),
     [ATTR_RECIPIENT] = SLICE_INIT("recipient"),
     [ATTR_RECIPIENT_COUNT] = SLICE_INIT("recipient_count"),
-    [ATTR_CLIENT_ADDRESS] = SLICE_INIT("client_address"),
-    [ATTR_CLIENT_NAME] = SLICE_INIT("client_name"),
-    [ATTR_REVERSE_CLIENT_NAME] = SLICE_INIT("reverse_client_name"),
+    [ATTR_QUEUE_ID] = SLICE_INIT("queue_id"),
     [ATTR_INSTANCE] = SLICE_INIT("instance"),
+    [ATTR_SIZE] = SLICE_INIT("size"),
+    [ATTR_ETRN_DOMAIN] = SLICE_INIT("etrn_domain"),
+    [ATTR_STRESS] = SLICE_INIT("stress"),
     [ATTR_SASL_METHOD] = SLICE_INIT("sasl_method"),
     [ATTR_SASL_USERNAME] = SLICE_INIT("sasl_username"),
     [ATTR_SASL_SENDER] = SLICE_INIT("sasl_sender"),
-    [ATTR_SIZE] = SLICE_INIT("size"),
     [ATTR_CCERT_SUBJECT] = SLICE_INIT("ccert_subject"),
     [ATTR_CCERT_ISSUER] = SLICE_INIT("ccert_issuer"),
     [ATTR_CCERT_FINGERPRINT] = SLICE_INIT("ccert_fingerprint"),
+    [ATTR_CCERT_PUBKEY_FINGERPRINT] = SLICE_INIT("ccert_pubkey_fingerprint"),
     [ATTR_ENCRYPTION_PROTOCOL] = SLICE_INIT("encryption_protocol"),
     [ATTR_ENCRYPTION_CIPHER] = SLICE_INIT("encryption_cipher"),
     [ATTR_ENCRYPTION_KEYSIZE] = SLICE_INIT("encryption_keysize"),
-    [ATTR_ETRN_DOMAIN] = SLICE_INIT("etrn_domain"),
-    [ATTR_STRESS] = SLICE_INIT("stress"),
-    [ATTR_CCERT_PUBKEY_FINGERPRINT] = SLICE_INIT("ccert_pubkey_fingerprint"),
-    [ATTR_CLIENT_PORT] = SLICE_INIT("client_port"),
     [ATTR_POLICY_CONTEXT] = SLICE_INIT("policy_context"),
-    [ATTR_SERVER_ADDRESS] = SLICE_INIT("server_address"),
-    [ATTR_SERVER_PORT] = SLICE_INIT("server_port"),
     [ATTR_COMPATIBILITY_LEVEL] = SLICE_INIT("compatibility_level"),
     [ATTR_MAIL_VERSION] = SLICE_INIT("mail_version"),
 };
@@ -67,15 +67,33 @@ bool policy_attribute_find(struct slice name, enum policy_attribute *out)
     return false;
 }
 
-/* Postfix sends its attributes in the order of the enum, so the one after the last found is nearly always the next. */
-static bool attribute_find_from(struct slice name, size_t *expected, enum policy_attribute *out)
+/* Cuts a line into name and value. `expected` is the number of the attribute that is probably next: Postfix sends them in
+ * the order of the enum, so the one after the last found nearly always is. *attr is POLICY_ATTRIBUTES if nobody knows it. */
+static bool line_cut(struct slice line, size_t expected, enum policy_attribute *attr,
+                     struct slice *value)
 {
-    if (*expected < POLICY_ATTRIBUTES && slice_equal(attribute_names[*expected], name))
-        *out = (enum policy_attribute) * expected;
-    else if (!policy_attribute_find(name, out))
+    struct slice name;
+
+    if (expected < POLICY_ATTRIBUTES) {
+        name = attribute_names[expected];
+        if (line.len > name.len && line.ptr[name.len] == '=' &&
+            memcmp(line.ptr, name.ptr, name.len) == 0) {
+            *attr = (enum policy_attribute)expected;
+            *value = (struct slice){ line.ptr + name.len + 1, line.len - name.len - 1 };
+            return true;
+        }
+    }
+    *value = line;
+    if (!slice_cut(value, '=', &name) || name.len == 0)
         return false;
-    *expected = (size_t)*out + 1;
+    if (!policy_attribute_find(name, attr))
+        *attr = POLICY_ATTRIBUTES;
     return true;
+}
+
+static bool has_nul(struct slice text)
+{
+    return text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
 }
 
 static enum stage stage_of(const struct policy_request *req)
@@ -105,32 +123,49 @@ static bool numbers_are_numbers(const struct policy_request *req)
     return true;
 }
 
-enum proto_result policy_parse(struct slice in, struct policy_request *req, size_t *used)
+/* The lines up to the empty one, into *req; *end is where the empty line ends. */
+static enum proto_result lines_parse(struct slice in, struct policy_request *req, size_t *end)
 {
-    struct slice rest = in, line, name;
-    struct policy_request parsed = { .raw = { NULL, 0 } };
-    size_t expected = 0, count = 0;
+    size_t expected = 0, count = 0, at = 0, len;
 
-    for (;;) {
-        struct slice at = rest;
-        if (!slice_cut(&rest, '\n', &line))
-            return in.len < POLICY_REQUEST_MAX ? PROTO_MORE : PROTO_BAD;
-        if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+    for (;; at += len + 1) {
+        struct slice rest = slice_skip(in, at), value;
+        enum policy_attribute attr;
+        len = slice_find(rest, '\n');
+        *end = at;
+        if (len == SIZE_MAX)
+            return PROTO_MORE;
+        struct slice line = { rest.ptr, len };
+        if (len > 0 && line.ptr[len - 1] == '\r')
             line.len--;
         if (line.len == 0)
             break;
-        enum policy_attribute attr;
-        if (!slice_cut(&line, '=', &name) || name.len == 0 || ++count > POLICY_ATTRIBUTES_MAX)
+        if (!line_cut(line, expected, &attr, &value) || ++count > POLICY_ATTRIBUTES_MAX)
             return PROTO_BAD;
-        if (memchr(name.ptr, '\0', name.len + line.len + 1) != NULL)
-            return PROTO_BAD;
-        if (!attribute_find_from(name, &expected, &attr) || parsed.attr[attr].ptr != NULL)
+        if (attr == POLICY_ATTRIBUTES)
             continue;
-        parsed.attr[attr] = line;
+        expected = (size_t)attr + 1;
+        if (req->attr[attr].ptr != NULL)
+            continue;
+        req->attr[attr] = value;
         if (attr == ATTR_POLICY_CONTEXT)
-            parsed.context = slice_part(at, 0, at.len - rest.len);
+            req->context = (struct slice){ rest.ptr, len + 1 };
     }
-    parsed.raw = slice_part(in, 0, in.len - rest.len);
+    *end = at + len + 1;
+    return PROTO_DONE;
+}
+
+enum proto_result policy_parse(struct slice in, struct policy_request *req, size_t *used)
+{
+    struct policy_request parsed = { .raw = { NULL, 0 } };
+    size_t end;
+    enum proto_result got = lines_parse(in, &parsed, &end);
+
+    parsed.raw = slice_part(in, 0, end);
+    if (got == PROTO_BAD || has_nul(parsed.raw))
+        return PROTO_BAD;
+    if (got == PROTO_MORE)
+        return in.len < POLICY_REQUEST_MAX ? PROTO_MORE : PROTO_BAD;
     if (parsed.raw.len > POLICY_REQUEST_MAX || !numbers_are_numbers(&parsed) ||
         !slice_equal(parsed.attr[ATTR_REQUEST], SLICE("smtpd_access_policy")))
         return PROTO_BAD;
