@@ -60,6 +60,7 @@ struct run {
     bool is_over; /* answers still on their way are taken, nothing more is asked */
     size_t waiting;
     uint64_t answered, failed, refused, serial, random;
+    uint64_t started; /* part of each instance: a run repeats no request of another one */
     struct histogram latency;
 };
 
@@ -186,7 +187,7 @@ static size_t make_request(struct run *run, char out[REQUEST_MAX])
         "encryption_cipher=TLS_AES_256_GCM_SHA384\nencryption_keysize=256\npolicy_context=\n"
         "compatibility_level=3.6\nmail_version=3.7.11\n\n",
         user >> 8 & 255, user & 255, user, 1024 + serial % 60000, user, user, user, serial, serial,
-        run->options.pid + 1ULL, user);
+        (unsigned long long)run->started, user);
 
     return (size_t)length;
 }
@@ -419,6 +420,7 @@ int main(int argc, char **argv)
     struct rlimit files;
 
     run.options = parse_options(argc, argv);
+    run.started = now_ns();
     run.connections = calloc(run.options.connections, sizeof *run.connections);
     run.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (run.connections == NULL || run.poll_fd < 0 || getrlimit(RLIMIT_NOFILE, &files))
