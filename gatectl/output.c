@@ -165,11 +165,6 @@ void text_table_cell_json(struct text_table *table, const json_t *value)
     }
 }
 
-size_t text_table_rows(const struct text_table *table)
-{
-    return table->row_count;
-}
-
 static void print_cell(FILE *out, struct slice text, size_t width, size_t column_width,
                        bool is_number, bool is_last)
 {

@@ -32,7 +32,6 @@ void text_table_free(struct text_table **table); /* NULL-safe; clears *table */
 void text_table_cell(struct text_table *table, struct slice text);
 void text_table_cell_json(struct text_table *table,
                           const json_t *value); /* text, number, yes or no; null: "-" */
-size_t text_table_rows(const struct text_table *table);
 bool text_table_print(const struct text_table *table, FILE *out); /* false: memory was out */
 
 /* The text of a JSON string member; absent when there is none. */

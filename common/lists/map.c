@@ -364,12 +364,6 @@ size_t map_count(const struct map *map)
     return map == NULL ? 0 : map->count;
 }
 
-size_t map_memory(const struct map *map)
-{
-    return sizeof *map + names_memory(&map->names) + map->cap * sizeof *map->records +
-           map->texts.cap;
-}
-
 const struct map_match *map_pick(const struct map_match *file, const struct map_match *live)
 {
     if (!file->found || !live->found)

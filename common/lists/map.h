@@ -55,7 +55,6 @@ void map_free(struct map **map); /* one owner less, the last frees; NULL-safe; c
 bool map_lookup(const struct map *map, const struct value *key, uint64_t wall_ms,
                 struct map_match *out);
 size_t map_count(const struct map *map); /* keys; 0 for NULL */
-size_t map_memory(const struct map *map); /* bytes */
 
 /* The more specific of a file's match and a live map's; at equal specificity the live one. */
 const struct map_match *map_pick(const struct map_match *file, const struct map_match *live);

@@ -23,7 +23,6 @@ struct list_source {
     bool was_refreshed;
     struct list *list; /* owned, one of the two */
     struct map *map;
-    size_t bad_lines;
 };
 
 /* One load: where it is in the file, and what it has found wrong. */
@@ -220,7 +219,6 @@ static bool parse(struct load *load, struct slice text)
         map_free(&source->map);
         source->map = map_builder_finish(&load->map);
     }
-    source->bad_lines = load->bad_lines;
     report_rest(load);
     return true;
 }
@@ -332,9 +330,4 @@ struct map *list_source_map(const struct list_source *source)
 const char *list_source_path(const struct list_source *source)
 {
     return source->path;
-}
-
-size_t list_source_bad_lines(const struct list_source *source)
-{
-    return source->bad_lines;
 }

@@ -47,6 +47,5 @@ enum source_state list_source_refresh(struct list_source *source,
 struct list *list_source_list(const struct list_source *source);
 struct map *list_source_map(const struct list_source *source);
 const char *list_source_path(const struct list_source *source);
-size_t list_source_bad_lines(const struct list_source *source); /* of the last load */
 
 #endif

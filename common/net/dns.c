@@ -352,14 +352,6 @@ bool dns_ask(struct dns *dns, struct dns_ask *ask, struct slice name, enum dns_t
     return false;
 }
 
-bool dns_ask_ptr(struct dns *dns, struct dns_ask *ask, const struct ip_address *address)
-{
-    char name[DNS_NAME_MAX + 1];
-    size_t len = dns_ptr_name(address, name);
-
-    return dns_ask(dns, ask, (struct slice){ name, len }, RR_PTR);
-}
-
 void dns_abandon(struct dns_ask *ask)
 {
     struct dns_question *question = ask->question;

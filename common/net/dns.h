@@ -57,8 +57,6 @@ struct dns_ask {
  * `done`, or have ended. True: it has ended, ask->answer is set, `done` will not be called. A name that cannot exist is
  * DNS_NO_DOMAIN at once. */
 bool dns_ask(struct dns *dns, struct dns_ask *ask, struct slice name, enum dns_type type);
-/* The name of an address: asks for PTR in in-addr.arpa or ip6.arpa. */
-bool dns_ask_ptr(struct dns *dns, struct dns_ask *ask, const struct ip_address *address);
 /* Ends it without `done`; nothing happens when it has ended. Its answer still gets into the cache. */
 void dns_abandon(struct dns_ask *ask);
 

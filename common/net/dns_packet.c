@@ -204,12 +204,6 @@ size_t dns_reverse_name(const struct ip_address *address, struct slice zone,
     return used;
 }
 
-size_t dns_ptr_name(const struct ip_address *address, char out[DNS_NAME_MAX + 1])
-{
-    return dns_reverse_name(
-        address, ip_address_is_ipv4(address) ? SLICE("in-addr.arpa") : SLICE("ip6.arpa"), out);
-}
-
 /* ---- the answer ---- */
 
 struct parse {

@@ -82,7 +82,5 @@ size_t dns_name_escape(struct slice name, char out[DNS_NAME_TEXT_MAX + 1]);
  * and `zone` when that is not empty. Returns the length without the NUL; 0: longer than DNS_NAME_MAX. */
 size_t dns_reverse_name(const struct ip_address *address, struct slice zone,
                         char out[DNS_NAME_MAX + 1]);
-/* The name to ask PTR for: in in-addr.arpa or ip6.arpa. */
-size_t dns_ptr_name(const struct ip_address *address, char out[DNS_NAME_MAX + 1]);
 
 #endif

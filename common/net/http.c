@@ -523,14 +523,6 @@ int http_server_listen(struct http_server *server, int listen_fd)
     return 0;
 }
 
-void http_server_stop_listening(struct http_server *server)
-{
-    event_del(server->resume);
-    for (size_t i = 0; i < server->socket_count; i++)
-        evhttp_del_accept_socket(server->http, server->sockets[i]);
-    server->socket_count = 0;
-}
-
 /* ---- the request ---- */
 
 enum http_method http_call_method(const struct http_call *call)
@@ -550,11 +542,6 @@ static struct slice decode(const struct http_call *call, struct slice raw)
     decoded = arena_copy(call->arena, (struct slice){ text, len });
     free(text);
     return decoded;
-}
-
-struct slice http_call_path(const struct http_call *call)
-{
-    return decode(call, call->raw_path);
 }
 
 struct slice http_call_rest(const struct http_call *call)
@@ -585,31 +572,6 @@ struct slice http_call_query(const struct http_call *call, const char *name)
 struct slice http_call_body(const struct http_call *call)
 {
     return buf_slice(&call->body);
-}
-
-/* A page that a browser shows cannot send this type across sites without asking first; a plain form it can. */
-static bool is_json(const struct http_call *call)
-{
-    struct evkeyvalq *headers = evhttp_request_get_input_headers(call->request);
-    struct slice type = slice_of(evhttp_find_header(headers, "Content-Type"));
-
-    return slice_equal_nocase(slice_part(type, 0, strlen("application/json")),
-                              SLICE("application/json"));
-}
-
-json_t *http_call_json(struct http_call *call)
-{
-    json_error_t error;
-    json_t *json = NULL;
-
-    if (call->request != NULL && !is_json(call)) {
-        http_error(call, 415, "the body must have the Content-Type application/json");
-        return NULL;
-    }
-    json = json_loadb(buf_text(&call->body), call->body.len, JSON_REJECT_DUPLICATES, &error);
-    if (json == NULL)
-        http_error(call, 400, "the body is not JSON: line %d: %s", error.line, error.text);
-    return json;
 }
 
 /* ---- the answer ---- */

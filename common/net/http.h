@@ -46,20 +46,14 @@ void http_server_free(struct http_server **server);
 int http_server_add_routes(struct http_server *server, const struct http_route *routes,
                            size_t count, void *arg);
 int http_server_listen(struct http_server *server, int listen_fd); /* fd is borrowed */
-/* Calls under way are still answered. */
-void http_server_stop_listening(struct http_server *server);
 
 /* ---- the request; slices live as long as the call ---- */
 enum http_method http_call_method(const struct http_call *call);
-struct slice http_call_path(const struct http_call *call); /* decoded, without the query */
 struct slice http_call_rest(const struct http_call *call); /* of the path, after the route's */
 /* The n-th of the rest, split at raw `/` and decoded then; absent past the end. */
 struct slice http_call_segment(const struct http_call *call, size_t n);
 struct slice http_call_query(const struct http_call *call, const char *name); /* decoded; absent */
 struct slice http_call_body(const struct http_call *call);
-/* The body as JSON: NULL after an answer of 400, or 415 without `Content-Type: application/json`, has been sent (the call
- * is over then). Caller owns it. */
-json_t *http_call_json(struct http_call *call);
 
 /* ---- the answer: ends the call ---- */
 void http_reply(struct http_call *call, unsigned status, const char *content_type,

@@ -192,8 +192,3 @@ struct store *stores_open(struct stores *stores, struct event_base *base)
     return stores->redis == NULL ? store_memory_open(stores->memory)
                                  : store_redis_open(stores->redis, base);
 }
-
-struct store_memory *stores_memory(struct stores *stores)
-{
-    return stores->memory;
-}

@@ -24,7 +24,4 @@ void stores_free(struct stores **stores); /* after all its stores; NULL-safe; cl
 /* One worker's, ended by store_free(). NULL: out of memory. */
 struct store *stores_open(struct stores *stores, struct event_base *base);
 
-/* The store in this process, or the local copy of Redis. Any thread. */
-struct store_memory *stores_memory(struct stores *stores);
-
 #endif

@@ -319,21 +319,6 @@ static void tells_what_is_there_what_is_not_and_what_failed(void **state)
     }
 }
 
-static void asks_for_the_name_of_an_address(void **state)
-{
-    struct fixture *fixture = *state;
-    struct lookup lookup = { .ask = { .arena = fixture->arena, .done = lookup_done },
-                             .fixture = fixture };
-    struct ip_address address;
-
-    assert_true(ip_address_parse(SLICE("192.0.2.1"), &address));
-    assert_false(dns_ask_ptr(fixture->dns, &lookup.ask, &address));
-    fixture->waiting++;
-    run(fixture);
-    assert_slice("mail.example.org", lookup.ask.answer.records[0].text);
-    assert_slice("1.2.0.192.in-addr.arpa", lookup.ask.answer.name);
-}
-
 static void goes_to_tcp_for_what_does_not_fit(void **state)
 {
     struct fixture *fixture = *state;
@@ -757,7 +742,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tells_what_is_there_what_is_not_and_what_failed, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(asks_for_the_name_of_an_address, setup, teardown),
         cmocka_unit_test_setup_teardown(goes_to_tcp_for_what_does_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(remembers_what_is_there_and_what_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(forgets_when_the_ttl_is_over, setup, teardown),

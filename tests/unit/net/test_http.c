@@ -48,13 +48,9 @@ static void get_below(struct http_call *call, UNUSED void *arg)
     http_reply_json(call, 200, json);
 }
 
-static void put_json(struct http_call *call, UNUSED void *arg)
+static void put_body(struct http_call *call, UNUSED void *arg)
 {
-    json_t *body = http_call_json(call);
-
-    if (body == NULL)
-        return;
-    http_reply_json(call, 201, body);
+    http_reply(call, 201, "application/json", http_call_body(call));
 }
 
 static void get_later(struct http_call *call, UNUSED void *arg)
@@ -78,7 +74,7 @@ static void get_bad_text(struct http_call *call, UNUSED void *arg)
 static const struct http_route routes[] = {
     { HTTP_GET, "/plain", get_plain },
     { HTTP_GET | HTTP_DELETE, "/v1/list/", get_below },
-    { HTTP_PUT | HTTP_POST, "/v1/json", put_json },
+    { HTTP_PUT | HTTP_POST, "/v1/body", put_body },
     { HTTP_GET, "/later", get_later },
     { HTTP_GET, "/large", get_large },
     { HTTP_GET, "/bad-text", get_bad_text },
@@ -194,21 +190,14 @@ static const struct {
       "\"s0\":\"a/b\",\"s1\":\"c d\",\"name\":\"x&y\"}" },
     { "delete", "DELETE /v1/list/x HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK",
       "{\"rest\":\"x\",\"method\":8,\"s0\":\"x\"}" },
-    { "JSON",
-      "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
+    { "a body",
+      "PUT /v1/body HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
       "HTTP/1.1 201 Created", "{\"a\":1}" },
-    { "bad JSON",
-      "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{]",
-      "HTTP/1.1 400 ", "{\"error\":\"the body is not JSON: line 1: " },
     { "in chunks",
-      "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "PUT /v1/body HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
       "3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n",
       "HTTP/1.1 201 Created", "{\"a\":1}" },
-    { "no body", "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n\r\n", "HTTP/1.1 400 ",
-      "is not JSON" },
-    { "a form from a browser",
-      "POST /v1/json HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
-      "HTTP/1.1 415 ", "error" },
+    { "no body", "PUT /v1/body HTTP/1.1\r\n\r\n", "HTTP/1.1 201 Created", "Content-Length: 0" },
     { "a text that is not UTF-8", "GET /bad-text HTTP/1.1\r\n\r\n", "HTTP/1.1 422 ",
       "not UTF-8: \\\\xff" },
 };
@@ -239,7 +228,7 @@ static void gives_leave_to_send_the_body(void **state)
     int fd = connect_to(*state);
     char leave[64] = "";
 
-    send_text(fd, "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n"
+    send_text(fd, "PUT /v1/body HTTP/1.1\r\nContent-Type: application/json\r\n"
                   "Expect: 100-continue\r\nContent-Length: 7\r\n\r\n");
     run_for(*state, 20);
     assert_true(recv(fd, leave, sizeof leave - 1, 0) > 0);
@@ -279,7 +268,6 @@ static void answers_504_when_the_handler_is_slow(void **state)
 
     assert_non_null(strstr(answer, "HTTP/1.1 504 "));
     assert_non_null(held);
-    assert_slice("/later", http_call_path(held)); /* still its own */
     http_reply(held, 200, "text/plain", SLICE("nobody hears it"));
     held = NULL;
 }
@@ -347,7 +335,7 @@ static void refuses_what_is_too_large(void **state)
     AUTO_BUF request = BUF_INIT(100000);
 
     assert_null(strstr(ask(*state,
-                           "PUT /v1/json HTTP/1.1\r\nContent-Type: application/json\r\n"
+                           "PUT /v1/body HTTP/1.1\r\nContent-Type: application/json\r\n"
                            "Content-Length: 1001\r\n\r\n",
                            &out),
                        " 201 "));
@@ -366,7 +354,7 @@ static const char *const garbage[] = {
     "GET /v1/list/%zz%00%ff?a=%&=&&& HTTP/1.1\r\n\r\n",
     "GET /plain HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
     "GET /plain HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    "PUT /v1/json HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "PUT /v1/body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "GET //// HTTP/1.1\r\n: \r\n\r\n",
 };
@@ -397,20 +385,6 @@ static void idle_clients_give_way_at_the_cap(void **state)
     run_for(*state, 20);
 }
 
-static void stops_listening_when_told(void **state)
-{
-    struct bench *bench = *state;
-
-    http_server_stop_listening(bench->server);
-    int fd = connect_to(bench);
-    send_text(fd, "GET /plain HTTP/1.1\r\n\r\n");
-    run_for(bench, 30);
-    char byte;
-    assert_int_equal(-1, recv(fd, &byte, 1, 0));
-    assert_int_equal(EAGAIN, errno);
-    close(fd);
-}
-
 static int make_directory(UNUSED void **state)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -438,7 +412,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_what_is_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_garbage, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_clients_give_way_at_the_cap, setup, teardown),
-        cmocka_unit_test_setup_teardown(stops_listening_when_told, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

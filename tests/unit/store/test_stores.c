@@ -52,7 +52,6 @@ static void opens_what_the_url_names(UNUSED void **state)
         struct stores *stores = open_stores(cases[i].url, NULL, &error);
         if (stores == NULL)
             fail_msg("%s: %s", cases[i].url, buf_text(&error));
-        assert_non_null(stores_memory(stores));
         struct store *store = stores_open(stores, base);
         store_status(store, &status);
         assert_string_equal(cases[i].kind, status.kind);
