@@ -66,7 +66,9 @@ const struct command commands[] = {
     { "tail", NULL, "", 0, 0, (unsigned)OPTION_COUNT | OPTION_FIND, cmd_tail,
       "Shows the newest decisions, then each as it is made.", "gatectl tail --find alice@" },
     { "why", NULL, "REFERENCE", 1, 1, 0, cmd_why,
-      "Shows the decision behind a reference (the ref= of a reply) or a queue id.",
+      "Shows the decision behind a reference (the ref= of a reply) or a queue id, and what is recorded "
+      "of the message in Redis for an hour: what was charged and given back, what contentd and signd "
+      "said.",
       "gatectl why 7f3k2q" },
     { "check", NULL, "[FILE]", 0, 1, 0, cmd_check,
       "Checks a configuration: runs gatehouse-policyd -t -c FILE, whose exit status (0, or 78 for a "

@@ -374,6 +374,7 @@ static const struct route {
     { CONTROL_POST, "limits", 3, "reset", control_limit_reset },
     { CONTROL_GET, "top", 1, NULL, serve_top },
     { CONTROL_GET, "log", 1, NULL, serve_log },
+    { CONTROL_GET, "transactions", 2, NULL, control_transactions },
 };
 
 /* NULL: there is none; *is_known tells a wrong method from a wrong path. */

@@ -21,6 +21,7 @@ struct control_job {
         struct store_reset reset;
         struct store_top top;
         struct store_log_read log;
+        struct store_tx_find find;
     } store;
     struct control *control;
     struct control_request *request;
@@ -46,6 +47,9 @@ void control_job_started(struct control_job *job, bool is_done);
 
 /* Parameter `count`: 1 to CONTROL_COUNT_MAX. False after 400 has been replied. */
 bool control_job_count(struct control_job *job, size_t *count);
+
+/* transactions.c */
+void control_transactions(struct control_job *job); /* GET transactions/QUEUE_ID */
 
 /* limits.c */
 void control_limits(struct control_job *job); /* GET limits */
