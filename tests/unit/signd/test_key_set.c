@@ -3,56 +3,25 @@
 #include "signd/key_set.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/fakes/key_directory.h"
 #include "tests/unit/unit.h"
 
-static char root[] = "/tmp/gatehouse-keys-XXXXXX";
+static struct key_directory keys;
 static struct key_rules rules;
 
 static int make_root(UNUSED void **state)
 {
-    snprintf(root, sizeof root, "/tmp/gatehouse-keys-XXXXXX");
+    key_directory_make(&keys);
     rules = (struct key_rules){ geteuid(), getegid() };
-    return mkdtemp(root) == NULL ? -1 : 0;
+    return 0;
 }
 
 static int remove_root(UNUSED void **state)
 {
-    char command[200];
-
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    return system(command);
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[300];
-
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    return path;
-}
-
-static void put_file(const char *name, struct slice text, mode_t mode)
-{
-    FILE *file = fopen(path_of(name), "w");
-
-    assert_non_null(file);
-    assert_int_equal(text.len, fwrite(text.ptr, 1, text.len, file));
-    assert_int_equal(0, fclose(file));
-    assert_int_equal(0, chmod(path_of(name), mode));
-}
-
-static void put_key(const char *name, enum dkim_key_type type, unsigned bits)
-{
-    struct dkim_key *key = dkim_key_generate(type, bits);
-    AUTO_BUF pem = BUF_INIT(DKIM_PEM_MAX);
-
-    assert_non_null(key);
-    assert_int_equal(0, dkim_key_print(key, &pem));
-    put_file(name, buf_slice(&pem), 0600);
-    dkim_key_free(&key);
+    key_directory_remove(&keys);
+    return 0;
 }
 
 /* So many keys has the domain; *first is its first one. */
@@ -67,7 +36,7 @@ static size_t find(struct shared *set, struct slice domain, const struct key_fil
 
 static struct shared *read_set(struct shared *before)
 {
-    struct shared *set = key_set_read(root, &rules, 1000, before);
+    struct shared *set = key_set_read(keys.root, &rules, 1000, before);
 
     assert_non_null(set);
     return set;
@@ -75,12 +44,12 @@ static struct shared *read_set(struct shared *before)
 
 static void make_domains(void)
 {
-    assert_int_equal(0, mkdir(path_of("a.example"), 0700));
-    assert_int_equal(0, mkdir(path_of("b.example"), 0700));
-    put_key("a.example/s1.key", DKIM_ED25519, 0);
-    put_key("a.example/s2.key", DKIM_RSA, 1024);
-    put_key("b.example/s1.key", DKIM_ED25519, 0);
-    put_file("b.example/readme.txt", SLICE("no key"), 0644);
+    key_directory_domain(&keys, "a.example");
+    key_directory_domain(&keys, "b.example");
+    key_directory_put_key(&keys, "a.example/s1.key", DKIM_ED25519, 0);
+    key_directory_put_key(&keys, "a.example/s2.key", DKIM_RSA, 1024);
+    key_directory_put_key(&keys, "b.example/s1.key", DKIM_ED25519, 0);
+    key_directory_put(&keys, "b.example/readme.txt", SLICE("no key"), 0644);
 }
 
 static void finds_the_keys_of_a_domain(UNUSED void **state)
@@ -112,7 +81,7 @@ static void takes_what_has_not_changed(UNUSED void **state)
     struct shared *first = read_set(NULL), *second = read_set(first);
     assert_ptr_equal(first, second);
     shared_unref(&second);
-    put_key("b.example/s1.key", DKIM_ED25519, 0);
+    key_directory_put_key(&keys, "b.example/s1.key", DKIM_ED25519, 0);
     second = read_set(first);
     assert_ptr_not_equal(first, second);
     assert_int_equal(2, find(first, SLICE("a.example"), &was));
@@ -122,7 +91,7 @@ static void takes_what_has_not_changed(UNUSED void **state)
     assert_int_equal(1, find(second, SLICE("b.example"), &is));
     assert_ptr_not_equal(was->key, is->key);
     shared_unref(&first);
-    assert_int_equal(0, unlink(path_of("b.example/s1.key")));
+    assert_int_equal(0, unlink(key_directory_path(&keys, "b.example/s1.key")));
     first = read_set(second);
     assert_int_equal(0, find(first, SLICE("b.example"), &is));
     shared_unref(&first);
@@ -146,7 +115,7 @@ static void a_bad_key_says_why_and_hurts_nobody(UNUSED void **state)
     make_domains();
     for (size_t i = 0; i < COUNT(bad); i++) {
         const struct key_file *first = NULL;
-        put_file("b.example/s1.key", bad[i].text, bad[i].mode);
+        key_directory_put(&keys, "b.example/s1.key", bad[i].text, bad[i].mode);
         struct shared *set = read_set(NULL);
         assert_int_equal(1, find(set, SLICE("b.example"), &first));
         if (first->key != NULL || strstr(first->reason, bad[i].reason) == NULL)
@@ -164,7 +133,7 @@ static void other_peoples_keys_are_not_used(UNUSED void **state)
     if (geteuid() != 0)
         skip();
     make_domains();
-    assert_int_equal(0, chown(path_of("b.example/s1.key"), 65534, 0));
+    assert_int_equal(0, chown(key_directory_path(&keys, "b.example/s1.key"), 65534, 0));
     struct shared *set = read_set(NULL);
     assert_int_equal(1, find(set, SLICE("b.example"), &first));
     assert_null(first->key);
@@ -203,7 +172,7 @@ static void a_closed_directory_is_a_domain_with_keys(UNUSED void **state)
     const struct key_file *first = NULL;
 
     make_domains();
-    assert_int_equal(0, symlink("c.example", path_of("c.example")));
+    assert_int_equal(0, symlink("c.example", key_directory_path(&keys, "c.example")));
     struct shared *set = read_set(NULL), *again = read_set(set);
     assert_ptr_equal(set, again);
     assert_int_equal(1, find(set, SLICE("c.example"), &first));

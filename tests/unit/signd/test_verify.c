@@ -61,8 +61,8 @@ static void judge_with(struct judged *judged, struct slice text, const char *rsa
     for (size_t i = 0; i < judged->count; i++) {
         struct dkim_claim *claim = &judged->claims[i];
         bool is_rsa = slice_equal(claim->selector, SLICE("test"));
-        claim->key_state = rsa_key != NULL && rsa_key[0] == '\0' && is_rsa ? CLAIM_KEY_NONE
-                                                                          : CLAIM_KEY_FOUND;
+        claim->key_state =
+            rsa_key != NULL && rsa_key[0] == '\0' && is_rsa ? CLAIM_KEY_NONE : CLAIM_KEY_FOUND;
         claim->key = is_rsa ? slice_of(rsa_key == NULL ? RSA_KEY : rsa_key) : SLICE(ED25519_KEY);
     }
     assert_int_equal(0, verify_claims(verifier, judged->message, judged->claims, judged->count));
@@ -97,28 +97,73 @@ static const struct {
     enum dkim_result want; /* of the first signature */
     const char *comment;
 } cases[] = {
-    { "another body", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY "P.S.\r\n"), NULL, DKIM_FAIL, "body hash" },
-    { "another subject", SLICE_INIT(RSA_FIELD "Subject: x\r\n" FIELDS "\r\n" BODY), NULL, DKIM_FAIL, "verification failed" },
-    { "another field", SLICE_INIT("X-Other: x\r\n" RSA_FIELD FIELDS "X-More: y\r\n\r\n" BODY), NULL, DKIM_PASS, NULL },
-    { "blank lines at the end", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY "\r\n\r\n"), NULL, DKIM_PASS, NULL },
+    { "another body", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY "P.S.\r\n"), NULL, DKIM_FAIL,
+      "body hash" },
+    { "another subject", SLICE_INIT(RSA_FIELD "Subject: x\r\n" FIELDS "\r\n" BODY), NULL, DKIM_FAIL,
+      "verification failed" },
+    { "another field", SLICE_INIT("X-Other: x\r\n" RSA_FIELD FIELDS "X-More: y\r\n\r\n" BODY), NULL,
+      DKIM_PASS, NULL },
+    { "blank lines at the end", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY "\r\n\r\n"), NULL,
+      DKIM_PASS, NULL },
     { "another key", SLICE_INIT(ED25519_FIELD FIELDS "\r\n" BODY), NULL, DKIM_PASS, NULL },
     { "no key", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "", DKIM_PERMERROR, "no key" },
-    { "revoked", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; p=", DKIM_PERMERROR, "revoked" },
-    { "no key record", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "hello", DKIM_PERMERROR, "of no use" },
-    { "a key for something else", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; s=tlsrpt; p=" RSA_PUBLIC, DKIM_PERMERROR, "of no use" },
-    { "the key of another algorithm", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), ED25519_KEY, DKIM_PERMERROR, NULL },
-    { "garbage for a key", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; p=AAAA", DKIM_PERMERROR, NULL },
-    { "a record with notes and blanks", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "k=rsa; t=y; n=a long note; p= MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQ iY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZ\r\n yVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB", DKIM_PASS, NULL },
-    { "SHA-1", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha1; d=example.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_POLICY, "SHA-1" },
-    { "From not signed", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; h=to; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_PERMERROR, "From is not signed" },
-    { "no tags", SLICE_INIT("DKIM-Signature: hello\r\n" FIELDS "\r\n" BODY), NULL, DKIM_NEUTRAL, "without `=`" },
-    { "empty", SLICE_INIT("DKIM-Signature:\r\n" FIELDS "\r\n" BODY), NULL, DKIM_NEUTRAL, "no tags" },
-    { "without b=", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; h=from; bh=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_PERMERROR, "missing" },
-    { "version 2", SLICE_INIT("DKIM-Signature: v=2; a=rsa-sha256; d=example.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_PERMERROR, "version" },
-    { "i= elsewhere", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; i=a@badexample.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_PERMERROR, "i= is not in d=" },
-    { "expired", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; t=1000; x=2000; h=from; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_FAIL, "expired" },
-    { "expired before it was made", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; t=2000; x=1000; h=from; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_PERMERROR, "before" },
-    { "odd domain", SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=-..; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS "\r\n" BODY), NULL, DKIM_PERMERROR, "domain" },
+    { "revoked", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; p=", DKIM_PERMERROR,
+      "revoked" },
+    { "no key record", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "hello", DKIM_PERMERROR,
+      "of no use" },
+    { "a key for something else", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY),
+      "v=DKIM1; s=tlsrpt; p=" RSA_PUBLIC, DKIM_PERMERROR, "of no use" },
+    { "the key of another algorithm", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), ED25519_KEY,
+      DKIM_PERMERROR, NULL },
+    { "garbage for a key", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; p=AAAA",
+      DKIM_PERMERROR, NULL },
+    { "a record with notes and blanks", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY),
+      "k=rsa; t=y; n=a long note; p= MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQ iY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZ\r\n yVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB",
+      DKIM_PASS, NULL },
+    { "SHA-1",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha1; d=example.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_POLICY, "SHA-1" },
+    { "From not signed",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; h=to; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_PERMERROR, "From is not signed" },
+    { "no tags", SLICE_INIT("DKIM-Signature: hello\r\n" FIELDS "\r\n" BODY), NULL, DKIM_NEUTRAL,
+      "without `=`" },
+    { "empty", SLICE_INIT("DKIM-Signature:\r\n" FIELDS "\r\n" BODY), NULL, DKIM_NEUTRAL,
+      "no tags" },
+    { "without b=",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; h=from; bh=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_PERMERROR, "missing" },
+    { "version 2",
+      SLICE_INIT(
+          "DKIM-Signature: v=2; a=rsa-sha256; d=example.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_PERMERROR, "version" },
+    { "i= elsewhere",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; i=a@badexample.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_PERMERROR, "i= is not in d=" },
+    { "expired",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; t=1000; x=2000; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_FAIL, "expired" },
+    { "expired before it was made",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; t=2000; x=1000; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_PERMERROR, "before" },
+    { "odd domain",
+      SLICE_INIT(
+          "DKIM-Signature: v=1; a=rsa-sha256; d=-..; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
+          "\r\n" BODY),
+      NULL, DKIM_PERMERROR, "domain" },
 };
 
 static void tells_the_reasons_apart(UNUSED void **state)
@@ -130,8 +175,7 @@ static void tells_the_reasons_apart(UNUSED void **state)
         if (judged.count != 1 || claim->result != cases[i].want ||
             (cases[i].comment != NULL &&
              (claim->comment == NULL || strstr(claim->comment, cases[i].comment) == NULL)))
-            fail_msg("%s: %s, %s", cases[i].what, dkim_result_words[claim->result],
-                     claim->comment);
+            fail_msg("%s: %s, %s", cases[i].what, dkim_result_words[claim->result], claim->comment);
         judged_free(&judged);
     }
 }
@@ -141,13 +185,14 @@ static void bad_signatures_do_not_hurt_good_ones(UNUSED void **state)
 {
     struct judged judged;
 
-    judge_with(&judged,
-               SLICE("DKIM-Signature: hello\r\n"
-                     "DKIM-Signature: v=1; a=rsa-sha256; c=odd/odd; d=football.example.com; s=test; "
-                     "h=from; bh=AAAA; b=AAAA\r\n" RSA_FIELD
-                     "DKIM-Signature: v=1; a=rsa-sha256; d=football.example.com; s=test; h=from; "
-                     "bh=%%%%; b=????\r\n" ED25519_FIELD FIELDS "\r\n" BODY),
-               NULL);
+    judge_with(
+        &judged,
+        SLICE("DKIM-Signature: hello\r\n"
+              "DKIM-Signature: v=1; a=rsa-sha256; c=odd/odd; d=football.example.com; s=test; "
+              "h=from; bh=AAAA; b=AAAA\r\n" RSA_FIELD
+              "DKIM-Signature: v=1; a=rsa-sha256; d=football.example.com; s=test; h=from; "
+              "bh=%%%%; b=????\r\n" ED25519_FIELD FIELDS "\r\n" BODY),
+        NULL);
     assert_int_equal(5, judged.count);
     assert_int_equal(DKIM_NEUTRAL, judged.claims[0].result);
     assert_true(judged.claims[1].result != DKIM_PASS && judged.claims[1].result != DKIM_NONE);
@@ -239,8 +284,8 @@ static void check_signed(struct slice text, enum dkim_key_type type, enum canoni
     assert_int_equal(0, buf_add(&whole, value));
     assert_int_equal(0, buf_put(&whole, "\n"));
     assert_int_equal(0, buf_add(&whole, text));
-    assert_int_equal(0, buf_printf(&record, "v=DKIM1; k=%s; p=",
-                                   type == DKIM_RSA ? "rsa" : "ed25519"));
+    assert_int_equal(
+        0, buf_printf(&record, "v=DKIM1; k=%s; p=", type == DKIM_RSA ? "rsa" : "ed25519"));
     assert_int_equal(0, dkim_key_print_public(key, &record));
     struct message *sent = raw_message(buf_slice(&whole));
     struct verifier *verifier = verifier_new();

@@ -1,0 +1,183 @@
+/* tests/unit/signd/test_key_ring.c - who signs for whom: the file's keys, their states, parents, assignments, the
+ * default; a key that should sign and cannot holds its mail back, and no other. */
+#include "signd/key_ring.h"
+
+#include <unistd.h>
+
+#include "tests/fakes/key_directory.h"
+#include "tests/unit/unit.h"
+
+static struct key_directory keys;
+static struct shared *files;
+
+static int make_keys(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+
+    key_directory_make(&keys);
+    key_directory_domain(&keys, "example.com");
+    key_directory_domain(&keys, "example.org");
+    key_directory_domain(&keys, "sub.example.org");
+    key_directory_domain(&keys, "broken.example");
+    key_directory_put_key(&keys, "example.com/ed.key", DKIM_ED25519, 0);
+    key_directory_put_key(&keys, "example.com/rsa.key", DKIM_RSA, 1024);
+    key_directory_put_key(&keys, "example.org/s1.key", DKIM_ED25519, 0);
+    key_directory_put_key(&keys, "sub.example.org/s2.key", DKIM_ED25519, 0);
+    key_directory_put_key(&keys, "broken.example/good.key", DKIM_ED25519, 0);
+    key_directory_put(&keys, "broken.example/bad.key", SLICE("garbage"), 0600);
+    files = key_set_read(keys.root, &rules, 0, NULL);
+    return files == NULL ? -1 : 0;
+}
+
+static int remove_keys(UNUSED void **state)
+{
+    shared_unref(&files);
+    key_directory_remove(&keys);
+    return 0;
+}
+
+static struct map *make_map(void)
+{
+    struct map_builder *builder = map_builder_new(8);
+
+    assert_null(map_builder_add(builder, SLICE("boss@example.com"), SLICE("example.org"), NULL));
+    assert_null(map_builder_add(builder, SLICE("@shop.example"), SLICE("example.com"), NULL));
+    assert_null(map_builder_add(builder, SLICE("@.news.example"), SLICE("example.org"), NULL));
+    assert_null(map_builder_add(builder, SLICE("@private.example.com"), SLICE("none"), NULL));
+    assert_null(map_builder_add(builder, SLICE("@lost.example"), SLICE("nowhere.example"), NULL));
+    return map_builder_finish(&builder);
+}
+
+static const struct {
+    const char *from;
+    bool use_parents;
+    const char *default_domain;
+    enum key_choice want;
+    const char *domain; /* FOUND: d=; UNUSABLE: part of the reason */
+    size_t count;
+} cases[] = {
+    { "a@example.com", false, "", KEYS_FOUND, "example.com", 2 },
+    { "a@sub.example.com", false, "", KEYS_NONE, NULL, 0 },
+    { "a@sub.example.com", true, "", KEYS_FOUND, "example.com", 2 },
+    { "a@sub.example.org", true, "", KEYS_FOUND, "sub.example.org", 1 },
+    { "a@a.b.sub.example.org", true, "", KEYS_FOUND, "sub.example.org", 1 },
+    { "a@other.example", true, "", KEYS_NONE, NULL, 0 },
+    { "a@other.example", true, "example.org", KEYS_FOUND, "example.org", 1 },
+    { "a@example.com", true, "example.org", KEYS_FOUND, "example.com", 2 },
+    { "a@other.example", true, "nowhere.example", KEYS_UNUSABLE, "nowhere.example", 0 },
+    { "a@broken.example", false, "", KEYS_UNUSABLE, "broken.example/bad.key: it is no PEM", 0 },
+    { "a@sub.broken.example", true, "example.org", KEYS_UNUSABLE, "broken.example/bad.key", 0 },
+    { "boss@example.com", true, "", KEYS_FOUND, "example.org", 1 },
+    { "a@shop.example", false, "", KEYS_FOUND, "example.com", 2 },
+    { "a@x.news.example", false, "", KEYS_FOUND, "example.org", 1 },
+    { "a@private.example.com", true, "example.org", KEYS_NONE, NULL, 0 },
+    { "a@lost.example", true, "", KEYS_UNUSABLE, "nowhere.example", 0 },
+    { "", true, "", KEYS_NONE, NULL, 0 },
+    { "nobody", true, "", KEYS_NONE, NULL, 0 },
+};
+
+static void finds_who_signs(UNUSED void **state)
+{
+    struct map *map = make_map();
+    const struct named_map assigned = { .entries = map };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct key_ring ring = { .files = shared_get(files),
+                                       .assigned = &assigned,
+                                       .default_domain = slice_of(cases[i].default_domain),
+                                       .use_parents = cases[i].use_parents };
+        struct chosen_keys chosen;
+        enum key_choice choice = key_ring_choose(&ring, slice_of(cases[i].from), 0, &chosen);
+        if (choice != cases[i].want ||
+            (choice == KEYS_FOUND && (!slice_equal(chosen.domain, slice_of(cases[i].domain)) ||
+                                      chosen.count != cases[i].count)) ||
+            (choice == KEYS_UNUSABLE && strstr(chosen.reason, cases[i].domain) == NULL))
+            fail_msg("%s, case %zu: %d, %.*s, %s", cases[i].from, i, (int)choice,
+                     SLICE_ARG(chosen.domain), choice == KEYS_UNUSABLE ? chosen.reason : "");
+    }
+    map_free(&map);
+}
+
+static struct key_lives *make_lives(const char *const pairs[][2], size_t count)
+{
+    struct key_lives_builder *builder = key_lives_builder_new(count);
+
+    for (size_t i = 0; i < count; i++)
+        assert_null(key_lives_add(builder, slice_of(pairs[i][0]), slice_of(pairs[i][1])));
+    return key_lives_finish(&builder);
+}
+
+static void states_decide_who_signs(UNUSED void **state)
+{
+    static const char *const pairs[][2] = {
+        { "example.com/rsa", "retiring since=5" }, { "sub.example.org/s2", "pending since=5" },
+        { "broken.example/bad", "retired" },       { "example.org/s1", "active since=3" },
+        { "example.org/elsewhere", "pending" },
+    };
+    struct key_lives *lives = make_lives(pairs, COUNT(pairs));
+    const struct key_ring ring = { .files = shared_get(files),
+                                   .lives = lives,
+                                   .use_parents = true };
+    struct chosen_keys chosen;
+
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@example.com"), 0, &chosen));
+    assert_int_equal(1, chosen.count);
+    assert_true(slice_equal(chosen.keys[0]->selector, SLICE("ed")));
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@sub.example.org"), 0, &chosen));
+    assert_true(slice_equal(chosen.domain, SLICE("example.org")));
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@broken.example"), 0, &chosen));
+    assert_true(slice_equal(chosen.keys[0]->selector, SLICE("good")));
+    assert_int_equal(5, key_lives_of(lives, SLICE("example.com"), SLICE("rsa")).since_s);
+    assert_int_equal(DKIM_ACTIVE, key_lives_of(lives, SLICE("example.com"), SLICE("ed")).state);
+    key_lives_free(lives);
+}
+
+static void an_active_key_that_is_not_here_holds_mail_back(UNUSED void **state)
+{
+    static const char *const pairs[][2] = { { "example.org/s1", "retiring" },
+                                            { "example.org/s9", "active" } };
+    struct key_lives *lives = make_lives(pairs, COUNT(pairs));
+    const struct key_ring ring = { .files = shared_get(files), .lives = lives };
+    struct chosen_keys chosen;
+
+    assert_int_equal(KEYS_UNUSABLE, key_ring_choose(&ring, SLICE("a@example.org"), 0, &chosen));
+    assert_non_null(strstr(chosen.reason, "example.org/s9.key"));
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@example.com"), 0, &chosen));
+    key_lives_free(lives);
+}
+
+static void without_a_directory_nothing_goes_out_unsigned(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct shared *none = key_set_read("/nowhere/keys", &rules, 0, NULL);
+    const struct key_ring ring = { .files = shared_get(none) };
+    struct chosen_keys chosen;
+
+    assert_int_equal(KEYS_UNUSABLE, key_ring_choose(&ring, SLICE("a@example.org"), 0, &chosen));
+    assert_non_null(strstr(chosen.reason, "/nowhere/keys"));
+    shared_unref(&none);
+}
+
+static void bad_fields_are_named(UNUSED void **state)
+{
+    struct key_lives_builder *builder = key_lives_builder_new(1);
+
+    assert_non_null(key_lives_add(builder, SLICE("example.com"), SLICE("active")));
+    assert_non_null(key_lives_add(builder, SLICE("example.com/s"), SLICE("asleep")));
+    assert_null(key_lives_add(builder, SLICE("example.com/s"), SLICE("active")));
+    assert_non_null(key_lives_add(builder, SLICE("example.com/t"), SLICE("active")));
+    key_lives_free(key_lives_finish(&builder));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_who_signs),
+        cmocka_unit_test(states_decide_who_signs),
+        cmocka_unit_test(an_active_key_that_is_not_here_holds_mail_back),
+        cmocka_unit_test(without_a_directory_nothing_goes_out_unsigned),
+        cmocka_unit_test(bad_fields_are_named),
+    };
+
+    return cmocka_run_group_tests(tests, make_keys, remove_keys);
+}
