@@ -12,7 +12,17 @@
 #include "common/control/control_http.h"
 #include "common/run/listener.h"
 
+struct control_server;
+
+/* What else serves on its socket, before the API over the store alone; on its thread. */
+struct control_server_more {
+    void (*begin)(struct control_server *server);
+    void (*serve)(struct control_server *server, struct http_call *call);
+    void (*end)(struct control_server *server);
+};
+
 struct control_server {
+    const struct control_server_more *more; /* NULL: nothing */
     char directory[64];
     char socket[96];
     struct worker *worker;
@@ -35,7 +45,12 @@ static void control_server_hold(void *context, struct control_view *out)
 
 static void control_server_handle(struct http_call *call, void *arg)
 {
-    control_http_serve(((struct control_server *)arg)->control, call);
+    struct control_server *server = arg;
+
+    if (server->more != NULL)
+        server->more->serve(server, call);
+    else
+        control_http_serve(server->control, call);
 }
 
 static struct control_server *control_server_starting; /* for the hook: one at a time */
@@ -52,6 +67,8 @@ static int control_server_begin(struct worker *worker)
     server->store = store_memory_open(server->memory);
     server->control = control_new(server->store, &control_case_clock, &daemon);
     server->http = http_server_new(worker, &(struct http_options){ 0 });
+    if (server->more != NULL)
+        server->more->begin(server);
     return http_server_add_routes(server->http, routes, COUNT(routes), server) ||
                    http_server_listen(server->http, server->listener.fd)
                ? -1
@@ -63,6 +80,8 @@ static void control_server_end(struct worker *worker)
     struct control_server *server = worker_state(worker);
 
     http_server_free(&server->http);
+    if (server->more != NULL)
+        server->more->end(server);
     control_free(&server->control);
     store_free(&server->store);
 }
@@ -70,13 +89,14 @@ static void control_server_end(struct worker *worker)
 static const struct worker_hooks control_server_hooks = { control_server_begin,
                                                           control_server_end };
 
-static void control_server_start(struct control_server *server)
+static void control_server_start_with(struct control_server *server,
+                                      const struct control_server_more *more)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     const struct listener_options options = { .mode = 0600, .group = LISTENER_NO_GROUP };
     AUTO_BUF error = BUF_INIT(400);
 
-    *server = (struct control_server){ .directory = "/tmp/gatehouse-control-XXXXXX" };
+    *server = (struct control_server){ .more = more, .directory = "/tmp/gatehouse-control-XXXXXX" };
     assert_non_null(mkdtemp(server->directory));
     snprintf(server->socket, sizeof(server->socket), "%s/http", server->directory);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->socket);
@@ -89,6 +109,11 @@ static void control_server_start(struct control_server *server)
     assert_non_null(server->worker);
     control_server_starting = server;
     assert_int_equal(0, worker_start(server->worker));
+}
+
+static inline void control_server_start(struct control_server *server)
+{
+    control_server_start_with(server, NULL);
 }
 
 static void control_server_stop(struct control_server *server)

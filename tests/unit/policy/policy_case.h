@@ -27,7 +27,7 @@ static const struct conf_schema case_schema = { NULL, 0, PARAMS(case_kinds),
                                                 sizeof(struct program) };
 
 /* What a text says: in `text_errors` all mistakes, a line each. */
-struct loaded {
+struct policy_case {
     struct policy_core core; /* first member: the context of the schema */
     struct rules_schema schema;
     struct arena *arena;
@@ -37,12 +37,13 @@ struct loaded {
     bool ok;
 };
 
-static inline void case_load_with(struct loaded *loaded, const char *text, enum conf_run_mode mode,
-                                  const struct policy_core *previous, struct rule_book *book)
+static inline void case_load_with(struct policy_case *loaded, const char *text,
+                                  enum conf_run_mode mode, const struct policy_core *previous,
+                                  struct rule_book *book)
 {
     struct conf_errors *errors = conf_errors_new();
 
-    *loaded = (struct loaded){ .arena = arena_new(1 << 22), .errors = BUF_INIT(1 << 16) };
+    *loaded = (struct policy_case){ .arena = arena_new(1 << 22), .errors = BUF_INIT(1 << 16) };
     struct conf *conf = conf_parse(SLICE("t.conf"), slice_of(text), NULL, 0, loaded->arena, errors);
     conf_load(&case_schema, conf, loaded->arena, &loaded->program, errors);
     struct daemon_load load = { conf, &loaded->program, loaded->arena, errors, NULL };
@@ -58,12 +59,12 @@ static inline void case_load_with(struct loaded *loaded, const char *text, enum 
     assert_true(loaded->ok);
 }
 
-static inline void case_load(struct loaded *loaded, const char *text)
+static inline void case_load(struct policy_case *loaded, const char *text)
 {
     case_load_with(loaded, text, CONF_ENFORCE, NULL, NULL);
 }
 
-static inline void case_unload(struct loaded *loaded)
+static inline void case_unload(struct policy_case *loaded)
 {
     policy_core_free(&loaded->core);
     buf_free(&loaded->errors);

@@ -5,7 +5,7 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_store.h"
 
-static struct loaded loaded;
+static struct policy_case loaded;
 static struct rule_book book;
 
 static int unload(UNUSED void **state)

@@ -23,7 +23,7 @@ struct data {
     bool live_were_new;
 };
 
-static struct loaded loaded, reloaded;
+static struct policy_case loaded, reloaded;
 static struct fake_clock ticking;
 static struct fake_store *store;
 static struct event_base *base;
@@ -104,7 +104,7 @@ static int publish(UNUSED void *arg, void *data)
     return 0;
 }
 
-static void put_in_force(struct loaded *from)
+static void put_in_force(struct policy_case *from)
 {
     struct data *data = calloc(1, sizeof *data);
 

@@ -13,7 +13,7 @@ struct named_value {
     bool is_unknown;
 };
 
-static struct loaded loaded;
+static struct policy_case loaded;
 static struct rule_book book;
 static struct fake_clock ticking;
 static struct fake_store *store;

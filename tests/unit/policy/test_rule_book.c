@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-static struct loaded loaded;
+static struct policy_case loaded;
 static struct rule_book book;
 static char log_path[] = "/tmp/gatehouse-log-XXXXXX";
 

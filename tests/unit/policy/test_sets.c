@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-static struct loaded loaded;
+static struct policy_case loaded;
 
 static int unload(UNUSED void **state)
 {
@@ -117,7 +117,7 @@ static void a_copy_changes_alone(UNUSED void **state)
 
 static void a_reload_keeps_what_is_live(UNUSED void **state)
 {
-    struct loaded again;
+    struct policy_case again;
     struct bad bad = { .count = 0 };
     const struct store_field fields[] = { field("bob", "") };
     const struct store_field pairs[] = { field("a@example.com", "dave") };
@@ -194,7 +194,7 @@ static void files_are_read_again(UNUSED void **state)
 static void a_reload_keeps_the_files_it_has_read(UNUSED void **state)
 {
     char path[] = "/tmp/gatehouse-list-XXXXXX", text[300];
-    struct loaded again;
+    struct policy_case again;
 
     close(mkstemp(path));
     write_file(path, "192.0.2.7\nno/thing\n192.0.2.0/33\n");
