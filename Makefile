@@ -9,7 +9,9 @@ SYSCONFDIR ?= /etc
 CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
 PKGS := libevent libevent_pthreads hiredis libmaxminddb libpcre2-8 libidn2 jansson libcrypto libsystemd libcurl libunbound libpsl opendkim
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lmilter
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lmilter $(shell pkg-config --libs gmime-3.0 2>/dev/null)
+# For one file; its headers are not held to our warnings.
+GMIME_CFLAGS := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags gmime-3.0 2>/dev/null))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wcast-align \
   -Wpointer-arith -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 \
@@ -92,6 +94,8 @@ $(B)/bin/gatectl: $(B)/obj/gatectl/main.o $(LIBGATECTL) $(LIB)
 $(B)/bin/%:
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/obj/contentd/facts/mime_decode.o: CFLAGS += $(GMIME_CFLAGS)
 
 # A unit test may use the insides of the programs, never their main(). gatectl's names are its own: no daemon is linked with it.
 UNITS_GATECTL := $(filter $(B)/unit/gatectl/% $(B)/unit/control/%,$(UNITS))

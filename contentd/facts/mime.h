@@ -27,8 +27,10 @@ void mime_init(void); /* once, before other threads run */
 /* Texts are UTF-8, absent when there is nothing; control characters become blanks. Mailboxes and domains are in their normal form
  * (address.h). */
 struct mime_attachment {
-    struct slice name; /* decoded file name without directories; absent: none */
-    struct slice extension; /* `exe`: what follows the name's last dot, lower case; absent: none */
+    /* File names, decoded, without directories and without what Windows does not see at their ends: of the disposition, and of the
+     * type when that is another one: clients take the one or the other. Absent: none. */
+    struct slice name[2];
+    struct slice extension[2]; /* `exe`: what follows a name's last dot, lower case; absent: none */
     struct slice type; /* declared, lower case: `application/pdf` */
     uint64_t size; /* bytes, decoded */
     struct mime_attachment *next;

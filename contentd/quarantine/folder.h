@@ -20,24 +20,28 @@ enum { FOLDER_ENTRIES_MAX = 1000000 };
 struct folder *folder_open(const char *path, const struct clock *clock, struct buf *error);
 void folder_close(struct folder **folder); /* NULL-safe; clears *folder */
 
-/* Stores the message; kept->id, time_ms and size are set. `size_max`: bytes of all entries together, this one too, 0: no
- * bound. 0: it is on the disk; -1 with one line in *error: nothing is (the disk is full, the bound reached ...). */
-int folder_add(struct folder *folder, struct kept *kept, const struct source *source,
-               uint64_t size_max, struct buf *error);
-/* Replaces what is known about it; the id stays. 0, or -1 with *error and nothing changed. */
-int folder_update(struct folder *folder, const struct kept *kept, struct buf *error);
-
-/* What is known about it, texts in `arena`. */
 enum folder_result {
     FOLDER_OK,
     FOLDER_NOT_THERE,
-    FOLDER_FAILED, /* *error is set */
+    FOLDER_FULL,
+    FOLDER_FAILED,
 };
+
+/* Stores the message; kept->id, time_ms and size are set. `size_max`: bytes of all entries together, this one too, 0: no
+ * bound. FOLDER_OK: it is on the disk. FOLDER_FULL (the bound is reached) and FOLDER_FAILED (the disk is full ...), with one
+ * line in *error: nothing is. */
+enum folder_result folder_add(struct folder *folder, struct kept *kept, const struct source *source,
+                              uint64_t size_max, struct buf *error);
+/* Replaces what is known about it; the id stays. 0, or -1 with *error and nothing changed. */
+int folder_update(struct folder *folder, const struct kept *kept, struct buf *error);
+
+/* What is known about it, texts in `arena`. FOLDER_FAILED: *error is set. */
 enum folder_result folder_read(struct folder *folder, struct slice id, struct arena *arena,
                                struct kept *out, struct buf *error);
 /* The message, open for reading: a descriptor (the caller closes it) and its size, or -1. It can be read even when the entry is
  * removed meanwhile. */
 int folder_open_message(struct folder *folder, struct slice id, uint64_t *size);
+/* `error` may be NULL. */
 enum folder_result folder_remove(struct folder *folder, struct slice id, struct buf *error);
 
 /* Up to `count` ids that come after `after` (absent: from the first), oldest first; with `newest_first` those before it, newest
@@ -46,6 +50,7 @@ size_t folder_list(struct folder *folder, struct slice after, bool newest_first,
                    char (*ids)[KEPT_ID_LEN + 1]);
 
 size_t folder_count(struct folder *folder);
-uint64_t folder_bytes(struct folder *folder); /* of messages and descriptions */
+uint64_t
+folder_bytes(struct folder *folder); /* of messages and descriptions, also those being written */
 
 #endif

@@ -1,0 +1,158 @@
+/* contentd/facts/mime_decode.c - see mime_decode.h. */
+#include "contentd/facts/mime_decode.h"
+
+#include <gmime/gmime.h>
+
+static GMimeParserOptions *options; /* read-only once made */
+
+void mime_decode_init(void)
+{
+    if (options != NULL)
+        return;
+    g_mime_init();
+    options = g_mime_parser_options_new();
+}
+
+/* As a C string, unfolded: a line end goes, what follows it is a blank; NUL bytes become blanks. In `arena`; NULL: memory is
+ * out. */
+static char *plain(struct arena *arena, struct slice raw)
+{
+    char *text;
+    size_t len = 0;
+
+    raw = slice_part(raw, 0, MIME_VALUE_MAX);
+    text = arena_alloc(arena, raw.len + 1);
+    for (size_t i = 0; text != NULL && i < raw.len; i++)
+        if (raw.ptr[i] != '\r' && raw.ptr[i] != '\n')
+            text[len++] = raw.ptr[i] == '\0' ? ' ' : raw.ptr[i];
+    return text;
+}
+
+/* What GMime gave, in one line, without control characters, whole characters, bounded. */
+static struct slice take(struct arena *arena, const char *text)
+{
+    struct slice line = slice_of(text), out;
+    char *bytes;
+
+    if (line.ptr == NULL)
+        return line;
+    if (line.len > MIME_NAME_MAX) {
+        line.len = MIME_NAME_MAX;
+        while (line.len > 0 && ((unsigned char)line.ptr[line.len] & 0xc0) == 0x80)
+            line.len--;
+    }
+    bytes = arena_alloc(arena, line.len + 1);
+    if (bytes == NULL)
+        return (struct slice){ NULL, 0 };
+    for (size_t i = 0; i < line.len; i++) {
+        unsigned char c = (unsigned char)line.ptr[i];
+        bytes[i] = c < 0x20 || c == 0x7f ? ' ' : line.ptr[i];
+    }
+    out = slice_trim((struct slice){ bytes, line.len });
+    return out.len == 0 ? (struct slice){ NULL, 0 } : out;
+}
+
+struct slice mime_decode_text(struct arena *arena, struct slice raw)
+{
+    char *text = plain(arena, raw), *decoded;
+    struct slice out = { NULL, 0 };
+
+    if (text == NULL)
+        return out;
+    decoded = g_mime_utils_header_decode_text(options, text);
+    out = take(arena, decoded);
+    g_free(decoded);
+    return out;
+}
+
+uint64_t mime_decode_date(struct slice raw)
+{
+    char text[200];
+    GDateTime *date;
+    gint64 seconds;
+
+    snprintf(text, sizeof text, "%.*s", SLICE_ARG(slice_part(slice_trim(raw), 0, sizeof text - 1)));
+    date = g_mime_utils_header_decode_date(text);
+    if (date == NULL)
+        return 0;
+    seconds = g_date_time_to_unix(date);
+    g_date_time_unref(date);
+    return seconds > 0 ? (uint64_t)seconds : 0;
+}
+
+/* ---- addresses ---- */
+
+struct seeing {
+    struct arena *arena;
+    mime_see_mailbox *see;
+    void *arg;
+    size_t count;
+};
+
+/* Groups may stand in groups: not deeper than MIME_VALUE_MAX lets them. */
+static void see_list(struct seeing *seeing, InternetAddressList *list)
+{
+    int count = list == NULL ? 0 : internet_address_list_length(list);
+
+    for (int i = 0; i < count && seeing->count < MIME_ADDRESSES_MAX; i++) {
+        InternetAddress *one = internet_address_list_get_address(list, i);
+        if (INTERNET_ADDRESS_IS_GROUP(one)) {
+            see_list(seeing, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)));
+            continue;
+        }
+        seeing->count++;
+        if (seeing->see != NULL)
+            seeing->see(seeing->arg,
+                        take(seeing->arena,
+                             internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(one))),
+                        take(seeing->arena, internet_address_get_name(one)));
+    }
+}
+
+size_t mime_decode_mailboxes(struct arena *arena, struct slice raw, mime_see_mailbox *see,
+                             void *arg)
+{
+    struct seeing seeing = { .arena = arena, .see = see, .arg = arg };
+    char *text = plain(arena, raw);
+    InternetAddressList *list = text == NULL ? NULL : internet_address_list_parse(options, text);
+
+    see_list(&seeing, list);
+    if (list != NULL)
+        g_object_unref(list);
+    return seeing.count;
+}
+
+/* ---- Content-* ---- */
+
+void mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *out)
+{
+    char *text = plain(arena, raw), *type;
+    GMimeContentType *parsed;
+
+    *out = (struct mime_type){ .type = { NULL, 0 } };
+    parsed = text == NULL ? NULL : g_mime_content_type_parse(options, text);
+    if (parsed == NULL)
+        return;
+    type = g_mime_content_type_get_mime_type(parsed);
+    for (char *c = type; c != NULL && *c != '\0'; c++)
+        *c = ascii_lower(*c);
+    out->type = take(arena, type);
+    out->name = take(arena, g_mime_content_type_get_parameter(parsed, "name"));
+    out->boundary = take(arena, g_mime_content_type_get_parameter(parsed, "boundary"));
+    g_free(type);
+    g_object_unref(parsed);
+}
+
+void mime_decode_disposition(struct arena *arena, struct slice raw, struct mime_disposition *out)
+{
+    char *text = plain(arena, raw);
+    GMimeContentDisposition *parsed;
+
+    *out = (struct mime_disposition){ .is_attachment = false };
+    parsed = text == NULL ? NULL : g_mime_content_disposition_parse(options, text);
+    if (parsed == NULL)
+        return;
+    out->is_attachment = g_mime_content_disposition_is_attachment(parsed);
+    out->name = take(arena, g_mime_content_disposition_get_parameter(parsed, "filename"));
+    g_object_unref(parsed);
+}

@@ -1,0 +1,118 @@
+/* contentd/quarantine/files.c - see files.h. */
+#include "contentd/quarantine/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_all(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t done = write(fd, bytes.ptr, bytes.len);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return -1;
+        bytes = slice_skip(bytes, (size_t)done);
+    }
+    return 0;
+}
+
+/* 0, or -1 with errno: EIO when the source does not give what it has promised. */
+static int copy_source(int fd, const struct source *source)
+{
+    char *space = malloc(SOURCE_CHUNK);
+    uint64_t offset = 0;
+    int rc = space == NULL ? -1 : 0;
+
+    while (rc == 0 && offset < source->size) {
+        struct slice part = { NULL, 0 };
+        if (source->read(source, offset, SOURCE_CHUNK, space, &part) != 0 || part.len == 0) {
+            errno = EIO;
+            rc = -1;
+        } else {
+            rc = write_all(fd, part);
+        }
+        offset += part.len;
+    }
+    int why = errno;
+    free(space);
+    errno = why;
+    return rc;
+}
+
+/* The end of a file just written; `rc`: has that gone well? */
+static int finish(int directory, const char *name, int fd, int rc, struct buf *error)
+{
+    if (rc == 0)
+        rc = fsync(fd);
+    int why = errno;
+    if (close(fd) != 0 && rc == 0) {
+        why = errno;
+        rc = -1;
+    }
+    if (rc == 0)
+        return 0;
+    unlinkat(directory, name, 0);
+    buf_printf(error, "%s: %s", name, strerror(why));
+    return -1;
+}
+
+static int create(int directory, const char *name, struct buf *error)
+{
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        buf_printf(error, "%s: %s", name, strerror(errno));
+    return fd;
+}
+
+int file_write_source(int directory, const char *name, const struct source *source,
+                      struct buf *error)
+{
+    int fd = create(directory, name, error);
+
+    return fd < 0 ? -1 : finish(directory, name, fd, copy_source(fd, source), error);
+}
+
+int file_write_bytes(int directory, const char *name, struct slice bytes, struct buf *error)
+{
+    int fd = create(directory, name, error);
+
+    return fd < 0 ? -1 : finish(directory, name, fd, write_all(fd, bytes), error);
+}
+
+int file_read(int directory, const char *name, struct buf *out)
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t got = 1;
+
+    if (fd < 0)
+        return -1;
+    while (got > 0) {
+        if (buf_reserve(out, 4096) != 0) {
+            got = -1;
+            errno = EFBIG;
+            break;
+        }
+        got = read(fd, out->data + out->len, 4096);
+        if (got < 0 && errno == EINTR)
+            got = 1;
+        else if (got > 0)
+            out->len += (size_t)got;
+    }
+    int why = errno;
+    close(fd);
+    errno = why;
+    return got < 0 ? -1 : 0;
+}
+
+int64_t file_size(int directory, const char *name)
+{
+    struct stat about;
+
+    if (fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(about.st_mode))
+        return -1;
+    return about.st_size;
+}

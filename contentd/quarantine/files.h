@@ -1,0 +1,18 @@
+/* contentd/quarantine/files.h - files in a directory that are on the disk when a function returns. Names are relative to
+ * `directory`, an open descriptor. Errors: one line with the name in *error, and nothing is left behind. */
+#ifndef GATEHOUSE_CONTENTD_QUARANTINE_FILES_H
+#define GATEHOUSE_CONTENTD_QUARANTINE_FILES_H
+
+#include "common/base/buf.h"
+#include "contentd/source.h"
+
+/* A new file (0600) with these bytes, fsynced; the directory is not. 0 or -1. */
+int file_write_source(int directory, const char *name, const struct source *source,
+                      struct buf *error);
+int file_write_bytes(int directory, const char *name, struct slice bytes, struct buf *error);
+/* All of a file, at most out->max bytes. 0, or -1 with errno. */
+int file_read(int directory, const char *name, struct buf *out);
+/* Its size; -1: it is not there, or no plain file. */
+int64_t file_size(int directory, const char *name);
+
+#endif

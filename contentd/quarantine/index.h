@@ -1,0 +1,30 @@
+/* contentd/quarantine/index.h - the names of what is in a folder, sorted, in memory. Not thread-safe: the folder locks. */
+#ifndef GATEHOUSE_CONTENTD_QUARANTINE_INDEX_H
+#define GATEHOUSE_CONTENTD_QUARANTINE_INDEX_H
+
+#include "contentd/quarantine/kept.h"
+
+struct index_entry {
+    char id[KEPT_ID_LEN + 1];
+    uint64_t bytes;
+};
+
+struct kept_index { /* zeroed: empty */
+    struct index_entry *entries; /* by id */
+    size_t count, room;
+    uint64_t bytes; /* of all */
+};
+
+void index_free(struct kept_index *index);
+bool index_insert(struct kept_index *index, struct slice id,
+                  uint64_t bytes); /* false: out of memory */
+/* Puts it at the end; index_sort() must follow before anything else. */
+bool index_append(struct kept_index *index, struct slice id, uint64_t bytes);
+void index_sort(struct kept_index *index);
+/* NULL: not there, or no id. Valid until the next change. */
+struct index_entry *index_find(const struct kept_index *index, struct slice id);
+void index_delete(struct kept_index *index, struct index_entry *entry);
+size_t index_list(const struct kept_index *index, struct slice after, bool newest_first,
+                  size_t count, char (*ids)[KEPT_ID_LEN + 1]); /* see folder_list() */
+
+#endif

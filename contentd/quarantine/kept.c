@@ -1,0 +1,362 @@
+/* contentd/quarantine/kept.c - see kept.h. */
+#include "contentd/quarantine/kept.h"
+
+#include <unistr.h>
+
+#include "common/base/hash.h"
+#include "common/control/control.h"
+#include "contentd/facts/mime.h"
+
+/* ---- ids: five bits a letter, none that looks like another; in the order of ASCII ---- */
+
+static const char id_letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+enum { ID_TIME_LEN = 10 };
+
+void kept_id_make(uint64_t wall_ms, char out[KEPT_ID_LEN + 1])
+{
+    unsigned char chance[KEPT_ID_LEN - ID_TIME_LEN];
+
+    for (size_t i = ID_TIME_LEN; i-- > 0; wall_ms >>= 5)
+        out[i] = id_letters[wall_ms & 31];
+    random_bytes(chance, sizeof chance);
+    for (size_t i = 0; i < sizeof chance; i++)
+        out[ID_TIME_LEN + i] = id_letters[chance[i] & 31];
+    out[KEPT_ID_LEN] = '\0';
+}
+
+bool kept_id_is_valid(struct slice id)
+{
+    for (size_t i = 0; i < id.len; i++)
+        if (id.ptr[i] == '\0' || strchr(id_letters, id.ptr[i]) == NULL)
+            return false;
+    return id.len == KEPT_ID_LEN;
+}
+
+uint64_t kept_id_time_ms(struct slice id)
+{
+    uint64_t ms = 0;
+
+    for (size_t i = 0; i < ID_TIME_LEN && i < id.len; i++) {
+        const char *letter = memchr(id_letters, id.ptr[i], sizeof id_letters - 1);
+        ms = ms << 5 | (letter == NULL ? 0 : (uint64_t)(letter - id_letters));
+    }
+    return ms;
+}
+
+/* ---- from the message ---- */
+
+/* A text to be read: UTF-8, in one line, bounded. False: out of memory. */
+static bool describe(struct arena *arena, struct slice text, struct slice *out)
+{
+    text = slice_part(text, 0, KEPT_TEXT_MAX);
+    *out = arena_copy(arena, text);
+    return text.ptr == NULL || out->ptr != NULL;
+}
+
+/* ESMTP parameters with blanks between. */
+static bool join(struct arena *arena, const struct slice *arguments, size_t count,
+                 struct slice *out)
+{
+    AUTO_BUF text = BUF_INIT(KEPT_JSON_MAX);
+
+    for (size_t i = 0; i < count; i++)
+        if ((i > 0 && buf_put_char(&text, ' ')) || buf_add(&text, arguments[i]))
+            return false;
+    *out = text.len == 0 ? SLICE("") : arena_copy(arena, buf_slice(&text));
+    return out->ptr != NULL;
+}
+
+static bool take_recipients(struct arena *arena, const struct message *message,
+                            const bool *is_wanted, struct kept *out)
+{
+    out->recipients =
+        arena_alloc_array(arena, message->recipient_count + 1, sizeof *out->recipients);
+    if (out->recipients == NULL)
+        return false;
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        const struct message_recipient *from = &message->recipients[i];
+        struct kept_recipient *to = &out->recipients[out->recipient_count];
+        if (is_wanted != NULL && !is_wanted[i])
+            continue;
+        to->address = arena_copy(arena, from->address);
+        if (to->address.ptr == NULL ||
+            !join(arena, from->arguments, from->argument_count, &to->arguments))
+            return false;
+        out->recipient_count++;
+    }
+    return true;
+}
+
+static bool take_client(struct arena *arena, const struct message *message, struct kept *out)
+{
+    const struct message_client *client = &message->client;
+    char address[IP_ADDRESS_TEXT_MAX];
+
+    if (client->has_address) {
+        size_t len = ip_address_print(&client->address, address);
+        if (!describe(arena, (struct slice){ address, len }, &out->client_address))
+            return false;
+    }
+    return describe(arena, client->name, &out->client_name) &&
+           describe(arena, client->helo, &out->helo_name);
+}
+
+bool kept_of_message(struct arena *arena, const struct message *message, const bool *is_wanted,
+                     struct kept *out)
+{
+    struct mime_facts facts;
+    struct kept kept = { .is_smtputf8 = message->is_smtputf8 };
+
+    if (mime_read(message, MIME_HEADERS, arena, &facts) != 0 ||
+        !take_client(arena, message, &kept) ||
+        !describe(arena, message->queue_id, &kept.queue_id) ||
+        !describe(arena, message->sasl_username, &kept.sasl_username) ||
+        !describe(arena, facts.subject, &kept.subject) ||
+        !describe(arena, facts.from, &kept.from) ||
+        !describe(arena, facts.message_id, &kept.message_id) ||
+        !join(arena, message->sender_arguments, message->sender_argument_count,
+              &kept.sender_arguments) ||
+        !take_recipients(arena, message, is_wanted, &kept))
+        return false;
+    kept.sender = message->sender.ptr == NULL ? SLICE("") : arena_copy(arena, message->sender);
+    if (kept.sender.ptr == NULL)
+        return false;
+    *out = kept;
+    return true;
+}
+
+bool kept_add_finding(struct arena *arena, struct kept *kept, struct slice scanner,
+                      const struct finding *finding)
+{
+    size_t count = kept->finding_count;
+    struct kept_finding *larger = arena_alloc_array(arena, count + 1, sizeof *larger);
+    struct slice text = finding->virus.ptr != NULL ? finding->virus : finding->error;
+
+    if (larger == NULL)
+        return false;
+    if (text.ptr == NULL && finding->has_score)
+        text = arena_printf(arena, "%.3g/%.3g %.*s", finding->score, finding->required,
+                            SLICE_ARG(slice_part(finding->symbols, 0, KEPT_TEXT_MAX)));
+    if (count > 0)
+        memcpy(larger, kept->findings, count * sizeof *larger);
+    larger[count].result = slice_of(finding_words[finding->result]);
+    if (!describe(arena, scanner, &larger[count].scanner) ||
+        !describe(arena, text, &larger[count].text))
+        return false;
+    kept->findings = larger;
+    kept->finding_count = count + 1;
+    return true;
+}
+
+/* ---- JSON ---- */
+
+/* Every byte comes back: what is no UTF-8 is written as {"hex": ...}. */
+static json_t *exact_text(struct slice text)
+{
+    AUTO_BUF hex = BUF_INIT(KEPT_JSON_MAX);
+
+    if (text.len == 0)
+        return json_string("");
+    if (u8_check((const uint8_t *)text.ptr, text.len) == NULL)
+        return json_stringn_nocheck(text.ptr, text.len);
+    for (size_t i = 0; i < text.len; i++)
+        if (buf_printf(&hex, "%02x", (unsigned char)text.ptr[i]))
+            return NULL;
+    return json_pack("{s:s#}", "hex", hex.data, hex.len);
+}
+
+static json_t *recipients_json(const struct kept *kept)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < kept->recipient_count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o}", "address",
+                                              exact_text(kept->recipients[i].address), "arguments",
+                                              exact_text(kept->recipients[i].arguments)));
+    return list;
+}
+
+static json_t *findings_json(const struct kept *kept)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < kept->finding_count; i++) {
+        const struct kept_finding *finding = &kept->findings[i];
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o}", "scanner", control_text(finding->scanner), "result",
+                            control_text(finding->result), "text", control_text(finding->text)));
+    }
+    return list;
+}
+
+/* The members that are plain texts, in the order they are written. */
+static const struct member {
+    const char *name;
+    size_t at;
+    bool is_exact;
+} members[] = {
+    { "queue_id", offsetof(struct kept, queue_id), false },
+    { "client_address", offsetof(struct kept, client_address), false },
+    { "client_name", offsetof(struct kept, client_name), false },
+    { "helo_name", offsetof(struct kept, helo_name), false },
+    { "sasl_username", offsetof(struct kept, sasl_username), false },
+    { "sender", offsetof(struct kept, sender), true },
+    { "sender_arguments", offsetof(struct kept, sender_arguments), true },
+    { "reason", offsetof(struct kept, reason), false },
+    { "reference", offsetof(struct kept, reference), false },
+    { "subject", offsetof(struct kept, subject), false },
+    { "from", offsetof(struct kept, from), false },
+    { "message_id", offsetof(struct kept, message_id), false },
+};
+
+static struct slice *member_of(struct kept *kept, const struct member *member)
+{
+    return (struct slice *)(void *)((char *)kept + member->at);
+}
+
+json_t *kept_to_json(const struct kept *kept)
+{
+    struct kept copy = *kept;
+    json_t *json = json_pack("{s:s, s:I, s:I}", "id", kept->id, "time_ms",
+                             (json_int_t)kept->time_ms, "size", (json_int_t)kept->size);
+    bool ok = json != NULL;
+
+    for (size_t i = 0; ok && i < COUNT(members); i++) {
+        struct slice text = *member_of(&copy, &members[i]);
+        ok = json_object_set_new(json, members[i].name,
+                                 members[i].is_exact ? exact_text(text) : control_text(text)) == 0;
+    }
+    ok = ok && json_object_set_new(json, "smtputf8", json_boolean(kept->is_smtputf8)) == 0 &&
+         json_object_set_new(json, "recipients", recipients_json(kept)) == 0 &&
+         json_object_set_new(json, "findings", findings_json(kept)) == 0 &&
+         json_array_size(json_object_get(json, "recipients")) == kept->recipient_count &&
+         json_array_size(json_object_get(json, "findings")) == kept->finding_count;
+    if (ok)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
+/* ---- and back ---- */
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *digit = c == '\0' ? NULL : strchr(digits, c);
+
+    return digit == NULL ? -1 : (int)(digit - digits);
+}
+
+/* False: it is no text. */
+static bool read_hex(struct arena *arena, struct slice hex, struct slice *out)
+{
+    char *bytes = arena_alloc(arena, hex.len / 2 + 1);
+
+    if (bytes == NULL || hex.ptr == NULL || hex.len % 2 != 0)
+        return false;
+    for (size_t i = 0; i < hex.len; i += 2) {
+        int high = hex_digit(hex.ptr[i]), low = hex_digit(hex.ptr[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i / 2] = (char)(unsigned char)(high << 4 | low);
+    }
+    *out = (struct slice){ bytes, hex.len / 2 };
+    return true;
+}
+
+static bool read_text(struct arena *arena, const json_t *object, const char *name,
+                      struct slice *out)
+{
+    const json_t *value = json_object_get(object, name);
+    struct slice text = { json_string_value(value), json_string_length(value) };
+
+    if (json_is_object(value)) {
+        value = json_object_get(value, "hex");
+        return read_hex(arena,
+                        (struct slice){ json_string_value(value), json_string_length(value) }, out);
+    }
+    *out = arena_copy(arena, text);
+    return out->ptr != NULL;
+}
+
+static bool read_number(const json_t *object, const char *name, uint64_t *out)
+{
+    const json_t *value = json_object_get(object, name);
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static bool read_recipients(struct arena *arena, const json_t *json, struct kept *out)
+{
+    const json_t *list = json_object_get(json, "recipients");
+    size_t count = json_array_size(list);
+
+    if (!json_is_array(list) || count > MESSAGE_RECIPIENTS_MAX)
+        return false;
+    out->recipients = arena_alloc_array(arena, count + 1, sizeof *out->recipients);
+    if (out->recipients == NULL)
+        return false;
+    out->recipient_count = count;
+    for (size_t i = 0; i < count; i++)
+        if (!read_text(arena, json_array_get(list, i), "address", &out->recipients[i].address) ||
+            !read_text(arena, json_array_get(list, i), "arguments", &out->recipients[i].arguments))
+            return false;
+    return true;
+}
+
+static bool read_findings(struct arena *arena, const json_t *json, struct kept *out)
+{
+    const json_t *list = json_object_get(json, "findings");
+    size_t count = json_array_size(list);
+
+    if (!json_is_array(list))
+        return false;
+    out->findings = arena_alloc_array(arena, count + 1, sizeof *out->findings);
+    if (out->findings == NULL)
+        return false;
+    out->finding_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_array_get(list, i);
+        if (!read_text(arena, one, "scanner", &out->findings[i].scanner) ||
+            !read_text(arena, one, "result", &out->findings[i].result) ||
+            !read_text(arena, one, "text", &out->findings[i].text))
+            return false;
+    }
+    return true;
+}
+
+bool kept_from_json(struct arena *arena, const json_t *json, struct kept *out, const char **error)
+{
+    struct kept kept = { .is_smtputf8 = json_is_true(json_object_get(json, "smtputf8")) };
+    struct slice id;
+
+    *error = "it is not what was written";
+    if (!read_text(arena, json, "id", &id) || !kept_id_is_valid(id))
+        return false;
+    memcpy(kept.id, id.ptr, KEPT_ID_LEN);
+    if (!read_number(json, "time_ms", &kept.time_ms) || !read_number(json, "size", &kept.size))
+        return false;
+    for (size_t i = 0; i < COUNT(members); i++)
+        if (!read_text(arena, json, members[i].name, member_of(&kept, &members[i])))
+            return false;
+    if (!read_recipients(arena, json, &kept) || !read_findings(arena, json, &kept))
+        return false;
+    *out = kept;
+    return true;
+}
+
+bool kept_parse(struct arena *arena, struct slice text, struct kept *out, const char **error)
+{
+    json_error_t wrong;
+    json_t *json = json_loadb(text.ptr == NULL ? "" : text.ptr, text.len, JSON_ALLOW_NUL, &wrong);
+    bool ok = false;
+
+    *error = "it is no JSON object";
+    if (json_is_object(json))
+        ok = kept_from_json(arena, json, out, error);
+    json_decref(json);
+    return ok;
+}

@@ -1,0 +1,444 @@
+/* contentd/release/outbox.c - see outbox.h.
+ *
+ * One thread sends, one copy after the other. What is known in memory alone is which copies the MTA has not confirmed yet (they are
+ * held) and when the next try is due; after a restart all are due at once. */
+#include "contentd/release/outbox.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/observe/log.h"
+#include "common/observe/metrics.h"
+
+enum {
+    READ_MEMORY_MAX = 64 << 20, /* one copy's description */
+    SEND_TIMEOUT_MS = 120000,
+    PAGE = 100,
+};
+
+enum { PUT, ERRORS, SENT, LATER, REFUSED, DROPPED, WAITING };
+
+static struct metric metrics[] = {
+    [PUT] = METRIC("gatehouse_outbox_put_total", METRIC_COUNTER, "Edited copies put on the disk."),
+    [ERRORS] =
+        METRIC("gatehouse_outbox_errors_total", METRIC_COUNTER,
+               "Edited copies that could not be put on the disk: the message was tempfailed."),
+    [SENT] = METRIC("gatehouse_outbox_sent_total", METRIC_COUNTER,
+                    "Edited copies that the release listener has taken."),
+    [LATER] = METRIC("gatehouse_outbox_deferred_total", METRIC_COUNTER,
+                     "Tries that the release listener did not take; they are repeated."),
+    [REFUSED] = METRIC("gatehouse_outbox_refused_total", METRIC_COUNTER,
+                       "Recipients of edited copies that were refused for ever: they are in the "
+                       "quarantine."),
+    [DROPPED] = METRIC("gatehouse_outbox_dropped_total", METRIC_COUNTER,
+                       "Edited copies removed because the MTA did not take the verdict."),
+    [WAITING] = METRIC("gatehouse_outbox_messages", METRIC_GAUGE, "Edited copies that wait."),
+};
+
+/* What is known of a copy beside its files. */
+struct state {
+    char id[KEPT_ID_LEN + 1];
+    bool is_held;
+    unsigned tries;
+    uint64_t due_ms; /* monotonic */
+    struct state *next;
+};
+
+struct outbox {
+    struct outbox_settings settings;
+    const struct release *release;
+    struct quarantine *quarantine;
+    const struct clock *clock;
+    struct folder *folder;
+    pthread_t thread;
+    pthread_mutex_t lock; /* for all that follows */
+    pthread_cond_t wake;
+    struct state *states;
+    bool is_stopping;
+    int stop_fd; /* readable when it is */
+};
+
+static void count(int which, size_t n)
+{
+    metric_add(metric_of(&metrics[which]), n);
+}
+
+/* ---- states; the lock is held ---- */
+
+static struct state **state_place(struct outbox *outbox, const char *id)
+{
+    struct state **place = &outbox->states;
+
+    while (*place != NULL && strcmp((*place)->id, id) != 0)
+        place = &(*place)->next;
+    return place;
+}
+
+static void state_forget(struct outbox *outbox, const char *id)
+{
+    struct state **place = state_place(outbox, id), *gone = *place;
+
+    if (gone == NULL)
+        return;
+    *place = gone->next;
+    free(gone);
+}
+
+static struct state *state_new(struct outbox *outbox, const char *id, bool is_held)
+{
+    struct state *state = calloc(1, sizeof *state);
+
+    if (state == NULL)
+        return NULL;
+    memcpy(state->id, id, sizeof state->id);
+    state->is_held = is_held;
+    state->next = outbox->states;
+    outbox->states = state;
+    return state;
+}
+
+/* The one that is due first; NULL: none may be sent. */
+static struct state *state_first(struct outbox *outbox)
+{
+    struct state *first = NULL;
+
+    for (struct state *state = outbox->states; state != NULL; state = state->next)
+        if (!state->is_held && (first == NULL || state->due_ms < first->due_ms))
+            first = state;
+    return first;
+}
+
+/* ---- sending ---- */
+
+static uint64_t pause_ms(const struct outbox *outbox, unsigned tries)
+{
+    uint64_t pause = outbox->settings.retry_min_ms;
+
+    while (tries-- > 1 && pause < outbox->settings.retry_max_ms)
+        pause *= 2;
+    return pause < outbox->settings.retry_max_ms ? pause : outbox->settings.retry_max_ms;
+}
+
+/* What is not taken for ever goes to the quarantine, for these recipients. False: it could not be put there. */
+static bool put_aside(struct outbox *outbox, const struct kept *kept, const struct source *source,
+                      const struct release_recipient *recipients, size_t n, struct arena *arena)
+{
+    AUTO_BUF error = BUF_INIT(400);
+    struct kept aside = *kept;
+    struct slice why = SLICE("");
+
+    aside.recipient_count = 0;
+    aside.recipients = arena_alloc_array(arena, n + 1, sizeof *aside.recipients);
+    if (aside.recipients == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (recipients[i].state == RELEASE_REFUSED) {
+            aside.recipients[aside.recipient_count++] = recipients[i].to;
+            why = slice_of(recipients[i].reply);
+        }
+    if (aside.recipient_count == 0)
+        return true;
+    aside.reason = arena_printf(arena, "edited copy not deliverable: %.*s", SLICE_ARG(why));
+    if (quarantine_keep(outbox->quarantine, &aside, source, &error) != 0) {
+        log_error("outbox: %s: refused (%.*s), and not put into quarantine: %s", kept->id,
+                  SLICE_ARG(why), buf_text(&error));
+        return false;
+    }
+    count(REFUSED, aside.recipient_count);
+    log_warning("outbox: %s: refused for %zu recipients (%.*s); quarantine has it as %s", kept->id,
+                aside.recipient_count, SLICE_ARG(why), aside.id);
+    return true;
+}
+
+/* Who is left after a try: the others are written off. True: nobody. */
+static bool keep_the_rest(struct outbox *outbox, struct kept *kept,
+                          const struct release_recipient *recipients, bool has_aside)
+{
+    AUTO_BUF error = BUF_INIT(400);
+    size_t left = 0;
+
+    for (size_t i = 0; i < kept->recipient_count; i++)
+        if (recipients[i].state == RELEASE_LATER ||
+            (recipients[i].state == RELEASE_REFUSED && !has_aside))
+            kept->recipients[left++] = recipients[i].to;
+    bool has_changed = left != kept->recipient_count;
+    kept->recipient_count = left;
+    if (left == 0 ? folder_remove(outbox->folder, slice_of(kept->id), &error) == FOLDER_FAILED
+                  : has_changed && folder_update(outbox->folder, kept, &error) != 0)
+        log_error("outbox: %s", buf_text(&error));
+    return left == 0;
+}
+
+static const char *first_reply(const struct release_recipient *recipients, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (recipients[i].state == RELEASE_LATER)
+            return recipients[i].reply;
+    return "";
+}
+
+enum attempt {
+    ATTEMPT_DONE, /* the copy is gone */
+    ATTEMPT_GOES_ON, /* some took it: the rest at once */
+    ATTEMPT_LATER,
+};
+
+static enum attempt attempt_recipients(struct outbox *outbox, struct kept *kept,
+                                       const struct source *source, struct arena *arena)
+{
+    size_t n = kept->recipient_count, taken;
+    struct release_recipient *recipients = arena_alloc_array(arena, n + 1, sizeof *recipients);
+    uint64_t now = outbox->clock->wall_ms(outbox->clock);
+
+    if (recipients == NULL)
+        return ATTEMPT_LATER;
+    for (size_t i = 0; i < n; i++)
+        recipients[i].to = kept->recipients[i];
+    taken = release_send(outbox->release, kept, source, recipients, n, SEND_TIMEOUT_MS,
+                         outbox->stop_fd);
+    const char *why = first_reply(recipients, n);
+    if (why[0] != '\0') {
+        count(LATER, 1);
+        log_info("outbox: %s: not taken: %s", kept->id, why);
+    }
+    if (now > kept->time_ms && now - kept->time_ms > outbox->settings.age_max_ms)
+        for (size_t i = 0; i < n; i++)
+            if (recipients[i].state == RELEASE_LATER)
+                recipients[i].state = RELEASE_REFUSED;
+    bool has_aside = put_aside(outbox, kept, source, recipients, n, arena);
+    if (taken > 0)
+        log_info("outbox: %s: taken for %zu of %zu recipients: %s", kept->id, taken, n,
+                 taken == n ? recipients[0].reply : "");
+    if (keep_the_rest(outbox, kept, recipients, has_aside)) {
+        count(SENT, taken > 0);
+        return ATTEMPT_DONE;
+    }
+    return taken > 0 ? ATTEMPT_GOES_ON : ATTEMPT_LATER;
+}
+
+static enum attempt attempt(struct outbox *outbox, const char *id)
+{
+    AUTO_BUF error = BUF_INIT(400);
+    struct arena *arena = arena_new(READ_MEMORY_MAX);
+    enum attempt result = ATTEMPT_LATER;
+    struct kept kept;
+    uint64_t size = 0;
+    int fd = -1;
+
+    enum folder_result got = arena == NULL
+                                 ? FOLDER_FAILED
+                                 : folder_read(outbox->folder, slice_of(id), arena, &kept, &error);
+    if (got == FOLDER_OK)
+        fd = folder_open_message(outbox->folder, slice_of(id), &size);
+    if (fd >= 0) {
+        struct source source = source_of_file(fd, size);
+        result = attempt_recipients(outbox, &kept, &source, arena);
+        close(fd);
+    } else if (got == FOLDER_NOT_THERE) {
+        result = ATTEMPT_DONE;
+    } else {
+        log_error("outbox: %s cannot be read: %s", id, buf_text(&error));
+    }
+    arena_free(&arena);
+    return result;
+}
+
+/* ---- the thread ---- */
+
+/* Waits until `due_ms`, or until woken; the lock is held. */
+static void wait_until(struct outbox *outbox, uint64_t due_ms)
+{
+    uint64_t now = outbox->clock->now_ms(outbox->clock), left = due_ms > now ? due_ms - now : 0;
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(left / 1000);
+    until.tv_nsec += (long)(left % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_cond_timedwait(&outbox->wake, &outbox->lock, &until);
+}
+
+/* After a try; the lock is held. */
+static void reckon(struct outbox *outbox, const char *id, enum attempt result)
+{
+    struct state *state = *state_place(outbox, id);
+
+    if (state == NULL || result == ATTEMPT_DONE) {
+        state_forget(outbox, id);
+        return;
+    }
+    state->tries = result == ATTEMPT_GOES_ON ? 0 : state->tries + 1;
+    state->due_ms = outbox->clock->now_ms(outbox->clock) +
+                    (state->tries == 0 ? 0 : pause_ms(outbox, state->tries));
+}
+
+static void *run(void *arg)
+{
+    struct outbox *outbox = arg;
+    char id[KEPT_ID_LEN + 1];
+
+    pthread_mutex_lock(&outbox->lock);
+    while (!outbox->is_stopping) {
+        struct state *state = state_first(outbox);
+        uint64_t now = outbox->clock->now_ms(outbox->clock);
+        if (state == NULL) {
+            pthread_cond_wait(&outbox->wake, &outbox->lock);
+            continue;
+        }
+        if (state->due_ms > now) {
+            wait_until(outbox, state->due_ms);
+            continue;
+        }
+        memcpy(id, state->id, sizeof id);
+        pthread_mutex_unlock(&outbox->lock);
+        enum attempt result = attempt(outbox, id);
+        pthread_mutex_lock(&outbox->lock);
+        reckon(outbox, id, result);
+    }
+    pthread_mutex_unlock(&outbox->lock);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static void show_size(void *arg)
+{
+    metric_set(metric_of(&metrics[WAITING]), (int64_t)outbox_count(arg));
+}
+
+/* What was there before is due now. */
+static int take_up(struct outbox *outbox)
+{
+    char ids[PAGE][KEPT_ID_LEN + 1];
+    struct slice after = { NULL, 0 };
+    char last[KEPT_ID_LEN + 1];
+    size_t n;
+
+    while ((n = folder_list(outbox->folder, after, false, PAGE, ids)) > 0) {
+        for (size_t i = 0; i < n; i++)
+            if (state_new(outbox, ids[i], false) == NULL)
+                return -1;
+        memcpy(last, ids[n - 1], sizeof last);
+        after = slice_of(last);
+    }
+    return 0;
+}
+
+static void outbox_free(struct outbox *outbox)
+{
+    while (outbox->states != NULL)
+        state_forget(outbox, outbox->states->id);
+    folder_close(&outbox->folder);
+    if (outbox->stop_fd >= 0)
+        close(outbox->stop_fd);
+    pthread_cond_destroy(&outbox->wake);
+    pthread_mutex_destroy(&outbox->lock);
+    free(outbox);
+}
+
+static void init_wake(struct outbox *outbox)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&outbox->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&outbox->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct outbox *outbox_start(const struct outbox_settings *settings, const struct release *release,
+                            struct quarantine *quarantine, const struct clock *clock,
+                            struct buf *error)
+{
+    struct outbox *outbox = calloc(1, sizeof *outbox);
+
+    if (outbox == NULL) {
+        buf_put(error, "out of memory");
+        return NULL;
+    }
+    metrics_register(metrics, COUNT(metrics));
+    outbox->settings = *settings;
+    outbox->release = release;
+    outbox->quarantine = quarantine;
+    outbox->clock = clock;
+    init_wake(outbox);
+    outbox->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    outbox->folder = folder_open(settings->directory, clock, error);
+    if (outbox->folder != NULL && outbox->stop_fd >= 0 && take_up(outbox) == 0 &&
+        pthread_create(&outbox->thread, NULL, run, outbox) == 0) {
+        metrics_on_read(show_size, outbox);
+        return outbox;
+    }
+    if (error->len == 0)
+        buf_put(error, "outbox: out of memory, descriptors or threads");
+    outbox_free(outbox);
+    return NULL;
+}
+
+void outbox_stop(struct outbox **outbox)
+{
+    struct outbox *gone = *outbox;
+    const uint64_t one = 1;
+
+    *outbox = NULL;
+    if (gone == NULL)
+        return;
+    metrics_forget_on_read(show_size, gone);
+    pthread_mutex_lock(&gone->lock);
+    gone->is_stopping = true;
+    if (write(gone->stop_fd, &one, sizeof one) != sizeof one)
+        log_error("outbox: a send under way is waited for");
+    pthread_cond_signal(&gone->wake);
+    pthread_mutex_unlock(&gone->lock);
+    pthread_join(gone->thread, NULL);
+    outbox_free(gone);
+}
+
+/* ---- for others ---- */
+
+int outbox_put(struct outbox *outbox, struct kept *kept, const struct source *source,
+               struct buf *error)
+{
+    if (folder_add(outbox->folder, kept, source, outbox->settings.size_max, error) != FOLDER_OK) {
+        count(ERRORS, 1);
+        return -1;
+    }
+    pthread_mutex_lock(&outbox->lock);
+    bool ok = state_new(outbox, kept->id, true) != NULL;
+    pthread_mutex_unlock(&outbox->lock);
+    count(ok ? PUT : ERRORS, 1);
+    if (ok)
+        return 0;
+    folder_remove(outbox->folder, slice_of(kept->id), NULL);
+    buf_put(error, "out of memory");
+    return -1;
+}
+
+void outbox_send(struct outbox *outbox, const char *id)
+{
+    pthread_mutex_lock(&outbox->lock);
+    struct state *state = *state_place(outbox, id);
+    if (state != NULL)
+        state->is_held = false;
+    pthread_cond_signal(&outbox->wake);
+    pthread_mutex_unlock(&outbox->lock);
+}
+
+void outbox_drop(struct outbox *outbox, const char *id)
+{
+    pthread_mutex_lock(&outbox->lock);
+    state_forget(outbox, id);
+    pthread_mutex_unlock(&outbox->lock);
+    if (folder_remove(outbox->folder, slice_of(id), NULL) == FOLDER_OK)
+        count(DROPPED, 1);
+}
+
+size_t outbox_count(struct outbox *outbox)
+{
+    return folder_count(outbox->folder);
+}

@@ -1,0 +1,26 @@
+/* contentd/release/smtp.h - a connection to an SMTP server, as a thread that may wait uses it: every function waits until it is
+ * done, the deadline has passed, or `cancel_fd` is readable. */
+#ifndef GATEHOUSE_CONTENTD_RELEASE_SMTP_H
+#define GATEHOUSE_CONTENTD_RELEASE_SMTP_H
+
+#include <sys/socket.h>
+
+#include "contentd/release/smtp_reply.h"
+
+struct smtp {
+    int fd; /* -1: not connected */
+    int cancel_fd; /* -1: none */
+    uint64_t deadline_ms; /* on clock_system's now_ms */
+    struct buf in;
+    size_t used; /* bytes of `in` that the last reply took */
+    char error[200]; /* why the last function failed */
+};
+
+/* 0 or -1 with smtp->error, as all of them. */
+int smtp_connect(struct smtp *smtp, const struct sockaddr *address, socklen_t len,
+                 uint64_t timeout_ms, int cancel_fd);
+int smtp_write(struct smtp *smtp, struct slice bytes);
+int smtp_read_reply(struct smtp *smtp, struct smtp_reply *out); /* valid until the next one */
+void smtp_close(struct smtp *smtp);
+
+#endif

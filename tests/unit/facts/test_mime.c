@@ -1,0 +1,403 @@
+/* tests/unit/facts/test_mime.c - what rules are told of a message's content, nasty ones too. */
+#include "contentd/facts/mime.h"
+
+#include <time.h>
+
+#include "tests/fakes/mail_message.h"
+#include "tests/unit/unit.h"
+
+enum { ARENA = 64 << 20 };
+
+struct reading {
+    struct message *message;
+    struct arena *arena;
+    struct mime_facts facts;
+    int rc;
+};
+
+static void read_slice(struct reading *reading, struct slice text)
+{
+    reading->message = mail_message_new(text, "you@example.org");
+    reading->arena = arena_new(ARENA);
+    assert_non_null(reading->message);
+    reading->rc =
+        mime_read(reading->message, MIME_HEADERS | MIME_STRUCTURE, reading->arena, &reading->facts);
+}
+
+static void read_text(struct reading *reading, const char *text)
+{
+    read_slice(reading, slice_of(text));
+}
+
+static void reading_free(struct reading *reading)
+{
+    message_unref(&reading->message);
+    arena_free(&reading->arena);
+}
+
+static void put_text(struct buf *out, struct slice text)
+{
+    if (text.ptr == NULL)
+        buf_put(out, "-");
+    buf_add(out, text);
+}
+
+/* "from=... domain=... ..." of what there is. */
+static const char *headers_of(const struct mime_facts *facts, struct buf *out)
+{
+    const struct {
+        const char *name;
+        struct slice text;
+    } members[] = {
+        { "from", facts->from },
+        { "name", facts->from_name },
+        { "fake", facts->from_name_address },
+        { "reply", facts->reply_to },
+        { "subject", facts->subject },
+        { "id", facts->message_id },
+    };
+
+    buf_clear(out);
+    buf_printf(out, "%zu", facts->from_count);
+    for (size_t i = 0; i < COUNT(members); i++)
+        if (members[i].text.ptr != NULL)
+            buf_printf(out, " %s=%.*s", members[i].name, SLICE_ARG(members[i].text));
+    return buf_text(out);
+}
+
+/* "name.ext|othername type size; ..." */
+static const char *attachments_of(const struct mime_facts *facts, struct buf *out)
+{
+    buf_clear(out);
+    for (const struct mime_attachment *one = facts->attachments; one != NULL; one = one->next) {
+        if (out->len > 0)
+            buf_put(out, "; ");
+        put_text(out, one->name[0]);
+        if (one->extension[0].ptr != NULL)
+            buf_printf(out, " .%.*s", SLICE_ARG(one->extension[0]));
+        if (one->name[1].ptr != NULL)
+            buf_printf(out, " |%.*s", SLICE_ARG(one->name[1]));
+        buf_printf(out, " %.*s %llu", SLICE_ARG(one->type), (unsigned long long)one->size);
+    }
+    return buf_text(out);
+}
+
+static void reads_header_fields(UNUSED void **state)
+{
+    static const struct {
+        const char *head, *want;
+    } cases[] = {
+        { "From: a@Example.COM\n", "1 from=a@example.com" },
+        { "From: \"Ann Bee\" <a@x.example>\nSubject: Hi\n there\n",
+          "1 from=a@x.example name=Ann Bee subject=Hi there" },
+        { "From: =?utf-8?q?J=C3=BCrgen?= <j@x.example>\n", "1 from=j@x.example name=Jürgen" },
+        { "From: =?iso-8859-1?b?SvxyZ2Vu?= <j@x.example>\n", "1 from=j@x.example name=Jürgen" },
+        { "Subject: =?utf-8?b?R8OkcnRl?= =?utf-8?b?bg==?=\n", "0 subject=Gärten" },
+        { "Subject: J\xfcrgen\n", "0 subject=Jürgen" },
+        { "Subject: =?x-unknown?b?////?= x\n", NULL },
+        { "Subject: one\nSubject: two\n", "0 subject=one" },
+        { "Message-ID: <abc@x.example>\nReply-To: Re <R@X.example>, s@x.example\n",
+          "0 reply=r@x.example id=abc@x.example" },
+        { "Subject: a\x01"
+          "b\x7f"
+          "c\n",
+          "0 subject=a b c" },
+        /* several authors */
+        { "From: a@x.example, b@y.example\n", "2 from=a@x.example" },
+        { "From: a@x.example\nFrom: b@y.example\n", "2 from=a@x.example" },
+        { "From: \n", "1" },
+        { "From: team: a@x.example, b@x.example;\n", "2 from=a@x.example" },
+        { "fRoM: a@x.example\n", "1 from=a@x.example" },
+        /* display names that claim another address */
+        { "From: \"boss@bank.example\" <evil@x.example>\n",
+          "1 from=evil@x.example name=boss@bank.example fake=boss@bank.example" },
+        { "From: \"The Boss (boss@Bank.example.)\" <evil@x.example>\n",
+          "1 from=evil@x.example name=The Boss (boss@Bank.example.) fake=boss@bank.example" },
+        { "From: =?utf-8?q?boss=40bank=2Eexample?= <evil@x.example>\n",
+          "1 from=evil@x.example name=boss@bank.example fake=boss@bank.example" },
+        { "From: \"a@x.example\" <A@x.example>\n", "1 from=a@x.example name=a@x.example" },
+        { "From: \"me @ home\" <a@x.example>\n", "1 from=a@x.example name=me @ home" },
+        { "", "0" },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF out = BUF_INIT(10000);
+        struct reading reading;
+        read_text(&reading, cases[i].head);
+        assert_int_equal(0, reading.rc);
+        headers_of(&reading.facts, &out);
+        if (cases[i].want != NULL && strcmp(cases[i].want, buf_text(&out)) != 0)
+            fail_msg("%s: %s", cases[i].head, buf_text(&out));
+        reading_free(&reading);
+    }
+}
+
+static void reads_dates_and_counts_hops(UNUSED void **state)
+{
+    struct reading reading;
+
+    read_text(&reading, "Received: a\nReceived: b\nDate: Thu, 01 Jan 1970 01:00:10 +0100\n\nx");
+    assert_int_equal(10, reading.facts.date_s);
+    assert_int_equal(2, reading.facts.received_count);
+    reading_free(&reading);
+    read_text(&reading, "Date: soon\n\nx");
+    assert_int_equal(0, reading.facts.date_s);
+    reading_free(&reading);
+}
+
+#define MIXED "Content-Type: multipart/mixed; boundary=b\n\n"
+#define EXE "Content-Type: application/x-exe\nContent-Disposition: attachment; "
+
+static void lists_attachments(UNUSED void **state)
+{
+    static const struct {
+        const char *what, *text, *want;
+    } cases[] = {
+        { "text alone", "Subject: x\n\nhello\n", "" },
+        { "the message itself", "Content-Type: application/pdf; name=a.PDF\n\n1234",
+          "a.PDF .pdf application/pdf 4" },
+        { "two parts", MIXED "--b\n\ntext\n--b\n" EXE "filename=\"x.exe\"\n\n12345\n--b--\n",
+          "x.exe .exe application/x-exe 5" },
+        { "CRLF", MIXED "--b\r\n" EXE "filename=x.exe\r\n\r\n123\r\n45\r\n--b--\r\n",
+          "x.exe .exe application/x-exe 7" },
+        { "base64",
+          MIXED "--b\n" EXE "filename=x\nContent-Transfer-Encoding: BASE64\n\nQUJD\nREU=\n--b--\n",
+          "x application/x-exe 5" },
+        { "quoted-printable",
+          MIXED "--b\n" EXE "filename=x\nContent-Transfer-Encoding: quoted-printable\n\n"
+                "=41=42=\nC\n\n--b--\n",
+          "x application/x-exe 4" },
+        { "RFC 2231", MIXED "--b\n" EXE "filename*=utf-8''%C3%A4.exe\n\n1\n--b--",
+          "ä.exe .exe application/x-exe 1" },
+        { "RFC 2231 in pieces",
+          MIXED "--b\n" EXE "filename*0=\"invoice.p\"; filename*1=\"df.exe\"\n\n1\n--b--",
+          "invoice.pdf.exe .exe application/x-exe 1" },
+        { "RFC 2047 in a parameter",
+          MIXED "--b\n" EXE "filename=\"=?utf-8?b?w6QuZXhl?=\"\n\n1\n--b--",
+          "ä.exe .exe application/x-exe 1" },
+        { "folded",
+          MIXED "--b\nContent-Disposition: attachment;\n\tfilename=\"a\n b.exe\"\n\n1\n--b--",
+          "a b.exe .exe text/plain 1" },
+        { "directories", MIXED "--b\n" EXE "filename=\"..\\\\..\\\\c:/x.exe\"\n\n1\n--b--",
+          "x.exe .exe application/x-exe 1" },
+        { "dots and blanks at the end", MIXED "--b\n" EXE "filename=\"x.exe. . \"\n\n1\n--b--",
+          "x.exe .exe application/x-exe 1" },
+        { "two names",
+          MIXED "--b\nContent-Type: text/plain; name=b.exe\nContent-Disposition: inline; "
+                "filename=a.txt\n\n1\n--b--",
+          "a.txt .txt |b.exe text/plain 1" },
+        { "no name, no text", MIXED "--b\nContent-Type: image/png\n\n1\n--b--", "- image/png 1" },
+        { "attached text", MIXED "--b\nContent-Disposition: attachment\n\n1\n--b--",
+          "- text/plain 1" },
+        { "in one another",
+          MIXED "--b\nContent-Type: multipart/alternative; boundary=\"bb\"\n\n--bb\n\nt\n--bb\n" EXE
+                "filename=in.exe\n\n1\n--bb--\n--b\n" EXE "filename=out.exe\n\n22\n--b--\n",
+          "in.exe .exe application/x-exe 1; out.exe .exe application/x-exe 2" },
+        { "a message in it",
+          MIXED "--b\nContent-Type: message/rfc822; name=m.eml\n\nSubject: in\n" EXE
+                "filename=x.exe\n\n333\n--b--\n",
+          "m.eml .eml message/rfc822 0; x.exe .exe application/x-exe 3" },
+        { "a digest",
+          "Content-Type: multipart/digest; boundary=b\n\n--b\n\n" EXE "filename=x.exe\n\n1\n--b--",
+          "- message/rfc822 0; x.exe .exe application/x-exe 1" },
+        { "what looks like a boundary", MIXED "--b\n" EXE "filename=x\n\n--bx\n--c\n -- b\n--b--\n",
+          "x application/x-exe 14" },
+        { "in the preamble",
+          MIXED EXE "filename=no.exe\n\n--b\n\ntext\n--b--\n" EXE "filename=after.exe\n\n1\n", "" },
+        { "two types", MIXED "--b\nContent-Type: image/png\nContent-Type: text/html\n\n1\n--b--",
+          "- image/png 1" },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF out = BUF_INIT(10000);
+        struct reading reading;
+        read_text(&reading, cases[i].text);
+        assert_int_equal(0, reading.rc);
+        attachments_of(&reading.facts, &out);
+        if (strcmp(cases[i].want, buf_text(&out)) != 0)
+            fail_msg("%s: %s", cases[i].what, buf_text(&out));
+        assert_false(reading.facts.is_limited);
+        reading_free(&reading);
+    }
+}
+
+static void tells_what_is_broken(UNUSED void **state)
+{
+    static const struct {
+        const char *what, *text;
+        bool is_broken;
+        size_t parts;
+    } cases[] = {
+        { "plain", "Subject: x\n\nhello\n", false, 1 },
+        { "whole", MIXED "--b\n\n1\n--b\n\n2\n--b--\n", false, 2 },
+        { "no end", MIXED "--b\n\n1\n--b\n\n2\n", true, 2 },
+        { "no boundary", "Content-Type: multipart/mixed\n\n--b\n\n1\n", true, 1 },
+        { "the inner end is missing",
+          MIXED "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\n1\n--b\n\n2\n--b--\n",
+          true, 2 },
+        { "NUL in a part's header", NULL, true, 1 },
+        { "a part that is only a header", MIXED "--b\nContent-Type: text/plain\n--b--\n", false,
+          1 },
+        { "nothing in it", MIXED, true, 0 },
+        { "no body", "Subject: x\n", false, 1 },
+    };
+    static const char with_nul[] = MIXED "--b\nX: \0\n\n1\n--b--\n";
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct reading reading;
+        read_slice(&reading, cases[i].text != NULL ? slice_of(cases[i].text) : SLICE(with_nul));
+        assert_int_equal(0, reading.rc);
+        if (reading.facts.is_broken != cases[i].is_broken ||
+            reading.facts.part_count != cases[i].parts)
+            fail_msg("%s: %d, %zu", cases[i].what, reading.facts.is_broken,
+                     reading.facts.part_count);
+        reading_free(&reading);
+    }
+}
+
+/* A message of `n` parts, each the head `part` with its number for %u. */
+static void put_many(struct buf *out, const char *begin, const char *part, unsigned n)
+{
+    buf_put(out, begin);
+    for (unsigned i = 0; i < n; i++) {
+        for (const char *c = part; *c != '\0'; c++)
+            if (*c == '#')
+                buf_printf(out, "%u", i);
+            else
+                buf_put_char(out, *c);
+    }
+}
+
+static void bounds_depth(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(10 << 20);
+    struct reading reading;
+
+    put_many(&text, "Content-Type: multipart/mixed; boundary=b\n\n--b\n",
+             "Content-Type: multipart/mixed; boundary=b#\n\n--b#\n", 2000);
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(0, reading.rc);
+    assert_true(reading.facts.is_limited);
+    assert_in_range(reading.facts.depth, MIME_DEPTH_MAX - 1, MIME_DEPTH_MAX);
+    reading_free(&reading);
+
+    buf_clear(&text);
+    put_many(&text, "", "Content-Type: message/rfc822\n\n", 2000);
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(0, reading.rc);
+    assert_true(reading.facts.is_limited);
+    assert_in_range(reading.facts.depth, MIME_DEPTH_MAX - 1, MIME_DEPTH_MAX);
+    reading_free(&reading);
+}
+
+static void bounds_the_number_of_parts(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(32 << 20);
+    struct reading reading;
+
+    put_many(&text, MIXED, "--b\n" EXE "filename=f#.exe\n\n1\n", 100000);
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(0, reading.rc);
+    assert_true(reading.facts.is_limited);
+    assert_int_equal(MIME_PARTS_MAX - 1, reading.facts.attachment_count);
+    reading_free(&reading);
+}
+
+static void bounds_header_fields(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(12 << 20);
+    struct reading reading;
+
+    buf_put(&text, MIXED "--b\n" EXE "filename=x.exe\nX-Long: ");
+    for (unsigned i = 0; i < (10 << 20) / 64; i++)
+        buf_put(&text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n ");
+    buf_put(&text, "\n\n1\n--b--\n");
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(0, reading.rc);
+    assert_int_equal(1, reading.facts.attachment_count);
+    assert_false(reading.facts.is_limited); /* no field that matters */
+    reading_free(&reading);
+
+    buf_clear(&text);
+    buf_put(&text, MIXED "--b\nContent-Type: text/plain; x=\"");
+    for (unsigned i = 0; i < 2000; i++)
+        buf_put(&text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n ");
+    buf_put(&text, "\"; name=x.exe\n\n1\n--b--\n");
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(0, reading.rc);
+    assert_true(reading.facts.is_limited);
+    reading_free(&reading);
+}
+
+/* Groups, comments and quotes as deep as a field lets them. */
+static void survives_deep_fields(UNUSED void **state)
+{
+    static const char *const pieces[] = {
+        "a:", "(", "\"", "<", "@", ",", "=?utf-8?q?", "a@b (c) "
+    };
+
+    for (size_t i = 0; i < COUNT(pieces); i++) {
+        AUTO_BUF text = BUF_INIT(1 << 20);
+        struct reading reading;
+        buf_put(&text, "From: ");
+        while (text.len < 3 * MIME_VALUE_MAX)
+            buf_put(&text, pieces[i]);
+        buf_put(&text, "\n\n");
+        read_slice(&reading, buf_slice(&text));
+        assert_int_equal(0, reading.rc);
+        assert_true(reading.facts.is_limited);
+        reading_free(&reading);
+    }
+}
+
+static void says_when_memory_is_out(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(32 << 20);
+    struct mime_facts facts;
+
+    put_many(&text, MIXED, "--b\n" EXE "filename=f#.exe\n\n1\n", 1000);
+    struct message *message = mail_message_new(buf_slice(&text), "a@b.example");
+    struct arena *arena = arena_new(64 << 10);
+    assert_int_equal(-1, mime_read(message, MIME_STRUCTURE, arena, &facts));
+    arena_free(&arena);
+    message_unref(&message);
+}
+
+/* Wherever the pieces of the body end, the result is the same: spool_read() ends them anywhere. */
+static void a_large_part_is_counted_to_the_byte(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(8 << 20);
+    struct reading reading;
+
+    buf_put(&text, MIXED "--b\n" EXE "filename=x\n\n");
+    for (unsigned i = 0; i < 500000; i++)
+        buf_put(&text, "--b-0123\n");
+    buf_put(&text, "\n--b--\n");
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(500000 * 9, reading.facts.attachments->size);
+    reading_free(&reading);
+}
+
+static int init(UNUSED void **state)
+{
+    mime_init();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_header_fields),
+        cmocka_unit_test(reads_dates_and_counts_hops),
+        cmocka_unit_test(lists_attachments),
+        cmocka_unit_test(tells_what_is_broken),
+        cmocka_unit_test(bounds_depth),
+        cmocka_unit_test(bounds_the_number_of_parts),
+        cmocka_unit_test(bounds_header_fields),
+        cmocka_unit_test(survives_deep_fields),
+        cmocka_unit_test(says_when_memory_is_out),
+        cmocka_unit_test(a_large_part_is_counted_to_the_byte),
+    };
+
+    return cmocka_run_group_tests(tests, init, NULL);
+}
