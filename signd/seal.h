@@ -1,0 +1,17 @@
+/* signd/seal.h - signs one message with every key of its domain: the body is hashed once, and each key makes a
+ * DKIM-Signature field. CPU work and reading the spool, for libmilter's threads. */
+#ifndef GATEHOUSE_SIGND_SEAL_H
+#define GATEHOUSE_SIGND_SEAL_H
+
+#include "common/milter/edits.h"
+#include "signd/key_ring.h"
+#include "signd/sign.h"
+
+/* The message is whole. The fields come first in the message, in the order of the keys. With a bare CR in the body, about
+ * which verifiers disagree under `relaxed`, the body is canonicalized as `simple`. False: *error says why (a constant text); the edits
+ * are then of no use. */
+bool seal(const struct message *message, const struct chosen_keys *keys,
+          const struct sign_settings *settings, uint64_t now_s, struct arena *arena,
+          struct edits *edits, const char **error);
+
+#endif
