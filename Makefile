@@ -95,7 +95,7 @@ $(B)/bin/%:
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(B)/obj/contentd/facts/mime_decode.o: CFLAGS += $(GMIME_CFLAGS)
+$(B)/obj/common/mime/mime_decode.o: CFLAGS += $(GMIME_CFLAGS)
 
 # A unit test may use the insides of the programs, never their main(). gatectl's names are its own: no daemon is linked with it.
 UNITS_GATECTL := $(filter $(B)/unit/gatectl/% $(B)/unit/control/%,$(UNITS))

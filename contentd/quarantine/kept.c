@@ -5,7 +5,7 @@
 
 #include "common/base/hash.h"
 #include "common/control/control.h"
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 
 /* ---- ids: five bits a letter, none that looks like another; in the order of ASCII ---- */
 

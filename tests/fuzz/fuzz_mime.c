@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_mime.c - the content of a message, GMime included: bounded time and memory, sizes that fit into the message, and
  * the same result however the body is cut into pieces. */
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 
-#include "contentd/facts/mime_walk.h"
+#include "common/mime/mime_walk.h"
 #include "tests/fakes/mail_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

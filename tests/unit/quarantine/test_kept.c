@@ -1,7 +1,7 @@
 /* tests/unit/quarantine/test_kept.c - what is written down about a kept message comes back as it was. */
 #include "contentd/quarantine/kept.h"
 
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/mail_message.h"
 #include "tests/unit/unit.h"

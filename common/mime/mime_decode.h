@@ -1,10 +1,10 @@
-/* contentd/facts/mime_decode.h - single header fields, decoded: the only user of GMime. Thread-safe. Input is cut at
+/* common/mime/mime_decode.h - single header fields, decoded: the only user of GMime. Thread-safe. Input is cut at
  * MIME_VALUE_MAX, texts at MIME_NAME_MAX; they are UTF-8 without control characters, in `arena`. Absent: nothing was there, or
  * memory is out (which mime.c notices by the arena being full). */
-#ifndef GATEHOUSE_CONTENTD_FACTS_MIME_DECODE_H
-#define GATEHOUSE_CONTENTD_FACTS_MIME_DECODE_H
+#ifndef GATEHOUSE_MIME_MIME_DECODE_H
+#define GATEHOUSE_MIME_MIME_DECODE_H
 
-#include "contentd/facts/mime_walk.h"
+#include "common/mime/mime_walk.h"
 
 void mime_decode_init(void); /* once */
 

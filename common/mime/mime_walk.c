@@ -1,8 +1,8 @@
-/* contentd/facts/mime_walk.c - see mime_walk.h.
+/* common/mime/mime_walk.c - see mime_walk.h.
  *
  * Lines are looked at one by one. Outside of headers only those that begin with "--" can matter: they are compared with the
  * boundaries of all levels, the innermost first; one of an outer level ends the inner ones. */
-#include "contentd/facts/mime_walk.h"
+#include "common/mime/mime_walk.h"
 
 static bool is_blank(char c)
 {

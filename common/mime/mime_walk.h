@@ -1,11 +1,11 @@
-/* contentd/facts/mime_walk.h - walks through the structure of a message body (RFC 2046): which parts there are, one inside the
+/* common/mime/mime_walk.h - walks through the structure of a message body (RFC 2046): which parts there are, one inside the
  * other, and how large they are. One pass over bytes that come in pieces, no recursion, memory bounded by what is in the struct;
  * what header fields mean is asked of the caller. Pure. */
-#ifndef GATEHOUSE_CONTENTD_FACTS_MIME_WALK_H
-#define GATEHOUSE_CONTENTD_FACTS_MIME_WALK_H
+#ifndef GATEHOUSE_MIME_MIME_WALK_H
+#define GATEHOUSE_MIME_MIME_WALK_H
 
 #include "common/base/buf.h"
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 
 enum { MIME_BOUNDARY_MAX = 256 }; /* bytes; RFC 2046 allows 70 */
 

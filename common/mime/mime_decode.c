@@ -1,5 +1,5 @@
-/* contentd/facts/mime_decode.c - see mime_decode.h. */
-#include "contentd/facts/mime_decode.h"
+/* common/mime/mime_decode.c - see mime_decode.h. */
+#include "common/mime/mime_decode.h"
 
 #include <gmime/gmime.h>
 

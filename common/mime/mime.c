@@ -1,9 +1,9 @@
-/* contentd/facts/mime.c - see mime.h. Structure: mime_walk.c; decoding of single fields: mime_decode.c. */
-#include "contentd/facts/mime.h"
+/* common/mime/mime.c - see mime.h. Structure: mime_walk.c; decoding of single fields: mime_decode.c. */
+#include "common/mime/mime.h"
 
 #include "common/mail/address.h"
+#include "common/mime/mime_decode.h"
 #include "common/observe/metrics.h"
-#include "contentd/facts/mime_decode.h"
 
 enum { CHUNK = 64 << 10 };
 enum { READ, BROKEN, LIMITED };

@@ -1,5 +1,5 @@
-/* tests/unit/facts/test_mime.c - what rules are told of a message's content, nasty ones too. */
-#include "contentd/facts/mime.h"
+/* tests/unit/mime/test_mime.c - what rules are told of a message's content, nasty ones too. */
+#include "common/mime/mime.h"
 
 #include <time.h>
 

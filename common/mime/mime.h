@@ -1,12 +1,12 @@
-/* contentd/facts/mime.h - what rules can say about the content of a message: who it claims to be from, its subject, its
+/* common/mime/mime.h - what rules can say about the content of a message: who it claims to be from, its subject, its
  * attachments. The structure is walked in one pass over the bytes, without recursion and with bounds (RFC 2045, 2046, 5322);
  * single header fields are decoded by GMime (RFC 2047, 2231, charsets to UTF-8). Its only user is this directory.
  *
  * CPU work: for libmilter's thread, never on a worker's loop. Read it only when rules name such facts. Any number of
  * threads, each with its own arena; mime_init() once before. Reads the body through message_read(), 64 KiB at a time; memory
  * is bounded by the arena and by MIME_*_MAX. */
-#ifndef GATEHOUSE_CONTENTD_FACTS_MIME_H
-#define GATEHOUSE_CONTENTD_FACTS_MIME_H
+#ifndef GATEHOUSE_MIME_MIME_H
+#define GATEHOUSE_MIME_MIME_H
 
 #include "common/base/arena.h"
 #include "common/milter/message.h"
