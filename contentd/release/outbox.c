@@ -170,10 +170,11 @@ static bool keep_the_rest(struct outbox *outbox, struct kept *kept,
     return left == 0;
 }
 
-static const char *first_reply(const struct release_recipient *recipients, size_t n)
+static const char *first_reply(const struct release_recipient *recipients, size_t n,
+                               enum release_state state)
 {
     for (size_t i = 0; i < n; i++)
-        if (recipients[i].state == RELEASE_LATER)
+        if (recipients[i].state == state)
             return recipients[i].reply;
     return "";
 }
@@ -197,7 +198,7 @@ static enum attempt attempt_recipients(struct outbox *outbox, struct kept *kept,
         recipients[i].to = kept->recipients[i];
     taken = release_send(outbox->release, kept, source, recipients, n, SEND_TIMEOUT_MS,
                          outbox->stop_fd);
-    const char *why = first_reply(recipients, n);
+    const char *why = first_reply(recipients, n, RELEASE_LATER);
     if (why[0] != '\0') {
         count(LATER, 1);
         log_info("outbox: %s: not taken: %s", kept->id, why);
@@ -209,7 +210,7 @@ static enum attempt attempt_recipients(struct outbox *outbox, struct kept *kept,
     bool has_aside = put_aside(outbox, kept, source, recipients, n, arena);
     if (taken > 0)
         log_info("outbox: %s: taken for %zu of %zu recipients: %s", kept->id, taken, n,
-                 taken == n ? recipients[0].reply : "");
+                 first_reply(recipients, n, RELEASE_TAKEN));
     if (keep_the_rest(outbox, kept, recipients, has_aside)) {
         count(SENT, taken > 0);
         return ATTEMPT_DONE;

@@ -1,0 +1,307 @@
+/* tests/unit/release/test_outbox.c - edited copies are sent until they are taken; none is lost. */
+#include "contentd/release/outbox.h"
+
+#include <time.h>
+
+#include "tests/fakes/mail_message.h"
+#include "tests/fakes/smtp_server.h"
+#include "tests/fakes/temporary.h"
+#include "tests/unit/unit.h"
+
+struct case_ {
+    struct temporary directory, quarantine_directory;
+    struct smtp_server *server;
+    struct release *release;
+    struct quarantine *quarantine;
+    struct outbox *outbox;
+    struct message *message;
+    struct source source;
+    struct outbox_settings settings;
+    struct buf error;
+};
+
+static void start(struct case_ *test)
+{
+    test->outbox =
+        outbox_start(&test->settings, test->release, test->quarantine, &clock_system, &test->error);
+    if (test->outbox == NULL)
+        fail_msg("%s", buf_text(&test->error));
+}
+
+static void begin(struct case_ *test, const struct smtp_script *script)
+{
+    *test = (struct case_){ .error = BUF_INIT(1000) };
+    temporary_make(&test->directory);
+    temporary_make(&test->quarantine_directory);
+    test->server = smtp_server_start(script);
+    test->release = release_new(smtp_server_place(test->server), SLICE("me"), &test->error);
+    const struct quarantine_settings settings = { test->quarantine_directory.path, 1 << 20, DAY };
+    test->quarantine = quarantine_open(&settings, &clock_system, &test->error);
+    test->message = mail_message_new(SLICE("Subject: x\n\nbody\r\n"), "a@b.example");
+    test->source = source_of_message(test->message);
+    test->settings = (struct outbox_settings){ .directory = test->directory.path,
+                                               .size_max = 1 << 20,
+                                               .age_max_ms = DAY,
+                                               .retry_min_ms = 1,
+                                               .retry_max_ms = 10 };
+    start(test);
+}
+
+static void end(struct case_ *test)
+{
+    outbox_stop(&test->outbox);
+    quarantine_close(&test->quarantine);
+    release_free(&test->release);
+    smtp_server_stop(&test->server);
+    temporary_remove(&test->directory);
+    temporary_remove(&test->quarantine_directory);
+    message_unref(&test->message);
+    buf_free(&test->error);
+}
+
+/* A copy for a@, b@ and c@x.example. */
+static void put(struct case_ *test, struct kept *kept)
+{
+    static struct kept_recipient to[] = {
+        { SLICE_INIT("a@x.example"), SLICE_INIT("") },
+        { SLICE_INIT("b@x.example"), SLICE_INIT("") },
+        { SLICE_INIT("c@x.example"), SLICE_INIT("") },
+    };
+
+    *kept = (struct kept){ .sender = SLICE("s@x.example"),
+                           .sender_arguments = SLICE(""),
+                           .recipients = to,
+                           .recipient_count = COUNT(to) };
+    assert_int_equal(0, outbox_put(test->outbox, kept, &test->source, &test->error));
+}
+
+static void wait_until_empty(struct case_ *test)
+{
+    const struct timespec pause = { 0, 1000000 };
+
+    for (unsigned i = 0; outbox_count(test->outbox) > 0; i++) {
+        assert_true(i < 20000);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static size_t lines_with(struct case_ *test, const char *text)
+{
+    AUTO_BUF lines = smtp_server_lines(test->server);
+    size_t count = 0;
+
+    for (const char *at = buf_text(&lines); (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void wait_for_lines(struct case_ *test, const char *text, size_t count)
+{
+    const struct timespec pause = { 0, 1000000 };
+
+    for (unsigned i = 0; lines_with(test, text) < count; i++) {
+        assert_true(i < 20000);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* An SMTP server that gives `reply` to a line the first `times` times. */
+struct moody {
+    const char *line, *reply;
+    unsigned times;
+};
+
+static const char *moody_reply(void *arg, const char *line)
+{
+    struct moody *moody = arg;
+
+    if (moody->times == 0 || strcmp(line, moody->line) != 0)
+        return NULL;
+    moody->times--;
+    return moody->reply;
+}
+
+static void sends_when_the_mta_has_confirmed(UNUSED void **state)
+{
+    struct case_ test;
+    struct kept kept, other;
+
+    begin(&test, NULL);
+    put(&test, &kept);
+    put(&test, &other);
+    outbox_send(test.outbox, kept.id);
+    wait_for_lines(&test, "DATA", 1);
+    outbox_drop(test.outbox, other.id);
+    wait_until_empty(&test);
+    assert_int_equal(1, smtp_server_count(test.server));
+    assert_int_equal(3, lines_with(&test, "RCPT TO"));
+    AUTO_BUF message = smtp_server_message(test.server, 0);
+    assert_string_equal("Subject: x\r\n\r\nbody\r\n", buf_text(&message));
+    assert_int_equal(0, temporary_count(&test.directory));
+    assert_int_equal(0, temporary_count(&test.quarantine_directory));
+    end(&test);
+}
+
+static void tries_again(UNUSED void **state)
+{
+    static const struct moody moods[] = {
+        { "", "421 busy\r\n", 3 },       { "", "", 3 },
+        { "DATA", "451 later\r\n", 3 },  { ".", "", 3 },
+        { ".", "452 disk full\r\n", 3 }, { "MAIL FROM:<s@x.example> SIZE=20", "450 x\r\n", 3 },
+    };
+
+    for (size_t i = 0; i < COUNT(moods); i++) {
+        struct moody moody = moods[i];
+        const struct smtp_script script = { NULL, moody_reply, &moody };
+        struct case_ test;
+        struct kept kept;
+        begin(&test, &script);
+        put(&test, &kept);
+        outbox_send(test.outbox, kept.id);
+        wait_until_empty(&test);
+        if (smtp_server_count(test.server) != 1 || temporary_count(&test.quarantine_directory) != 0)
+            fail_msg("%s %s", moods[i].line, moods[i].reply);
+        end(&test);
+    }
+}
+
+static void sends_to_each_once(UNUSED void **state)
+{
+    struct moody moody = { "RCPT TO:<b@x.example>", "450 4.2.0 greylisted\r\n", 2 };
+    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct case_ test;
+    struct kept kept;
+
+    begin(&test, &script);
+    put(&test, &kept);
+    outbox_send(test.outbox, kept.id);
+    wait_until_empty(&test);
+    assert_int_equal(1, lines_with(&test, "RCPT TO:<a@x.example>"));
+    assert_int_equal(3, lines_with(&test, "RCPT TO:<b@x.example>"));
+    assert_int_equal(1, lines_with(&test, "RCPT TO:<c@x.example>"));
+    assert_int_equal(2, smtp_server_count(test.server));
+    end(&test);
+}
+
+/* The one entry of the quarantine. */
+static void read_quarantined(struct case_ *test, struct arena *arena, struct kept *out)
+{
+    char ids[2][KEPT_ID_LEN + 1];
+    struct folder *folder = quarantine_folder(test->quarantine);
+
+    assert_int_equal(1, folder_list(folder, SLICE(""), false, 2, ids));
+    assert_int_equal(FOLDER_OK, folder_read(folder, slice_of(ids[0]), arena, out, &test->error));
+}
+
+static void what_is_refused_goes_to_the_quarantine(UNUSED void **state)
+{
+    struct moody moody = { "RCPT TO:<b@x.example>", "550 5.1.1 no such user\r\n", 1000 };
+    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct arena *arena = arena_new(1 << 20);
+    struct case_ test;
+    struct kept kept, aside;
+
+    begin(&test, &script);
+    put(&test, &kept);
+    outbox_send(test.outbox, kept.id);
+    wait_until_empty(&test);
+    assert_int_equal(1, smtp_server_count(test.server));
+    read_quarantined(&test, arena, &aside);
+    assert_int_equal(1, aside.recipient_count);
+    assert_slice("b@x.example", aside.recipients[0].address);
+    assert_slice("edited copy not deliverable: 550 5.1.1 no such user", aside.reason);
+    arena_free(&arena);
+    end(&test);
+}
+
+static void what_is_never_taken_goes_to_the_quarantine(UNUSED void **state)
+{
+    struct moody moody = { "", "421 busy\r\n", 1000000 };
+    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct arena *arena = arena_new(1 << 20);
+    struct case_ test;
+    struct kept kept, aside;
+
+    begin(&test, &script);
+    outbox_stop(&test.outbox);
+    test.settings.age_max_ms = 50;
+    start(&test);
+    put(&test, &kept);
+    outbox_send(test.outbox, kept.id);
+    wait_until_empty(&test);
+    read_quarantined(&test, arena, &aside);
+    assert_int_equal(3, aside.recipient_count);
+    assert_slice("edited copy not deliverable: 421 busy", aside.reason);
+    arena_free(&arena);
+    end(&test);
+}
+
+static void survives_a_restart(UNUSED void **state)
+{
+    struct moody moody = { "", "421 busy\r\n", 1000000 };
+    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct case_ test;
+    struct kept kept, held;
+
+    begin(&test, &script);
+    put(&test, &kept);
+    put(&test, &held); /* never confirmed: the MTA may have had its answer */
+    outbox_send(test.outbox, kept.id);
+    outbox_stop(&test.outbox);
+    assert_int_equal(4, temporary_count(&test.directory));
+    smtp_server_set(test.server, NULL);
+    start(&test);
+    wait_until_empty(&test);
+    assert_int_equal(2, smtp_server_count(test.server));
+    end(&test);
+}
+
+static void stops_while_a_listener_hangs(UNUSED void **state)
+{
+    struct moody moody = { "DATA", "hang", 1 };
+    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct case_ test;
+    struct kept kept;
+
+    begin(&test, &script);
+    put(&test, &kept);
+    outbox_send(test.outbox, kept.id);
+    wait_for_lines(&test, "DATA", 1);
+    outbox_stop(&test.outbox);
+    assert_int_equal(2, temporary_count(&test.directory));
+    start(&test);
+    wait_until_empty(&test);
+    assert_int_equal(1, smtp_server_count(test.server));
+    end(&test);
+}
+
+static void makes_no_room_when_it_is_full(UNUSED void **state)
+{
+    struct case_ test;
+    struct kept kept = { .reason = SLICE("") };
+
+    begin(&test, NULL);
+    outbox_stop(&test.outbox);
+    test.settings.size_max = 10;
+    start(&test);
+    assert_int_equal(-1, outbox_put(test.outbox, &kept, &test.source, &test.error));
+    assert_non_null(strstr(buf_text(&test.error), "full"));
+    assert_int_equal(0, temporary_count(&test.directory));
+    end(&test);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sends_when_the_mta_has_confirmed),
+        cmocka_unit_test(tries_again),
+        cmocka_unit_test(sends_to_each_once),
+        cmocka_unit_test(what_is_refused_goes_to_the_quarantine),
+        cmocka_unit_test(what_is_never_taken_goes_to_the_quarantine),
+        cmocka_unit_test(survives_a_restart),
+        cmocka_unit_test(stops_while_a_listener_hangs),
+        cmocka_unit_test(makes_no_room_when_it_is_full),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
