@@ -1,11 +1,11 @@
 /* policyd/inquiry.c - see inquiry.h.
  *
- *     RULES --no refusal--> GREYLIST --> GREYLISTED --passes--> CHARGE --> CHARGED --admitted--> DONE
- *       |                                    |                                |
- *       | refused                            | is to wait: DONE               | a limit is exceeded
- *       v                                    |                                v
- *     REFUSED --> COUNTED --> DONE           | no answer, trouble = defer     OVER (to REFUSED when its action refuses)
- *       ^------------------------------------'
+ *     RULES --no refusal--> GREYLIST --> GREYLISTED --passes--> CHARGE --> CHARGED --admitted--> RECORD --> RECORDED --> DONE
+ *       |                                    |                                |                    ^
+ *       | refused                            | is to wait: DONE               | a limit is exceeded |
+ *       v                                    |                                v                    |
+ *     REFUSED --> COUNTED --> DONE           | no answer, trouble = defer     OVER ----------------'  (or REFUSED, when its
+ *       ^------------------------------------'                                                         action refuses)
  *
  * RULES evaluates until no fact is missing. GREYLIST asks about the triplet if a rule with `greylist` was reached. That
  * leaves a trace, so it comes after the rules: a rule further down that refuses wins, and mail that the rules refuse makes
@@ -14,7 +14,8 @@
  * client's first mail is no offence. A mail that a limit refuses may thus have made a triplet: to know it beforehand would
  * take one more round trip for every mail.
  * CHARGE puts together all limits collected, which are checked and charged in one step. OVER makes the verdict of the first
- * limit exceeded. REFUSED counts a refusal in the limits that count them. Each phase is one function: true, it went on to
+ * limit exceeded. RECORD writes the transaction record, if the charge has not brought it along. REFUSED counts a refusal in the
+ * limits that count them. Each phase is one function: true, it went on to
  * another phase; false, it waits for inquiry_step() from the loop. */
 #include "policyd/inquiry_impl.h"
 

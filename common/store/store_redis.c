@@ -53,7 +53,7 @@ static struct metric metrics[STORE_METRICS] = {
     [STORE_DEGRADED_CALLS] = { .name = "gatehouse_store_degraded_total",
                                .type = METRIC_COUNTER,
                                .help =
-                                   "Charges decided by the local copy, and greylisting that passed." },
+                                   "Charges decided by the local copy, greylisting that passed, connections counted alone." },
     [STORE_FAILED_CALLS] = { .name = "gatehouse_store_failed_total",
                              .type = METRIC_COUNTER,
                              .help = "Calls that failed: no answer and no local copy." },

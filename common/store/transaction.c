@@ -182,13 +182,22 @@ struct reader {
     struct transaction_charge *charges;
 };
 
+/* Printable ASCII, as all that charges are counted under. */
+static bool is_plain(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!ascii_is_print(text.ptr[i]))
+            return false;
+    return true;
+}
+
 /* `gh:q:{SUBJECT}:LIMIT.WINDOW.24 BUCKET` -> amount */
 static bool read_charge(struct reader *reader, struct slice name, struct slice text)
 {
     struct transaction_charge charge;
     size_t blank = slice_rfind(name, ' ');
 
-    if (blank == SIZE_MAX ||
+    if (blank == SIZE_MAX || !is_plain(name) ||
         !usage_key_parse(slice_part(name, 0, blank), &charge.subject, &charge.limit,
                          &charge.window_ms) ||
         !slice_to_u64(slice_skip(name, blank + 1), &charge.bucket) ||
@@ -203,10 +212,10 @@ static bool read_verdict(struct reader *reader, struct slice name, struct slice 
 {
     struct transaction *out = reader->out;
 
-    if (out->verdict_count == TRANSACTION_VERDICTS_MAX)
+    name = slice_skip(name, verdict_prefix.len);
+    if (out->verdict_count == TRANSACTION_VERDICTS_MAX || !is_plain(name))
         return false;
-    out->verdicts[out->verdict_count++] =
-        (struct transaction_verdict){ slice_skip(name, verdict_prefix.len), text };
+    out->verdicts[out->verdict_count++] = (struct transaction_verdict){ name, text };
     return true;
 }
 

@@ -177,14 +177,14 @@ wait_for redis-cli -p "${port[store]}" ping
 for name in empty rules limits; do start_policyd $name $name -o store=memory; done
 start_policyd redis limits -o "store=redis://127.0.0.1:${port[store]}/0"
 
-# The very call that policyd makes, as Redis saw it, with the numbers in it (user, once-key) drawn anew for each call.
+# The very call that policyd makes, as Redis saw it, with the numbers in it (user, once-key, queue id) drawn anew for each call.
 redis-cli -p "${port[store]}" monitor >"$run/monitor" &
 pid[monitor]=$!
 wait_for grep -q OK "$run/monitor"
 "$out/bench_policy" -a "inet:127.0.0.1:${port[redis]}" -c 1 -t 1 -u "$users" >/dev/null
 stop monitor
 grep -v ' lua\] ' "$run/monitor" | grep -i '"evalsha"' | grep -E 'user[0-9]{12}' | tail -n 1 |
-    sed -E 's/user[0-9]{12}/user__rand_int__/g; s/once:[0-9a-f]{32}/once:00000000000000000000__rand_int__/g' \
+    sed -E 's/user[0-9]{12}/user__rand_int__/g; s/4Xk[0-9A-F]{12}/4Xk__rand_int__/g; s/once:[0-9a-f]{32}/once:00000000000000000000__rand_int__/g' \
         >"$out/call"
 mapfile -d '' call < <(/usr/bin/python3 -c '
 import re, sys

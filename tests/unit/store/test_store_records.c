@@ -493,6 +493,34 @@ static void memory_says_that_it_is_not_shared(UNUSED void **state)
     store_memory_free(&memory);
 }
 
+/* The commands that ARCHITECTURE.md asks for. */
+static void a_user_with_the_documented_rights_may_do_it(UNUSED void **state)
+{
+    static const struct slice subject = SLICE_INIT("a:192.0.2.7");
+    struct store_tx_find find = { .queue_id = SLICE("4Xk2Lq"), .arena = arena };
+    struct store_lease lease = { .subjects = &subject, .count = 1 };
+    struct test_store gate;
+    char url[64];
+
+    redis_server_ask(&server,
+                     "ACL SETUSER gate on >secret ~gh:* +@connection +role +script|load +eval "
+                     "+evalsha +get +set +incr +del +unlink +scan +time +hmget +hgetall +hscan "
+                     "+hlen +hset +hdel +hincrby +pexpire +xadd +xtrim +xrange +xrevrange");
+    snprintf(url, sizeof(url), "redis://gate@127.0.0.1:%u/0", server.port);
+    test_store_open(&gate, url, "secret", &fake.clock, true);
+    assert_true(test_store_wait(&gate, STORE_UP, 3000));
+    assert_int_equal(STORE_OK, write_record(&gate, &message, EARLY, NULL));
+    assert_true(charge_both(&gate, 1, &message, name).is_recorded);
+    assert_int_equal(STORE_OK, write_record(&gate, &message, QUEUED, EARLY));
+    assert_int_equal(2, refund(&gate, "alice@example.com", "reject").uses);
+    test_store_finish(&gate, store_tx_find(gate.store, &find), &find.call);
+    assert_int_equal(1, find.count);
+    test_store_finish(&gate, store_lease_open(gate.store, &lease), &lease.call);
+    assert_false(lease.call.is_degraded);
+    store_lease_close(gate.store, &lease);
+    test_store_close(&gate);
+}
+
 static void an_abandoned_call_does_not_end(UNUSED void **state)
 {
     struct store_tx_read read = { .key = QUEUED, .arena = arena };
@@ -577,6 +605,7 @@ int main(void)
         TEST(finds_records_by_queue_id),
         TEST(no_key_is_no_record),
         TEST(memory_says_that_it_is_not_shared),
+        TEST(a_user_with_the_documented_rights_may_do_it),
         TEST(an_abandoned_call_does_not_end),
     };
 

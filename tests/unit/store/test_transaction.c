@@ -211,6 +211,8 @@ static void ignores_what_it_cannot_read(UNUSED void **state)
         { "gh:q:{a}:b.24.24 ", "1", 1 },
         { "gh:q:{a}:b.24.24 x", "1", 1 },
         { "gh:q:{a}:b.24.24", "1", 1 },
+        { "gh:q:{a\x01}:b.24.24 7", "1", 1 },
+        { "verdict.\n", "1", 1 },
         { "gh:q:{a}:b.0.24 7", "1", 1 },
         { "gh:q:{a b.24.24 7", "1", 1 },
     };
