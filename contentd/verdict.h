@@ -38,6 +38,7 @@ struct rule_outcome {
     struct slice subject_prefix; /* of a rule's tag; absent: the chain's */
     double score;
     scanner_set skipped; /* what these find counts for nothing */
+    struct slice warning; /* for the decision line; absent: none */
     struct edits edits;
 };
 

@@ -1,0 +1,42 @@
+/* contentd/facts/provider.h - where contentd's facts come from. All but per-recipient lists are known when rules run: what has to
+ * be fetched (the transaction record, the message's structure, the findings) is fetched before. On the worker's thread. */
+#ifndef GATEHOUSE_CONTENTD_PROVIDER_H
+#define GATEHOUSE_CONTENTD_PROVIDER_H
+
+#include "common/policy/membership.h"
+#include "common/policy/values.h"
+#include "contentd/facts/facts.h"
+#include "contentd/facts/mime.h"
+#include "contentd/setup.h"
+
+/* Connections at the same time, when this one began. */
+struct connection_counts {
+    bool is_known;
+    uint64_t address, net, all; /* 0: not counted */
+};
+
+/* What one evaluation is about: `request` of it. Borrowed; NULL: not known, or not there yet. */
+struct fact_subject {
+    const struct setup *setup;
+    const struct message *message;
+    const struct message_recipient *recipient; /* NULL: none yet */
+    const struct chain *chain;
+    const struct finding *findings; /* of all scanners */
+    scanner_set skipped; /* those that were not asked for this recipient */
+    const struct mime_facts *mime;
+    const struct transaction *record; /* policyd's */
+    bool has_record; /* it has been looked for, and there is one or none */
+    struct connection_counts connections;
+    struct membership membership;
+    uint64_t wall_ms;
+    struct arena *arena;
+};
+
+/* The fact_fetch of contentd. */
+enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
+                               const struct fact_ref *ref, struct value *out);
+
+/* The fact `direction`; also: is the message not from outside? */
+bool message_is_outbound(const struct setup *setup, const struct message *message);
+
+#endif
