@@ -1,7 +1,46 @@
 /* contentd/config.c - see config.h. */
 #include "contentd/config.h"
 
+#include "common/mail/ipnet.h"
+
 static const char *const overload_words[] = { "tempfail", "accept", NULL };
+
+static bool check_network(struct slice text, struct conf_complaint *out)
+{
+    char error[IPNET_ERROR_MAX];
+    struct ipnet net;
+
+    return ipnet_parse(text, &net, error) || conf_complain(out, 0, "%s", error);
+}
+
+static bool check_port(struct slice text, struct conf_complaint *out)
+{
+    uint64_t port;
+
+    return (slice_to_u64(text, &port) && port > 0 && port < 65536) ||
+           conf_complain(out, 0, "not a port: 1 to 65535");
+}
+
+static bool check_place(struct slice text, struct conf_complaint *out)
+{
+    return text.len == 0 || slice_starts_with(text, SLICE("inet:")) ||
+           slice_starts_with(text, SLICE("unix:/")) ||
+           conf_complain(out, 0, "inet:ADDRESS:PORT or unix:PATH is expected");
+}
+
+#define CONF_STRUCT struct rule_section
+/* clang-format off */
+static const struct conf_param rule_params[] = {
+    RULE_PARAMS("attachment.extension in (exe, scr, js) and direction = in", "quarantine executable attachment",
+                "The action. Final ones end the evaluation: accept, reject, tempfail, discard, quarantine, redirect. The others "
+                "go on: tag, add_header, remove_header, skip, score, warn. Texts may contain {fact}.",
+                "end-of-message",
+                "At which stages of the SMTP session the rule runs: any, or some of connect helo mail rcpt data (the header "
+                "fields are there, nothing has been scanned) end-of-message (all is known). By default final actions and skip "
+                "at the last two, all others at the last. Never where a fact that it names does not exist."),
+};
+/* clang-format on */
+#undef CONF_STRUCT
 
 #define CONF_STRUCT struct contentd_config
 /* clang-format off */
@@ -25,10 +64,49 @@ static const struct conf_param params[] = {
     { PARAM(idle_timeout), CONF_TIME, "30m", 6 * MINUTE, DAY,
       .doc = "A connection on which nothing comes is closed after this time; an SMTP client may be silent for 300 s "
              "(smtpd_timeout)." },
+    { PARAM(myhostname), CONF_TEXT, "", 0, 253, .live = true, .example = "mx.example.com",
+      .doc = "Our name in the header fields that are added. Empty: what Postfix calls itself." },
+    { PARAM(internal_networks), CONF_LIST, "127.0.0.0/8, ::1", 0, 1000, .live = true, .check = check_network,
+      .doc = "Mail from here is our own: the fact direction is out, and X-Spam and X-Virus fields that it has already stay, "
+             "unless we make our own." },
+    { PARAM(outbound_ports), CONF_LIST, "", 0, 16, .live = true, .check = check_port, .example = "587, 465",
+      .doc = "The same for mail that comes to these ports." },
+    { PARAM(strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true,
+      .doc = "Whether user+extension@example.com counts as user@example.com in facts." },
+    { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,
+      .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." },
+    { PARAM(mixed), CONF_WORD, "quarantine", .words = mixed_words, .live = true,
+      .doc = "When a message is not dealt with alike for all its recipients: quarantine (it is delivered to whom it may be, and "
+             "kept for the others), split (recipients of another chain than the first are told at RCPT to come again), or "
+             "strictest (the severest verdict is for all)." },
+    { PARAM(release), CONF_TEXT, "", 0, 300, .check = check_place, .example = "inet:127.0.0.1:10026",
+      .doc = "A listener of Postfix without this milter, for mail released from the quarantine, and for recipients who need a "
+             "copy that differs from that of the others. Without one neither is possible." },
+    { PARAM(quarantine_directory), CONF_PATH, "/var/lib/gatehouse/quarantine",
+      .doc = "Where messages in quarantine are kept." },
+    { PARAM(quarantine_size), CONF_SIZE, "10G", 0, UINT64_C(1) << 50, .live = true,
+      .doc = "So much is kept there; then the oldest make room. 0: no bound." },
+    { PARAM(quarantine_age), CONF_TIME, "30d", MINUTE, 3660 * DAY, .live = true,
+      .doc = "What is older is removed." },
+    { PARAM(outbox_directory), CONF_PATH, "/var/lib/gatehouse/outbox",
+      .doc = "Where copies wait until the release listener has taken them." },
+    { PARAM(outbox_size), CONF_SIZE, "10G", 0, UINT64_C(1) << 50,
+      .doc = "So much may wait there; then messages that need a copy are deferred. 0: no bound." },
+    { PARAM(outbox_age), CONF_TIME, "2d", MINUTE, 30 * DAY,
+      .doc = "How long a copy is tried; then it goes to the quarantine." },
+    { PARAM(outbox_retry_min), CONF_TIME, "2s", 100, HOUR, .doc = "The first pause before a copy is tried again." },
+    { PARAM(outbox_retry_max), CONF_TIME, "10m", SECOND, DAY, .doc = "The longest pause, to which it doubles." },
+};
+
+static const struct conf_kind kinds[] = {
+    SCAN_KINDS,
+    RULE_KIND(rule_params),
+    LIST_KIND,
+    MAP_KIND,
 };
 /* clang-format on */
 #undef CONF_STRUCT
 
 const struct conf_schema contentd_schema = {
-    params, COUNT(params), NULL, 0, sizeof(struct contentd_config),
+    params, COUNT(params), kinds, COUNT(kinds), sizeof(struct contentd_config),
 };

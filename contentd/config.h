@@ -5,6 +5,9 @@
 
 #include "common/config/common_params.h"
 #include "common/milter/milter.h"
+#include "common/policy/sections.h"
+#include "contentd/mixed.h"
+#include "contentd/scan_sections.h"
 
 struct contentd_config {
     struct common_config common;
@@ -15,6 +18,17 @@ struct contentd_config {
     uint64_t session_wait; /* ms */
     enum milter_overload overload;
     uint64_t idle_timeout; /* ms */
+    struct slice myhostname; /* absent: what the MTA calls itself */
+    struct conf_list internal_networks, outbound_ports;
+    bool strip_extension;
+    struct slice recipient_delimiter;
+    enum mixed_mode mixed;
+    struct slice release; /* inet:ADDRESS:PORT or unix:PATH; absent: nothing can be released */
+    struct slice quarantine_directory, outbox_directory;
+    uint64_t quarantine_size, outbox_size; /* bytes */
+    uint64_t quarantine_age, outbox_age, outbox_retry_min, outbox_retry_max; /* ms */
+    struct policy_sections sections;
+    struct scan_sections scan;
 };
 
 extern const struct conf_schema contentd_schema;

@@ -2,24 +2,39 @@
 #ifndef GATEHOUSE_CONTENTD_SERVER_H
 #define GATEHOUSE_CONTENTD_SERVER_H
 
+#include <pthread.h>
+
 #include "common/run/daemon.h"
-#include "contentd/config.h"
+#include "common/store/stores.h"
+#include "contentd/metrics.h"
+#include "contentd/setup.h"
+
+struct control_service;
+struct settlement;
+
+/* Shared by the workers and libmilter's threads. */
+struct contentd {
+    struct stores *stores;
+    struct contentd_metrics metrics;
+    pthread_mutex_t mutex;
+    struct snapshot *snapshot; /* in force, for libmilter's threads; with the mutex */
+    /* the main worker's: */
+    struct live *live;
+    struct control_service *control;
+};
 
 /* One worker's own; also of the main worker. */
 struct server {
     struct worker *worker;
+    struct contentd *contentd;
+    struct store *store;
+    struct settlement *settlements; /* messages that are being written down */
 };
 
-/* What a snapshot holds. */
-struct setup {
-    const struct contentd_config *config;
-};
+/* The configuration in force, with a reference. Any thread. */
+struct snapshot *contentd_snapshot(struct contentd *contentd);
 
-/* The configuration in force on this worker. */
-static inline const struct setup *server_setup(const struct server *server)
-{
-    return snapshot_data(worker_snapshot(server->worker));
-}
+void settlements_free(struct server *server); /* settlement.c: all that are under way */
 
 extern const struct daemon_spec contentd_spec;
 

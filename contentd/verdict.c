@@ -150,13 +150,16 @@ static bool judge_decisive(struct judgement *j)
 
 /* ---- 3, 5, 6: the score ---- */
 
-static double score_of(const struct judgement *j)
+double verdict_scanner_score(const struct verdict_input *input, const struct chain *chain,
+                             scanner_set skipped)
 {
-    double score = j->rules->score;
+    double score = 0;
 
-    for (size_t place = 0; place < j->chain->count; place++)
-        if (!is_skipped(j, place) && finding_at(j, place)->has_score)
-            score += scanner_at(j, place)->weight * finding_at(j, place)->score;
+    for (size_t place = 0; place < chain->count; place++) {
+        size_t n = chain->order[place];
+        if ((skipped & SCANNER_BIT(n)) == 0 && input->findings[n].has_score)
+            score += input->scanners[n].weight * input->findings[n].score;
+    }
     return score;
 }
 
@@ -359,7 +362,7 @@ bool verdict_make(const struct verdict_input *input, const struct chain *chain,
         j.rules = &no_rules;
     *out = (struct recipient_verdict){ .kind = VERDICT_DELIVER, .by = SLICE("") };
     edits_init(&out->edits);
-    out->score = score_of(&j);
+    out->score = j.rules->score + verdict_scanner_score(input, chain, j.rules->skipped);
     out->is_tagged = judge_tag(&j);
     if (!judge_rules(&j) && !judge_decisive(&j) &&
         !judge_score(&j, chain->reject, VERDICT_REJECT) && !judge_tempfail(&j))

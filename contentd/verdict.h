@@ -89,6 +89,10 @@ bool verdict_make_own(const struct verdict_input *input, const struct chain *cha
                       const struct rule_outcome *rules, const struct recipient_verdict *common,
                       size_t n, struct recipient_verdict *out);
 
+/* What the scanners of the chain gave, times their weights; without those skipped. */
+double verdict_scanner_score(const struct verdict_input *input, const struct chain *chain,
+                             scanner_set skipped);
+
 /* Which scanners this chain still waits for, given what has been found so far (FINDING_NONE: not yet): all of the chain that
  * have no finding, but none of lower priority than one that is decisive, and none at all after a rule's decision. Those in
  * `wanted` (rules ask for what they find) are waited for whatever the others say. `rules` may be NULL. */

@@ -1,0 +1,456 @@
+/* contentd/inspection.c - see inspection.h. Each phase is one function: true, it went on to another phase; false, it waits for
+ * inspection_step() from the loop. */
+#include "contentd/inspection_impl.h"
+
+#include "common/observe/log.h"
+
+enum {
+    INSPECTION_MEMORY_MAX = 1 << 30, /* a scanner may replace the body */
+    MIME_MEMORY_MAX = 64 << 20,
+    PROGRESS_MS = 10000,
+    GRACE_MS = 5000, /* for a loop that is busy, beyond message_budget */
+    BUDGET_REST_MS = 500, /* of message_budget, for what comes after the scanners */
+};
+
+static void inspection_step(struct inspection *inspection);
+
+/* ---- life ---- */
+
+static struct inspection *inspection_new(struct worker *worker, struct snapshot *snapshot,
+                                         struct message *message)
+{
+    struct inspection *inspection = calloc(1, sizeof *inspection);
+
+    if (inspection == NULL) {
+        snapshot_unref(&snapshot);
+        return NULL;
+    }
+    atomic_init(&inspection->references, 1);
+    inspection->worker = worker;
+    inspection->snapshot = snapshot;
+    inspection->decided.setup = snapshot_data(snapshot);
+    inspection->message = message_ref(message);
+    inspection->decided.message = message;
+    inspection->arena = arena_new(INSPECTION_MEMORY_MAX);
+    inspection->mime_arena = arena_new(MIME_MEMORY_MAX);
+    if (inspection->arena == NULL || inspection->mime_arena == NULL) {
+        inspection_unref(inspection);
+        return NULL;
+    }
+    inspection->decided.arena = inspection->arena;
+    return inspection;
+}
+
+void inspection_unref(struct inspection *inspection)
+{
+    if (atomic_fetch_sub(&inspection->references, 1) > 1)
+        return;
+    message_unref(&inspection->message);
+    arena_free(&inspection->arena);
+    arena_free(&inspection->mime_arena);
+    snapshot_unref(&inspection->snapshot);
+    free(inspection);
+}
+
+static uint64_t now(const struct inspection *inspection)
+{
+    const struct clock *clock = worker_clock(inspection->worker);
+
+    return clock->now_ms(clock);
+}
+
+static void stop(struct inspection *inspection)
+{
+    op_abandon(&inspection->budget);
+    if (inspection->record.call.pending != NULL)
+        store_abandon(inspection->server->store, &inspection->record.call);
+    party_rules_end(&inspection->rules);
+    scan_run_end(&inspection->scan);
+}
+
+/* ---- policyd's record ---- */
+
+static void record_key(struct inspection *inspection)
+{
+    const struct message *message = inspection->message;
+    const struct message_client *client = &message->client;
+    char address[IP_ADDRESS_TEXT_MAX], port[16];
+
+    if (!client->has_address)
+        return;
+    ip_address_print(&client->address, address);
+    snprintf(port, sizeof port, "%u", client->port);
+    inspection->sender = transaction_sender(message->sender, inspection->arena);
+    if (inspection->sender.ptr == NULL ||
+        !transaction_key_make(&inspection->key, message->queue_id, slice_of(address),
+                              slice_of(port), client->daemon_address))
+        inspection->key.len = 0;
+}
+
+static void record_done(struct store_call *call)
+{
+    inspection_step(
+        (struct inspection *)(void *)((char *)call - offsetof(struct inspection, record.call)));
+}
+
+static bool record_phase(struct inspection *inspection)
+{
+    record_key(inspection);
+    inspection->phase = PHASE_RECORD_READ;
+    if (!inspection->decided.setup->names_record || inspection->key.len == 0)
+        return true;
+    inspection->record = (struct store_tx_read){ .call.done = record_done,
+                                                 .key = &inspection->key,
+                                                 .sender = inspection->sender,
+                                                 .arena = inspection->arena };
+    return store_tx_read(inspection->server->store, &inspection->record);
+}
+
+/* A store that is in memory has no word of policyd: that is not known, not nothing. */
+static bool record_read_phase(struct inspection *inspection)
+{
+    const struct store_tx_read *record = &inspection->record;
+
+    inspection->has_record = record->key != NULL && record->call.pending == NULL &&
+                             record->call.result == STORE_OK && record->state != TX_NOT_SHARED;
+    inspection->phase = PHASE_DATA_RULES;
+    return true;
+}
+
+/* ---- rules ---- */
+
+struct verdict_input inspection_input(const struct inspection *inspection)
+{
+    const struct decided *decided = &inspection->decided;
+    const struct scan_set *scan = setup_scan(decided->setup);
+    struct slice configured = decided->setup->parts.config->myhostname;
+
+    return (struct verdict_input){
+        .scanners = scan->scanners,
+        .scanner_count = scan->scanner_count,
+        .findings = decided->findings,
+        .message = inspection->message,
+        .is_from_outside = !message_is_outbound(decided->setup, inspection->message),
+        .hostname = configured.len > 0 ? configured : inspection->message->client.myhostname,
+        .arena = inspection->arena,
+    };
+}
+
+static void rules_done(void *owner, bool ok)
+{
+    struct inspection *inspection = owner;
+
+    inspection->failed = inspection->failed || !ok;
+    inspection->phase = inspection->phase == PHASE_DATA_RULES ? PHASE_DATA_RULED : PHASE_END_RULED;
+    inspection_step(inspection);
+}
+
+/* At the end scores begin with what the scanners of the chain gave, and what rules gave before. */
+static double base_score(void *owner, const struct party *party)
+{
+    const struct inspection *inspection = owner;
+    const struct verdict_input input = inspection_input(inspection);
+
+    return party->outcome.score +
+           verdict_scanner_score(&input, party->chain, party->outcome.skipped);
+}
+
+static bool rules_run(struct inspection *inspection, enum stage stage, enum inspection_phase next)
+{
+    const struct clock *clock = worker_clock(inspection->worker);
+    const struct mime_facts *mime = stage == STAGE_END && inspection->has_structure
+                                        ? &inspection->structure
+                                    : inspection->has_headers ? &inspection->headers
+                                                              : NULL;
+    bool is_found = inspection->has_record && inspection->record.state == TX_FOUND;
+
+    party_rules_end(&inspection->rules);
+    inspection->rules = (struct party_rules){
+        .worker = inspection->worker,
+        .parties = &inspection->parties,
+        .stage = stage,
+        .arena = inspection->arena,
+        .subject = { .setup = inspection->decided.setup,
+                     .message = inspection->message,
+                     .findings = stage == STAGE_END ? inspection->decided.findings : NULL,
+                     .mime = mime,
+                     .record = is_found ? &inspection->record.transaction : NULL,
+                     .has_record = inspection->has_record,
+                     .connections = inspection->connections,
+                     .wall_ms = clock->wall_ms(clock) },
+        .store = inspection->server->store,
+        .base = base_score,
+        .done = rules_done,
+        .owner = inspection,
+        .is_late = inspection->is_late,
+    };
+    if (!party_rules_start(&inspection->rules))
+        return false;
+    inspection->failed = inspection->failed || inspection->rules.failed;
+    inspection->phase = next;
+    return true;
+}
+
+static bool data_rules_phase(struct inspection *inspection)
+{
+    const struct clock *clock = worker_clock(inspection->worker);
+
+    if (inspection->parties.parties == NULL &&
+        !parties_make(&inspection->parties, inspection->decided.setup, inspection->message,
+                      clock->wall_ms(clock), inspection->arena))
+        inspection->failed = true;
+    if (inspection->failed) {
+        inspection->phase = PHASE_DECIDED;
+        return true;
+    }
+    return rules_run(inspection, STAGE_DATA, PHASE_DATA_RULED);
+}
+
+/* ---- scanners ---- */
+
+/* Those that at least one recipient still needs. */
+static scanner_set awaited(const struct inspection *inspection)
+{
+    const struct verdict_input input = inspection_input(inspection);
+    scanner_set named = inspection->decided.setup->named_scanners, awaited = 0;
+
+    for (size_t i = 0; i < inspection->parties.count; i++) {
+        const struct party *party = &inspection->parties.parties[i];
+        awaited |= verdict_awaits(&input, party->chain, &party->outcome, named);
+    }
+    return awaited;
+}
+
+static void scanner_found(void *owner, UNUSED size_t n)
+{
+    struct inspection *inspection = owner;
+    scanner_set pending = scan_run_pending(inspection->scan);
+
+    if (pending != 0)
+        scan_run_cancel(inspection->scan, pending & ~awaited(inspection));
+}
+
+static void scan_done(void *owner)
+{
+    struct inspection *inspection = owner;
+
+    inspection->is_scanned = true;
+    inspection_step(inspection);
+}
+
+static uint64_t scan_budget(const struct inspection *inspection)
+{
+    uint64_t budget = inspection->decided.setup->parts.config->message_budget;
+
+    return budget > 2 * BUDGET_REST_MS ? budget - BUDGET_REST_MS : budget / 2;
+}
+
+static bool scan_begin(struct inspection *inspection)
+{
+    static const struct finding nothing[SCANNERS_MAX];
+    const struct scan_set *scan = setup_scan(inspection->decided.setup);
+
+    inspection->decided.findings = nothing;
+    const struct scan_setup setup = {
+        .worker = inspection->worker,
+        .arena = inspection->arena,
+        .message = inspection->message,
+        .scanners = scan->scanners,
+        .scanner_count = scan->scanner_count,
+        .wanted = awaited(inspection),
+        .budget_ms = scan_budget(inspection),
+        .found = scanner_found,
+        .done = scan_done,
+        .owner = inspection,
+    };
+    inspection->phase = PHASE_SCANNING;
+    inspection->is_scanned = setup.wanted == 0;
+    if (setup.wanted == 0)
+        return true;
+    inspection->scan = scan_run_start(&setup);
+    if (inspection->scan == NULL)
+        return false;
+    inspection->decided.findings = scan_run_findings(inspection->scan);
+    return true;
+}
+
+static bool data_ruled_phase(struct inspection *inspection)
+{
+    inspection->failed = inspection->failed || !scan_begin(inspection);
+    if (inspection->failed)
+        inspection->phase = PHASE_DECIDED;
+    return true;
+}
+
+static bool scanning_phase(struct inspection *inspection)
+{
+    if (!inspection->is_scanned || !inspection->has_ended)
+        return false;
+    inspection->phase = PHASE_END_RULES;
+    return true;
+}
+
+static bool end_rules_phase(struct inspection *inspection)
+{
+    return rules_run(inspection, STAGE_END, PHASE_END_RULED);
+}
+
+static bool end_ruled_phase(struct inspection *inspection)
+{
+    inspection->failed = inspection->failed || !inspection_judge(inspection);
+    inspection->phase = PHASE_DECIDED;
+    return true;
+}
+
+/* ---- phases ---- */
+
+/* Goes on as far as possible. Decided, it is told when the message has ended: nobody waits before. */
+static void inspection_step(struct inspection *inspection)
+{
+    static bool (*const phases[])(struct inspection *) = {
+        [PHASE_RECORD] = record_phase,         [PHASE_RECORD_READ] = record_read_phase,
+        [PHASE_DATA_RULES] = data_rules_phase, [PHASE_DATA_RULED] = data_ruled_phase,
+        [PHASE_SCANNING] = scanning_phase,     [PHASE_END_RULES] = end_rules_phase,
+        [PHASE_END_RULED] = end_ruled_phase,
+    };
+
+    while (inspection->phase != PHASE_DECIDED)
+        if (!phases[inspection->phase](inspection))
+            return;
+    stop(inspection);
+    inspection->decided.decided_ms = now(inspection);
+    inspection->decided.is_late = inspection->is_late;
+    job_done(inspection->running);
+}
+
+static void budget_over(struct op *op, UNUSED enum op_result result)
+{
+    struct inspection *inspection = (struct inspection *)op;
+
+    inspection->is_late = true;
+    if (inspection->record.call.pending != NULL) {
+        store_abandon(inspection->server->store, &inspection->record.call);
+        inspection->record.call.result = STORE_FAILED;
+        inspection_step(inspection);
+    } else if (inspection->phase == PHASE_SCANNING) {
+        scan_run_cancel(inspection->scan, scan_run_pending(inspection->scan));
+    } else {
+        party_rules_late(&inspection->rules);
+    }
+}
+
+/* ---- on the loop ---- */
+
+static void work_start(struct job *job, void *work)
+{
+    struct inspection *inspection = work;
+
+    inspection->running = job;
+    inspection->server = worker_state(inspection->worker);
+    inspection->decided.started_ms = now(inspection);
+    inspection_step(inspection);
+}
+
+static void work_more(void *work)
+{
+    struct inspection *inspection = work;
+
+    if (inspection->scan != NULL)
+        scan_run_more(inspection->scan);
+}
+
+static void work_ended(void *work)
+{
+    struct inspection *inspection = work;
+
+    inspection->has_ended = true;
+    inspection->decided.ended_ms = now(inspection);
+    op_start(&inspection->budget, inspection->worker,
+             inspection->decided.setup->parts.config->message_budget, budget_over);
+    work_more(inspection);
+    if (inspection->phase == PHASE_SCANNING)
+        inspection_step(inspection);
+}
+
+static void work_abandon(void *work)
+{
+    stop(work);
+}
+
+static void work_release(void *work)
+{
+    inspection_unref(work);
+}
+
+static const struct job_kind inspection_job = { work_start, work_abandon, work_release };
+
+/* ---- libmilter's threads ---- */
+
+struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
+                                    struct message *message,
+                                    const struct connection_counts *connections)
+{
+    struct inspection *inspection = inspection_new(worker, snapshot, message);
+
+    if (inspection == NULL) {
+        log_error("out of memory: a message cannot be looked at");
+        return NULL;
+    }
+    inspection->connections = *connections;
+    if (inspection->decided.setup->named_mime != 0)
+        inspection->has_headers =
+            mime_read(message, MIME_HEADERS, inspection->mime_arena, &inspection->headers) == 0;
+    inspection->job = job_start(worker, &inspection_job, inspection);
+    if (inspection->job == NULL) {
+        log_error("out of memory: a message cannot be looked at");
+        return NULL; /* released */
+    }
+    return inspection;
+}
+
+void inspection_more(struct inspection *inspection)
+{
+    job_post(inspection->job, work_more);
+}
+
+bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg), void *arg)
+{
+    const struct setup *setup = inspection->decided.setup;
+
+    if ((setup->named_mime & MIME_STRUCTURE) != 0)
+        inspection->has_structure = mime_read(inspection->message, setup->named_mime,
+                                              inspection->mime_arena, &inspection->structure) == 0;
+    if (job_post(inspection->job, work_ended)) {
+        log_error("out of memory: a message is deferred");
+        return false;
+    }
+    switch (job_wait(inspection->job, setup->parts.config->message_budget + GRACE_MS, PROGRESS_MS,
+                     progress, arg)) {
+    case JOB_DONE:
+        break;
+    case JOB_LATE:
+        log_error("a message was not decided within message_budget: it is deferred");
+        return false;
+    case JOB_FAILED:
+        return false; /* the daemon ends */
+    }
+    if (inspection->failed)
+        log_error("a message needs more memory than one may have: it is deferred");
+    return !inspection->failed;
+}
+
+void inspection_drop(struct inspection **inspection)
+{
+    struct inspection *gone = *inspection;
+
+    *inspection = NULL;
+    if (gone == NULL)
+        return;
+    struct job *job = gone->job;
+    job_drop(&job);
+}
+
+const struct decided *inspection_decided(const struct inspection *inspection)
+{
+    return &inspection->decided;
+}

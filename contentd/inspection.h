@@ -1,0 +1,55 @@
+/* contentd/inspection.h - one message being looked at, from the end of its header fields to what becomes of it. libmilter's thread
+ * starts it, tells it that more has come, and waits for the end; all network work happens on a worker's loop:
+ *
+ *     RECORD --> DATA_RULES --> SCANNING --(the message is whole, all scanners have ended)--> END_RULES --> DECIDED
+ *
+ * Waiting has an end: `message_budget` after the message is whole everything missing is unknown, a scan without an answer is
+ * trouble. Nothing here accepts because something was missing. */
+#ifndef GATEHOUSE_CONTENTD_INSPECTION_H
+#define GATEHOUSE_CONTENTD_INSPECTION_H
+
+#include "contentd/facts/provider.h"
+#include "contentd/parties.h"
+
+struct inspection; /* opaque */
+
+/* ---- libmilter's threads, those of one connection one at a time ---- */
+
+/* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
+ * logged. */
+struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
+                                    struct message *message,
+                                    const struct connection_counts *connections);
+void inspection_more(struct inspection *inspection); /* more of the body has come */
+/* The message is whole: waits until it is decided. `progress` is called now and then. False: it is not (no memory, too late), and
+ * has been logged: the message must be deferred. */
+bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg), void *arg);
+/* Lets go of it; stops it if it is not decided yet. NULL-safe; clears *inspection. */
+void inspection_drop(struct inspection **inspection);
+
+/* ---- when it is decided: the waiter's ---- */
+
+struct decided {
+    const struct setup *setup;
+    const struct message *message;
+    const struct parties *parties;
+    const struct recipient_verdict *const *verdicts; /* by recipient */
+    struct plan plan;
+    const struct finding *findings; /* of all scanners of the configuration */
+    char reference[8]; /* of the decision, with a NUL */
+    uint64_t started_ms, ended_ms, decided_ms; /* headers there, message whole, decided */
+    bool is_late; /* the budget was used up */
+    struct arena *arena; /* for what follows from it */
+};
+const struct decided *inspection_decided(const struct inspection *inspection);
+
+/* What was done in the end, which may be less than planned. */
+enum inspection_fate {
+    INSPECTION_AS_PLANNED,
+    INSPECTION_NOT_KEPT, /* a copy could not be kept: deferred */
+};
+/* Logs the decision, counts it, tells the transaction record and gives back what policyd charged when the message is refused:
+ * on the worker, which nobody waits for. Once, after inspection_finish() was true. */
+void inspection_settle(struct inspection *inspection, enum inspection_fate fate);
+
+#endif

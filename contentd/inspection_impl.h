@@ -1,0 +1,59 @@
+/* contentd/inspection_impl.h - the inside of an inspection, for inspection*.c alone. */
+#ifndef GATEHOUSE_CONTENTD_INSPECTION_IMPL_H
+#define GATEHOUSE_CONTENTD_INSPECTION_IMPL_H
+
+#include <stdatomic.h>
+
+#include "common/base/hash.h"
+#include "common/milter/job.h"
+#include "contentd/inspection.h"
+#include "contentd/scan.h"
+#include "contentd/server.h"
+
+enum inspection_phase {
+    PHASE_RECORD,
+    PHASE_RECORD_READ,
+    PHASE_DATA_RULES,
+    PHASE_DATA_RULED,
+    PHASE_SCANNING,
+    PHASE_END_RULES,
+    PHASE_END_RULED,
+    PHASE_DECIDED
+};
+
+struct inspection {
+    struct op budget; /* first member */
+    _Atomic unsigned references; /* the job's, the settlement's */
+    struct worker *worker;
+    struct snapshot *snapshot;
+    struct message *message;
+    struct job *job; /* set by the starter before anything is posted; used by the waiter's thread */
+    struct job *running; /* the same, for the loop */
+
+    /* libmilter's thread writes it, before it posts what makes the loop look. */
+    struct arena *mime_arena;
+    struct mime_facts headers, structure;
+    bool has_headers, has_structure;
+
+    /* the loop's until it is decided */
+    struct server *server;
+    struct arena *arena;
+    enum inspection_phase phase;
+    struct store_tx_read record;
+    struct transaction_key key; /* len 0: there can be no record */
+    struct slice sender; /* as the record has it */
+    bool has_record;
+    struct connection_counts connections;
+    struct parties parties;
+    struct party_rules rules;
+    struct scan_run *scan;
+    bool is_scanned, has_ended, is_late, failed;
+    struct decided decided;
+};
+
+void inspection_unref(struct inspection *inspection);
+struct verdict_input inspection_input(const struct inspection *inspection);
+/* inspection_verdict.c: verdicts, and the plan. False: out of memory. */
+bool inspection_judge(struct inspection *inspection);
+
+#endif

@@ -1,0 +1,74 @@
+/* contentd/metrics.c - see metrics.h. */
+#include "contentd/metrics.h"
+
+enum {
+    MESSAGES,
+    UNDECIDED,
+    VERDICTS,
+    RECIPIENTS,
+    SOURCES,
+    LATE,
+    UNEDITED,
+    NOT_KEPT,
+    UNSCANNED,
+    TROUBLE,
+    REFUNDS,
+    REFUNDS_FAILED,
+    SPLIT,
+    DURATION,
+    METRICS
+};
+
+/* clang-format off */
+static struct metric metrics[METRICS] = {
+    [MESSAGES] = METRIC("gatehouse_messages_total", METRIC_COUNTER, "Messages decided."),
+    [UNDECIDED] = METRIC("gatehouse_messages_undecided_total", METRIC_COUNTER,
+                         "Messages deferred because there was no memory or no time to decide."),
+    [VERDICTS] = METRIC_BY("gatehouse_verdicts_total", METRIC_COUNTER, "What Postfix was told of messages.", "verdict"),
+    [RECIPIENTS] = METRIC_BY("gatehouse_recipients_total", METRIC_COUNTER, "What became of messages for their recipients.", "fate"),
+    [SOURCES] = METRIC_BY("gatehouse_decided_by_total", METRIC_COUNTER,
+                          "What decided about a recipient: rule, virus, scanner, score, trouble, oversize, none.", "source"),
+    [LATE] = METRIC("gatehouse_message_budget_over_total", METRIC_COUNTER,
+                    "Messages decided with what was known when message_budget was used up."),
+    [UNEDITED] = METRIC("gatehouse_recipients_unedited_total", METRIC_COUNTER,
+                        "Recipients who got a message without the changes meant for them: no release listener."),
+    [NOT_KEPT] = METRIC("gatehouse_messages_not_kept_total", METRIC_COUNTER,
+                        "Messages deferred because quarantine or outbox could not take them."),
+    [UNSCANNED] = METRIC("gatehouse_recipients_unscanned_total", METRIC_COUNTER,
+                         "Recipients who got a message that a scanner of their chain has not looked at."),
+    [TROUBLE] = METRIC("gatehouse_rule_trouble_total", METRIC_COUNTER, "Rules that could not be decided."),
+    [REFUNDS] = METRIC("gatehouse_refunds_total", METRIC_COUNTER, "Charges given back for refused messages."),
+    [REFUNDS_FAILED] = METRIC("gatehouse_refunds_failed_total", METRIC_COUNTER,
+                              "Refused messages whose charges could not be given back."),
+    [SPLIT] = METRIC("gatehouse_recipients_split_total", METRIC_COUNTER,
+                     "Recipients told to come again because their chain is not that of the first."),
+    [DURATION] = METRIC("gatehouse_message_seconds", METRIC_HISTOGRAM, "From the end of a message to its verdict."),
+};
+/* clang-format on */
+
+static void series(struct metric *metric, const char *const *words, size_t count, metric_id *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = metric_series(metric, &(struct slice){ words[i], strlen(words[i]) });
+}
+
+void contentd_metrics_register(struct contentd_metrics *out)
+{
+    metrics_register(metrics, METRICS);
+    *out = (struct contentd_metrics){
+        .messages = metric_of(&metrics[MESSAGES]),
+        .undecided = metric_of(&metrics[UNDECIDED]),
+        .late = metric_of(&metrics[LATE]),
+        .unedited = metric_of(&metrics[UNEDITED]),
+        .not_kept = metric_of(&metrics[NOT_KEPT]),
+        .unscanned = metric_of(&metrics[UNSCANNED]),
+        .trouble = metric_of(&metrics[TROUBLE]),
+        .refunds = metric_of(&metrics[REFUNDS]),
+        .refunds_failed = metric_of(&metrics[REFUNDS_FAILED]),
+        .split = metric_of(&metrics[SPLIT]),
+        .duration = metric_of(&metrics[DURATION]),
+    };
+    series(&metrics[VERDICTS], verdict_words, VERDICT_KINDS, out->verdicts);
+    series(&metrics[RECIPIENTS], fate_words, FATES, out->recipients);
+    series(&metrics[SOURCES], verdict_source_words, VERDICT_SOURCES, out->sources);
+}

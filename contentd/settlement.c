@@ -1,0 +1,294 @@
+/* contentd/settlement.c - what is written down about a decided message, on the worker, after the MTA's thread has gone on: the
+ * decision lines, the counts, the word in policyd's record, and the charges that are given back. See inspection.h. */
+#include "contentd/inspection_impl.h"
+
+#include "common/policy/decision.h"
+
+enum { LINES_MAX = 20, VERDICT_TEXT_MAX = 400 };
+
+/* One on its way; in the worker's list until its call of the store is done. */
+struct settlement {
+    struct store_refund refund;
+    struct store_tx_update update;
+    struct inspection *inspection; /* a reference */
+    enum inspection_fate fate;
+    struct settlement *previous, *next;
+};
+
+/* ---- what the MTA was told ---- */
+
+static enum verdict_kind told(const struct settlement *settlement)
+{
+    const struct decided *decided = &settlement->inspection->decided;
+
+    if (decided->setup->parts.core.is_shadow)
+        return VERDICT_DELIVER;
+    if (settlement->fate == INSPECTION_NOT_KEPT)
+        return VERDICT_TEMPFAIL;
+    switch (decided->plan.action) {
+    case PLAN_REJECT:
+        return VERDICT_REJECT;
+    case PLAN_TEMPFAIL:
+        return VERDICT_TEMPFAIL;
+    case PLAN_DISCARD:
+        return decided->plan.quarantine_count > 0 ? VERDICT_QUARANTINE : VERDICT_DISCARD;
+    case PLAN_ACCEPT:
+        break;
+    }
+    return VERDICT_DELIVER;
+}
+
+/* ---- counts ---- */
+
+static bool is_unscanned(const struct recipient_verdict *verdict)
+{
+    for (const struct edit *edit = verdict->edits.first; edit != NULL; edit = edit->next)
+        if (edit->kind == EDIT_ADD_HEADER &&
+            slice_equal(edit->name, SLICE("X-Gatehouse-Unscanned")))
+            return true;
+    return false;
+}
+
+static void count(const struct settlement *settlement)
+{
+    const struct inspection *inspection = settlement->inspection;
+    const struct contentd_metrics *metrics = &inspection->server->contentd->metrics;
+    const struct decided *decided = &inspection->decided;
+
+    metric_add(metrics->messages, 1);
+    metric_add(metrics->verdicts[told(settlement)], 1);
+    metric_add(metrics->late, decided->is_late);
+    metric_add(metrics->unedited, decided->plan.unedited);
+    metric_add(metrics->not_kept, settlement->fate == INSPECTION_NOT_KEPT);
+    metric_observe_us(metrics->duration, (decided->decided_ms - decided->ended_ms) * 1000);
+    for (size_t n = 0; n < inspection->message->recipient_count; n++) {
+        enum fate fate =
+            settlement->fate == INSPECTION_NOT_KEPT ? FATE_DEFERRED : decided->plan.fates[n];
+        metric_add(metrics->recipients[fate], 1);
+        metric_add(metrics->sources[decided->verdicts[n]->source], 1);
+    }
+    for (size_t i = 0; i < decided->parties->count; i++) {
+        const struct party *party = &decided->parties->parties[i];
+        metric_add(metrics->trouble, party->said.troubled_count);
+        if (party->verdict.kind == VERDICT_DELIVER && is_unscanned(&party->verdict))
+            metric_add(metrics->unscanned, party->count);
+    }
+}
+
+/* ---- the decision lines ---- */
+
+/* `clam:clean spam:clean:0.1` of the scanners of a chain. */
+static void findings_print(const struct decided *decided, const struct chain *chain,
+                           struct buf *out)
+{
+    const struct scan_set *scan = setup_scan(decided->setup);
+
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct finding *finding = &decided->findings[chain->order[i]];
+        if (buf_printf(out, "%s%.*s:%s", i > 0 ? "," : "",
+                       SLICE_ARG(scan->scanners[chain->order[i]].name),
+                       finding_words[finding->result]) ||
+            (finding->has_score && buf_printf(out, ":%.1f", finding->score)))
+            return;
+    }
+}
+
+static const char *verdict_word(const struct settlement *settlement,
+                                const struct recipient_verdict *verdict, enum fate fate)
+{
+    if (settlement->fate == INSPECTION_NOT_KEPT || fate == FATE_DEFERRED)
+        return "tempfail";
+    switch (fate) {
+    case FATE_REFUSED:
+        return "reject";
+    case FATE_DISCARDED:
+        return "discard";
+    case FATE_QUARANTINED:
+        return "quarantine";
+    case FATE_DEFERRED:
+    case FATE_DELIVERED:
+    case FATE_SPOOLED:
+    case FATES:
+        break;
+    }
+    return verdict->is_tagged ? "tag" : "accept";
+}
+
+static void line_write(const struct settlement *settlement, const struct party *party)
+{
+    const struct inspection *inspection = settlement->inspection;
+    const struct decided *decided = &inspection->decided;
+    const struct message *message = inspection->message;
+    const struct recipient_verdict *verdict = &party->verdict;
+    char address[IP_ADDRESS_TEXT_MAX] = "", number[32];
+    AUTO_BUF found = BUF_INIT(VERDICT_TEXT_MAX);
+    AUTO_EXTRAS extras = { .count = 0 };
+
+    if (message->client.has_address)
+        ip_address_print(&message->client.address, address);
+    findings_print(decided, party->chain, &found);
+    if (decided->setup->parts.core.is_shadow)
+        decision_extra(&extras, "mode", SLICE("shadow"));
+    decision_extra(&extras, "chain", party->chain->name);
+    decision_extra(&extras, "by", slice_of(verdict_source_words[verdict->source]));
+    decision_extra(&extras, "found", buf_slice(&found));
+    decision_extra_score(&extras, verdict->score);
+    decision_extra_shadow(&extras, decided->setup->book.rules, &party->said);
+    decision_extra_trouble(&extras, decided->setup->book.rules, &party->said);
+    snprintf(number, sizeof number, "%zu", party->count);
+    if (party->count > 1)
+        decision_extra(&extras, "recipients", slice_of(number));
+    decision_extra(&extras, "warn", party->outcome.warning);
+    if (decided->plan.fates[party->first] == FATE_SPOOLED)
+        decision_extra(&extras, "copy", SLICE("yes"));
+    if (decided->is_late)
+        decision_extra(&extras, "budget", SLICE("over"));
+    struct decision decision = {
+        .queue_id = message->queue_id,
+        .client_address = slice_of(address),
+        .sasl_username = message->sasl_username,
+        .sender = message->sender,
+        .recipient = message->recipients[party->first].address,
+        .rule = verdict->source == BY_RULE ? verdict->by : SLICE(""),
+        .verdict = slice_of(verdict_word(settlement, verdict, decided->plan.fates[party->first])),
+        .ref = slice_of(decided->reference),
+        .reason = verdict->reason,
+        .ms = decided->decided_ms - decided->ended_ms,
+    };
+    decision_write(&decision, &extras, inspection->server->store);
+}
+
+/* ---- policyd's record ---- */
+
+/* "reject virus clam Eicar-Signature ref=7f3k2q" */
+static struct slice verdict_text(const struct settlement *settlement)
+{
+    const struct decided *decided = &settlement->inspection->decided;
+    const struct recipient_verdict *spoken = decided->plan.spoken;
+    AUTO_BUF text = BUF_INIT(VERDICT_TEXT_MAX);
+
+    (void)buf_put(&text, verdict_words[told(settlement)]);
+    if (spoken != NULL && spoken->source != BY_NOTHING)
+        (void)buf_printf(&text, " %s%s%.*s", verdict_source_words[spoken->source],
+                         spoken->by.len > 0 ? " " : "", SLICE_ARG(slice_part(spoken->by, 0, 64)));
+    if (spoken != NULL && spoken->reason.len > 0)
+        (void)buf_printf(&text, " %.*s", SLICE_ARG(slice_part(spoken->reason, 0, 200)));
+    (void)buf_printf(&text, " ref=%s", decided->reference);
+    return arena_copy(settlement->inspection->arena, buf_slice(&text));
+}
+
+static void settlement_free(struct settlement *settlement)
+{
+    struct server *server = settlement->inspection->server;
+
+    *(settlement->previous == NULL ? &server->settlements : &settlement->previous->next) =
+        settlement->next;
+    if (settlement->next != NULL)
+        settlement->next->previous = settlement->previous;
+    inspection_unref(settlement->inspection);
+    free(settlement);
+}
+
+static void update_done(struct store_call *call)
+{
+    settlement_free(
+        (struct settlement *)(void *)((char *)call - offsetof(struct settlement, update.call)));
+}
+
+static void refund_end(struct settlement *settlement)
+{
+    const struct contentd_metrics *metrics = &settlement->inspection->server->contentd->metrics;
+
+    metric_add(metrics->refunds, settlement->refund.uses);
+    metric_add(metrics->refunds_failed, settlement->refund.call.result != STORE_OK);
+    settlement_free(settlement);
+}
+
+static void refund_done(struct store_call *call)
+{
+    refund_end(
+        (struct settlement *)(void *)((char *)call - offsetof(struct settlement, refund.call)));
+}
+
+/* Nothing of it was delivered: it costs its sender nothing. */
+static bool is_refunded(const struct settlement *settlement)
+{
+    enum verdict_kind kind = told(settlement);
+
+    return kind == VERDICT_REJECT || kind == VERDICT_TEMPFAIL || kind == VERDICT_DISCARD;
+}
+
+static void record_write(struct settlement *settlement)
+{
+    struct inspection *inspection = settlement->inspection;
+    struct store *store = inspection->server->store;
+    struct slice text = verdict_text(settlement);
+
+    if (inspection->key.len == 0 || !store_is_shared(store)) {
+        settlement_free(settlement);
+    } else if (is_refunded(settlement)) {
+        settlement->refund = (struct store_refund){ .call.done = refund_done,
+                                                    .key = &inspection->key,
+                                                    .sender = inspection->sender,
+                                                    .by = SLICE("contentd"),
+                                                    .verdict = text };
+        if (store_refund(store, &settlement->refund))
+            refund_end(settlement);
+    } else {
+        settlement->update = (struct store_tx_update){ .call.done = update_done,
+                                                       .key = &inspection->key,
+                                                       .sender = inspection->sender,
+                                                       .by = SLICE("contentd"),
+                                                       .verdict = text };
+        if (store_tx_update(store, &settlement->update))
+            settlement_free(settlement);
+    }
+}
+
+/* ---- life ---- */
+
+static void settle(UNUSED struct worker *worker, void *arg)
+{
+    struct settlement *settlement = arg;
+    const struct inspection *inspection = settlement->inspection;
+    struct server *server = inspection->server;
+
+    settlement->next = server->settlements;
+    if (settlement->next != NULL)
+        settlement->next->previous = settlement;
+    server->settlements = settlement;
+    count(settlement);
+    for (size_t i = 0; i < inspection->parties.count && i < LINES_MAX; i++)
+        line_write(settlement, &inspection->parties.parties[i]);
+    record_write(settlement);
+}
+
+static void settle_never(UNUSED struct worker *worker, void *arg)
+{
+    struct settlement *settlement = arg;
+
+    inspection_unref(settlement->inspection);
+    free(settlement);
+}
+
+void inspection_settle(struct inspection *inspection, enum inspection_fate fate)
+{
+    struct settlement *settlement = calloc(1, sizeof *settlement);
+
+    if (settlement == NULL)
+        return;
+    atomic_fetch_add(&inspection->references, 1);
+    settlement->inspection = inspection;
+    settlement->fate = fate;
+    if (worker_post_or(inspection->worker, settle, settle_never, settlement))
+        settle_never(inspection->worker, settlement);
+}
+
+void settlements_free(struct server *server)
+{
+    while (server->settlements != NULL) {
+        store_abandon(server->store, &server->settlements->refund.call);
+        store_abandon(server->store, &server->settlements->update.call);
+        settlement_free(server->settlements);
+    }
+}

@@ -1,0 +1,245 @@
+/* contentd/setup.c - see setup.h. */
+#include "contentd/setup.h"
+
+#include "common/live/tail.h"
+
+#include "contentd/facts/facts.h"
+
+enum { APPLY_LIVE_MAX = 1000000 };
+
+/* ---- parts ---- */
+
+static bool parts_copy(const void *data, void *parts)
+{
+    const struct setup *setup = data;
+    struct setup_parts *to = parts;
+
+    *to = setup->parts;
+    if (!policy_core_copy(&setup->parts.core, &to->core))
+        return false;
+    shared_ref(to->scan);
+    if (to->apply_live != NULL)
+        map_share(to->apply_live);
+    return true;
+}
+
+static void parts_drop(void *parts)
+{
+    struct setup_parts *gone = parts;
+
+    policy_core_free(&gone->core);
+    shared_unref(&gone->scan);
+    map_free(&gone->apply_live);
+}
+
+/* ---- names, for the rules' schema ---- */
+
+static struct slice name_at(const void *context, const char *kind, size_t n)
+{
+    const struct setup *setup = context;
+    const struct scan_set *scan = setup_scan(setup);
+
+    if (strcmp(kind, "scanner") == 0)
+        return n < scan->scanner_count ? scan->scanners[n].name : (struct slice){ NULL, 0 };
+    if (strcmp(kind, "chain") == 0)
+        return n < scan->chains.count ? scan->chains.chains[n].name : (struct slice){ NULL, 0 };
+    return sets_name_at(&setup->parts.core.sets, kind, n);
+}
+
+static bool fact_arg_known(const void *context, const struct fact_type *type, struct slice arg)
+{
+    return !fact_is_of_scanner(type->id) || scan_set_find(setup_scan(context), arg) != SCANNER_NONE;
+}
+
+/* ---- compiling ---- */
+
+static bool internal_make(struct setup *setup)
+{
+    const struct conf_list *texts = &setup->parts.config->internal_networks;
+
+    setup->internal = calloc(texts->count + 1, sizeof *setup->internal);
+    if (setup->internal == NULL)
+        return false;
+    for (size_t i = 0; i < texts->count; i++) /* what is no network was reported with the file */
+        setup->internal_count +=
+            ipnet_parse(texts->items[i], &setup->internal[setup->internal_count], NULL);
+    return true;
+}
+
+static void note_fact(struct setup *setup, const struct fact_ref *ref)
+{
+    const struct scan_set *scan = setup_scan(setup);
+    int id = ref->kind == FACT_PLAIN ? ref->type->id : -1;
+
+    if (id < 0)
+        return;
+    setup->named_mime |= fact_wants_mime(id);
+    setup->names_record = setup->names_record || fact_wants_record(id);
+    setup->names_recipient = setup->names_recipient || fact_is_of_recipient(id);
+    if (fact_is_of_scanner(id)) {
+        size_t n = scan_set_find(scan, ref->arg);
+        setup->named_scanners |= n == SCANNER_NONE ? 0 : SCANNER_BIT(n);
+    } else if (slice_equal(ref->name, SLICE("score"))) {
+        for (size_t n = 0; n < scan->scanner_count; n++)
+            setup->named_scanners |= SCANNER_BIT(n);
+    }
+}
+
+static void note_names(struct setup *setup)
+{
+    const struct rule_set *rules = setup->book.rules;
+
+    for (size_t slot = 0; slot < rule_set_slots(rules); slot++)
+        note_fact(setup, rule_set_ref(rules, slot));
+    for (size_t i = 0; i < rule_set_count(rules); i++)
+        setup->stages |= rule_set_info(rules, i).stages;
+}
+
+struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers)
+{
+    struct setup *setup = calloc(1, sizeof *setup);
+
+    if (setup == NULL) {
+        struct setup_parts gone = *parts;
+        parts_drop(&gone);
+        return NULL;
+    }
+    setup->parts = *parts;
+    setup->schema = (struct rules_schema){
+        .facts = contentd_facts,
+        .fact_count = contentd_fact_count,
+        .actions = contentd_actions,
+        .action_count = CONTENTD_ACTIONS,
+        .fact_arg_known = fact_arg_known,
+        .star_kind = "scanner",
+    };
+    policy_core_schema(&setup->schema, setup);
+    setup->schema.name_at = name_at;
+    if (!internal_make(setup) ||
+        !rule_book_make(&setup->book, &setup->schema, &setup->parts.core, hearers)) {
+        setup_free(setup);
+        return NULL;
+    }
+    note_names(setup);
+    return setup;
+}
+
+void setup_free(void *data)
+{
+    struct setup *setup = data;
+
+    if (setup == NULL)
+        return;
+    rule_book_free(&setup->book);
+    free(setup->internal);
+    parts_drop(&setup->parts);
+    free(setup);
+}
+
+/* ---- the file ---- */
+
+static void check_names(const struct contentd_config *config, const struct daemon_load *load)
+{
+    for (size_t i = 0; i < config->scan.scanner_count; i++) {
+        const struct conf_section *conf = config->scan.scanners[i].conf;
+        if (fact_name_is_taken(conf->name))
+            conf_error(load->errors, conf_section_where(load->conf, conf),
+                       "%.*s.* are facts that have another meaning; give the scanner another name",
+                       SLICE_ARG(conf->name));
+    }
+}
+
+void *setup_load(const struct daemon_load *load)
+{
+    const struct contentd_config *config = load->config;
+    const struct setup *previous = load->previous;
+    struct setup_parts parts = { .config = config };
+    struct setup *setup = NULL;
+
+    check_names(config, load);
+    parts.scan = shared_new(scan_set_new(&config->scan, load), scan_set_free);
+    if (parts.scan == NULL ||
+        !policy_core_load(&parts.core, load, &config->sections, config->common.mode,
+                          previous == NULL ? NULL : &previous->parts.core)) {
+        parts_drop(&parts);
+    } else {
+        if (previous != NULL && previous->parts.apply_live != NULL)
+            parts.apply_live = map_share(previous->parts.apply_live);
+        setup = setup_new(&parts, &(struct rule_hearers){ load->errors, true });
+    }
+    if (setup == NULL)
+        conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
+    return setup;
+}
+
+/* ---- live ---- */
+
+static void *make(const void *parts, bool live_rules_are_new, size_t *left_out)
+{
+    struct setup *setup = setup_new(parts, &(struct rule_hearers){ NULL, live_rules_are_new });
+
+    if (setup != NULL)
+        *left_out = setup->book.left_out;
+    return setup;
+}
+
+/* One field of gh:apply; NULL, or what is wrong with it. */
+static const char *take_chain(const struct scan_set *scan, struct map_builder *builder,
+                              const struct store_field *field)
+{
+    struct live_tail tail;
+    const char *error;
+
+    if (!live_tail_parse(field->text, &tail, &error) ||
+        (error = chain_check_name(&scan->chains, tail.head)) != NULL)
+        return error;
+    return map_builder_add(builder, field->name, field->text, NULL);
+}
+
+static void take_apply(struct live *live, void *parts, UNUSED size_t index, struct store_read *read)
+{
+    struct setup_parts *next = parts;
+    struct map_builder *builder = map_builder_new(APPLY_LIVE_MAX);
+
+    for (size_t i = 0; builder != NULL && i < read->count; i++) {
+        const char *error = take_chain(shared_get(next->scan), builder, &read->fields[i]);
+        if (error != NULL)
+            live_bad_value(live, read->fields[i].name, error);
+    }
+    struct map *made = builder == NULL ? NULL : map_builder_finish(&builder);
+    if (made == NULL)
+        return;
+    map_free(&next->apply_live);
+    next->apply_live = made;
+}
+
+static bool watch(struct live *live, UNUSED const void *data)
+{
+    return live_watch(live, "apply", SLICE(""), take_apply, 0);
+}
+
+const struct live_spec contentd_live = {
+    .parts_size = sizeof(struct setup_parts),
+    .copy = parts_copy,
+    .drop = parts_drop,
+    .make = make,
+    .watch = watch,
+};
+
+/* ---- asking ---- */
+
+const struct chain *setup_chain(const struct setup *setup, struct slice recipient, uint64_t wall_ms)
+{
+    const struct scan_set *scan = setup_scan(setup);
+    const struct chain_apply apply = { scan->chains, scan->apply, setup->parts.apply_live };
+    const struct chain *chain = chain_of(&apply, recipient, wall_ms);
+
+    return chain == NULL ? scan->no_chain : chain;
+}
+
+struct mailbox_settings setup_mailboxes(const struct setup *setup)
+{
+    const struct contentd_config *config = setup->parts.config;
+
+    return (struct mailbox_settings){ config->strip_extension, config->recipient_delimiter };
+}

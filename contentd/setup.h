@@ -1,0 +1,57 @@
+/* contentd/setup.h - what is in force: the configuration and the live state, compiled. Immutable and shared by all workers and
+ * libmilter's threads; made when the file is read, and made again, from the same parts, when a list, a map, a live rule or
+ * gh:apply has changed. */
+#ifndef GATEHOUSE_CONTENTD_SETUP_H
+#define GATEHOUSE_CONTENTD_SETUP_H
+
+#include "common/policy/live.h"
+#include "common/policy/rule_book.h"
+#include "common/policy/values.h"
+#include "contentd/actions.h"
+#include "contentd/config.h"
+#include "contentd/mixed.h"
+#include "contentd/scan_set.h"
+
+/* What a setup is made of. Everything but `config` is counted: a setup holds references. */
+struct setup_parts {
+    struct policy_core core; /* first member */
+    const struct contentd_config *config;
+    struct shared *scan; /* struct scan_set */
+    struct map *apply_live; /* gh:apply; NULL: empty */
+};
+
+struct setup {
+    struct setup_parts parts; /* first member */
+    struct rules_schema schema;
+    struct rule_book book;
+    struct ipnet *internal; /* internal_networks; owned */
+    size_t internal_count;
+    /* What the rules name, all of them together: */
+    scanner_set named_scanners; /* what these find is needed whatever the others say */
+    unsigned named_mime; /* MIME_... of facts/mime.h */
+    bool names_record; /* policyd's record of the transaction */
+    bool names_recipient; /* they may say something else of each recipient */
+    unsigned stages; /* where at least one rule runs */
+};
+
+/* daemon_spec.load and .unload. */
+void *setup_load(const struct daemon_load *load);
+void setup_free(void *setup); /* NULL-safe */
+
+/* Compiles. Takes the references in `parts` (also on failure). Mistakes in rules are reported as `hearers` says. NULL: out of
+ * memory. */
+struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers);
+
+extern const struct live_spec contentd_live;
+
+/* The chain of a recipient (in normal form); one without scanners when no line of [apply] fits. Any thread. */
+const struct chain *setup_chain(const struct setup *setup, struct slice recipient,
+                                uint64_t wall_ms);
+struct mailbox_settings setup_mailboxes(const struct setup *setup);
+
+static inline const struct scan_set *setup_scan(const struct setup *setup)
+{
+    return shared_get(setup->parts.scan);
+}
+
+#endif
