@@ -1,11 +1,170 @@
-/* contentd/intake.c - see intake.h. */
+/* contentd/intake.c - see intake.h. On libmilter's threads. */
 #include "contentd/intake.h"
 
-static struct milter_reply end(UNUSED struct milter_session *session, UNUSED struct edits *edits)
+#include "common/observe/log.h"
+#include "contentd/server.h"
+
+/* One connection of the MTA. */
+struct intake {
+    struct contentd *contentd;
+    struct connection_counts connections;
+    /* the message under way: */
+    struct inspection *inspection; /* from the end of the header fields on; NULL: out of memory */
+    struct effects effects;
+};
+
+static const struct milter_reply go_on = { .action = MILTER_CONTINUE };
+
+static struct intake *intake_of(struct milter_session *session)
 {
-    return (struct milter_reply){ .action = MILTER_CONTINUE };
+    return milter_session_state(session);
+}
+
+static struct milter_reply deferred(void)
+{
+    return (struct milter_reply){
+        .action = MILTER_TEMPFAIL,
+        .reply = { 451, SLICE("4.3.0"), SLICE("Message cannot be looked at now, try again later") }
+    };
+}
+
+/* ---- the connection ---- */
+
+static struct milter_reply hook_connect(struct milter_session *session)
+{
+    struct contentd *contentd = daemon_state(worker_daemon(milter_session_worker(session)));
+    struct intake *intake = calloc(1, sizeof *intake);
+
+    if (contentd->release != NULL &&
+        release_is_own(contentd->release, milter_session_client(session))) {
+        free(intake);
+        return (struct milter_reply){ .action = MILTER_ACCEPT };
+    }
+    if (intake == NULL) {
+        log_error("out of memory: a connection is deferred");
+        return deferred();
+    }
+    intake->contentd = contentd;
+    milter_session_set_state(session, intake);
+    return go_on;
+}
+
+static void hook_disconnect(struct milter_session *session)
+{
+    free(intake_of(session));
+    milter_session_set_state(session, NULL);
+}
+
+/* ---- the message ---- */
+
+/* `mixed = split`: whoever has another chain than the first recipient comes again. */
+static struct milter_reply hook_recipient(struct milter_session *session, size_t n)
+{
+    struct contentd *contentd = intake_of(session)->contentd;
+    const struct message *message = milter_session_message(session);
+    struct snapshot *snapshot = contentd_snapshot(contentd);
+    const struct setup *setup = snapshot_data(snapshot);
+    enum mixed_mode mode = setup->parts.config->mixed;
+    const struct clock *clock = worker_clock(milter_session_worker(session));
+    bool may_join = true;
+
+    if (mode == MIXED_SPLIT && n > 0)
+        may_join = mixed_may_join(
+            mode, setup_chain(setup, message->recipients[0].normal, clock->wall_ms(clock)),
+            setup_chain(setup, message->recipients[n].normal, clock->wall_ms(clock)),
+            message->client.has_address);
+    snapshot_unref(&snapshot);
+    if (may_join)
+        return go_on;
+    metric_add(contentd->metrics.split, 1);
+    return (struct milter_reply){
+        .action = MILTER_TEMPFAIL,
+        .reply = { 452, SLICE("4.5.3"), SLICE("Recipient is filtered otherwise, send separately") },
+    };
+}
+
+static struct milter_reply hook_headers(struct milter_session *session)
+{
+    struct intake *intake = intake_of(session);
+
+    intake->inspection =
+        inspection_start(milter_session_worker(session), contentd_snapshot(intake->contentd),
+                         milter_session_message(session), &intake->connections);
+    return go_on;
+}
+
+static void hook_body(struct milter_session *session)
+{
+    struct intake *intake = intake_of(session);
+
+    if (intake->inspection != NULL)
+        inspection_more(intake->inspection);
+}
+
+static void progress(void *arg)
+{
+    milter_session_progress(arg);
+}
+
+static struct milter_reply reply_of(const struct plan *plan)
+{
+    static const enum milter_action actions[] = {
+        [PLAN_ACCEPT] = MILTER_CONTINUE,
+        [PLAN_REJECT] = MILTER_REJECT,
+        [PLAN_TEMPFAIL] = MILTER_TEMPFAIL,
+        [PLAN_DISCARD] = MILTER_DISCARD,
+    };
+    struct milter_reply reply = { .action = actions[plan->action] };
+
+    if (plan->action == PLAN_REJECT || plan->action == PLAN_TEMPFAIL)
+        reply.reply = plan->spoken->reply;
+    return reply;
+}
+
+static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)
+{
+    struct intake *intake = intake_of(session);
+    struct inspection *inspection = intake->inspection;
+
+    if (inspection == NULL || !inspection_finish(inspection, progress, session)) {
+        metric_add(intake->contentd->metrics.undecided, 1);
+        return deferred();
+    }
+    const struct decided *decided = inspection_decided(inspection);
+    struct milter_reply reply = reply_of(&decided->plan);
+    bool is_shadow = decided->setup->parts.core.is_shadow;
+    bool is_kept =
+        is_shadow || effects_carry_out(&intake->effects, decided, &intake->contentd->places);
+    if (is_shadow)
+        reply = go_on;
+    else if (!is_kept)
+        reply = deferred();
+    else if (reply.action == MILTER_CONTINUE)
+        *edits = decided->plan.edits;
+    inspection_settle(inspection, is_kept ? INSPECTION_AS_PLANNED : INSPECTION_NOT_KEPT);
+    return reply;
+}
+
+static void hook_sent(struct milter_session *session, bool ok)
+{
+    struct intake *intake = intake_of(session);
+
+    effects_sent(&intake->effects, &intake->contentd->places, ok);
+}
+
+static void hook_message_gone(struct milter_session *session)
+{
+    inspection_drop(&intake_of(session)->inspection);
 }
 
 const struct milter_hooks intake_hooks = {
-    .end = end,
+    .connect = hook_connect,
+    .recipient = hook_recipient,
+    .headers = hook_headers,
+    .headers_is_silent = true,
+    .body = hook_body,
+    .end = hook_end,
+    .sent = hook_sent,
+    .message_gone = hook_message_gone,
+    .disconnect = hook_disconnect,
 };

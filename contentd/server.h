@@ -6,6 +6,7 @@
 
 #include "common/run/daemon.h"
 #include "common/store/stores.h"
+#include "contentd/effects.h"
 #include "contentd/metrics.h"
 #include "contentd/setup.h"
 
@@ -16,6 +17,8 @@ struct settlement;
 struct contentd {
     struct stores *stores;
     struct contentd_metrics metrics;
+    struct release *release; /* NULL: no release listener */
+    struct effects_places places;
     pthread_mutex_t mutex;
     struct snapshot *snapshot; /* in force, for libmilter's threads; with the mutex */
     /* the main worker's: */

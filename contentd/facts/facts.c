@@ -2,7 +2,7 @@
 #include "contentd/facts/facts.h"
 
 #include "common/policy/values.h"
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 #include "contentd/finding.h"
 
 #define FROM_HELO (STAGE_HELO | STAGE_MAIL | STAGE_RCPT | STAGES_DATA | STAGES_END)

@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/policy/values.h"
-#include "contentd/facts/mime_decode.h"
+#include "common/mime/mime_decode.h"
 
 /* Values being put one after the other. */
 struct several {

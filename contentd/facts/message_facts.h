@@ -4,7 +4,7 @@
 
 #include "common/base/arena.h"
 #include "contentd/facts/facts.h"
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 
 enum { HEADER_VALUES_MAX = 20 }; /* fields of one name */
 

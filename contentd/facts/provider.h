@@ -6,7 +6,7 @@
 #include "common/policy/membership.h"
 #include "common/policy/values.h"
 #include "contentd/facts/facts.h"
-#include "contentd/facts/mime.h"
+#include "common/mime/mime.h"
 #include "contentd/setup.h"
 
 /* Connections at the same time, when this one began. */

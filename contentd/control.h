@@ -1,0 +1,9 @@
+/* contentd/control.h - what contentd's control API serves beside common/control/service.h. On the main worker's thread. */
+#ifndef GATEHOUSE_CONTENTD_CONTROL_H
+#define GATEHOUSE_CONTENTD_CONTROL_H
+
+#include "common/control/service.h"
+
+extern const struct control_service_spec contentd_control; /* its context: the main struct server */
+
+#endif

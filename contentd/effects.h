@@ -1,0 +1,31 @@
+/* contentd/effects.h - what a plan leaves on the disk: copies in the quarantine and in the outbox, there before the MTA has its
+ * answer. Waits for the disk: on libmilter's threads only. */
+#ifndef GATEHOUSE_CONTENTD_EFFECTS_H
+#define GATEHOUSE_CONTENTD_EFFECTS_H
+
+#include "contentd/inspection.h"
+#include "contentd/release/outbox.h"
+
+/* Where copies go; NULL: it could not be opened, and what needs it is deferred. */
+struct effects_places {
+    struct quarantine *quarantine;
+    struct outbox *outbox;
+};
+
+struct effect {
+    char id[KEPT_ID_LEN + 1];
+};
+
+/* What has been done for one message; zeroed: nothing. In the decision's arena. */
+struct effects {
+    struct effect *kept, *put;
+    size_t kept_count, put_count;
+};
+
+/* All copies of the plan, or none. False, logged: the message must be deferred. */
+bool effects_carry_out(struct effects *effects, const struct decided *decided,
+                       const struct effects_places *places);
+/* The MTA has taken what was decided (copies go on their way), or has not (it sends the message again: they are dropped). */
+void effects_sent(struct effects *effects, const struct effects_places *places, bool ok);
+
+#endif
