@@ -345,10 +345,10 @@ void connection_abandon(struct connection **connection)
 
 bool connection_is_complete(const struct connection *connection)
 {
-    return connection->state == CONNECTION_ENDED
-               ? connection->is_complete
-               : message_is_whole(connection->request->message) && connection_is_sent(connection) &&
-                     !connection->is_reset;
+    if (connection->state == CONNECTION_ENDED)
+        return connection->is_complete;
+    return message_is_whole(connection->request->message) && connection_is_sent(connection) &&
+           !connection->is_reset && connection_is_taken(connection);
 }
 
 const char *connection_host(const struct connection *connection)

@@ -62,6 +62,7 @@ struct connection {
 /* connection_io.c */
 void connection_events_assign(struct connection *connection); /* of the socket in `fd` */
 void connection_io_clear(struct connection *connection); /* nothing put, nothing read */
+bool connection_is_taken(const struct connection *connection); /* by the other side's system */
 /* Sends what the socket takes and asks the protocol for more; the attempt may be over then. */
 void connection_push(struct connection *connection);
 

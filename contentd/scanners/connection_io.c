@@ -4,9 +4,12 @@
  * A write that fails ends the output but not the attempt: a scanner that has seen enough may answer and close while we are
  * still sending, and its answer is what counts. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
+#include "common/mail/reply.h"
 #include "contentd/scanners/connection_impl.h"
 
 enum {
@@ -80,6 +83,16 @@ bool connection_is_sent(const struct connection *connection)
     return connection->part_count == 0 && connection->send_error == 0 && !connection->is_put_failed;
 }
 
+/* A scanner that has closed without reading: what was sent then may have been taken by the system all the same. */
+bool connection_is_taken(const struct connection *connection)
+{
+    int error = 0, left = 0;
+    socklen_t size = sizeof(error);
+
+    return getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0 &&
+           ioctl(connection->fd, SIOCOUTQ, &left) == 0 && left == 0;
+}
+
 enum connection_input connection_bad(struct connection *connection, const char *format, ...)
 {
     char text[ERROR_MAX];
@@ -89,7 +102,7 @@ enum connection_input connection_bad(struct connection *connection, const char *
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     buf_clear(&connection->bad);
-    buf_put(&connection->bad, text);
+    reply_escape(&connection->bad, slice_of(text)); /* it may quote the scanner */
     return CONNECTION_BAD;
 }
 

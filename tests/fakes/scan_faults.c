@@ -63,7 +63,8 @@ static bool run_rows(const struct scan_faults *faults)
     char garbage[256];
     for (size_t i = 0; i < sizeof(garbage); i++)
         garbage[i] = (char)(i * 7 + 128);
-    const struct slice garbled = { garbage, sizeof(garbage) };
+    static const char zeros[16384];
+    const struct slice garbled = { garbage, sizeof(garbage) }, blank = { zeros, sizeof(zeros) };
     const struct fake_step request = whole_request(faults), hang = { .kind = STEP_HANG },
                            half = { .kind = STEP_HALF_CLOSE }, reset = { .kind = STEP_RESET },
                            answer = { STEP_SEND, faults->answer, 0 };
@@ -88,7 +89,7 @@ static bool run_rows(const struct scan_faults *faults)
           0,
           FINDING_TROUBLE },
         { "blank bytes without end",
-          { request, { STEP_FLOOD, SLICE_INIT("\0"), 1 << 26 } },
+          { request, { STEP_FLOOD, blank, 1 << 12 } },
           0,
           FINDING_TROUBLE },
         { "an answer before the request, then closed",
