@@ -6,8 +6,10 @@
 
 /* ---- requests ---- */
 
-const char *const control_param_names[] = { "force", "value", "limit", "count",
-                                            "after", "find",  NULL };
+const char *const control_param_names[] = {
+    "force",     "value",  "limit", "count",  "after", "find", /* of quarantines: */
+    "recipient", "sender", "older", "offset", "to",    NULL,
+};
 
 struct slice control_param(const struct control_request *request, const char *name)
 {

@@ -151,16 +151,6 @@ unsigned dkim_key_bits(const struct dkim_key *key)
 
 /* ---- printing ---- */
 
-int base64_print(struct buf *out, const void *bytes, size_t len)
-{
-    size_t room = (len + 2) / 3 * 4;
-
-    if (buf_reserve(out, room + 1) != 0) /* the encoder writes a NUL too */
-        return -1;
-    out->len += (size_t)EVP_EncodeBlock((unsigned char *)out->data + out->len, bytes, (int)len);
-    return 0;
-}
-
 int dkim_key_print(const struct dkim_key *key, struct buf *out)
 {
     BIO *bio = BIO_new(BIO_s_mem());

@@ -3,7 +3,7 @@
 #ifndef GATEHOUSE_DKIM_KEY_H
 #define GATEHOUSE_DKIM_KEY_H
 
-#include "common/base/buf.h"
+#include "common/base/base64.h"
 
 enum dkim_key_type { DKIM_RSA, DKIM_ED25519 };
 
@@ -54,8 +54,5 @@ void dkim_digest_free(struct dkim_digest **digest); /* NULL-safe; clears *digest
 void dkim_digest_add(struct dkim_digest *digest, const void *bytes, size_t len);
 /* The digest; it is started anew then. -1: the library failed at some time. */
 int dkim_digest_finish(struct dkim_digest *digest, unsigned char out[DKIM_DIGEST_LEN]);
-
-/* Base64 (RFC 4648 section 4) without line ends. -1: the buffer is full. */
-int base64_print(struct buf *out, const void *bytes, size_t len);
 
 #endif
