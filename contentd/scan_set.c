@@ -176,7 +176,7 @@ static void check_scores(const struct loader *loader, const struct chain_section
         return;
     for (size_t i = 0; i < chain->count; i++) {
         const struct scanner *scanner = &loader->set->scanners[chain->order[i]];
-        if (scanner->kind != &rspamd_kind)
+        if (scanner->kind != &rspamd_kind && scanner->kind != &spamd_kind)
             continue;
         conf_warning(loader->load->errors, section_place(loader, section->conf),
                      "what %.*s finds changes nothing here but header fields: set tag, quarantine, "

@@ -51,6 +51,13 @@ const struct command commands[] = {
       "gatectl rule set storm order=50 'when=helo_name = \"evil.example\"' "
       "'then=reject 5.7.1 Not now' mode=shadow --until 2h" },
     { "rule", "unset", "RULE", 1, 1, OPTION_FORCE, cmd_rule_unset, "Removes a live rule.", NULL },
+    { "apply", "list", "", 0, 0, 0, cmd_apply_list,
+      "Shows the live lines of [apply]: which recipients have which chain of contentd.", NULL },
+    { "apply", "set", "WHO CHAIN", 2, 2, OPTIONS_SET, cmd_apply_set,
+      "Gives a recipient (user@example.com, user@, @example.com, @.example.com, or * for everybody else) another chain.",
+      "gatectl apply set gm@example.com boss" },
+    { "apply", "unset", "WHO", 1, 1, OPTION_FORCE, cmd_apply_unset,
+      "Removes a live line; the file's is in force again.", NULL },
     { "show", "user", "VALUE", 1, 1, 0, cmd_show_user,
       "Shows every limit whose key VALUE can be (a mailbox, a login, a domain, an address): how "
       "much is used of how much, where the rate comes from, and when there is room again.",

@@ -191,3 +191,20 @@ int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const 
     }
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
+
+int live_list(struct gatectl *ctl, const char *key, const char *json_name, const char *name,
+              const char *value)
+{
+    json_t *rows = NULL;
+    int code = live_rows(ctl, key, &rows);
+
+    if (code == EXIT_DONE && ctl->options.json) {
+        json_t *document = json_pack("{s:O}", json_name, rows);
+        output_json(ctl->out, document);
+        json_decref(document);
+    } else if (code == EXIT_DONE) {
+        code = live_print(ctl, rows, name, value);
+    }
+    json_decref(rows);
+    return code;
+}

@@ -1,4 +1,4 @@
-/* gatectl/live.h - live hashes, as the nouns limit, class, list, map and rule change and show them. */
+/* gatectl/live.h - live hashes, as the nouns limit, class, list, map, rule and apply change and show them. */
 #ifndef GATEHOUSE_GATECTL_LIVE_H
 #define GATEHOUSE_GATECTL_LIVE_H
 
@@ -19,5 +19,9 @@ int live_rows(struct gatectl *ctl, const char *key, json_t **rows);
 
 /* These rows as a table; `name` and `value` (NULL: not shown) are headings. Tells on err which rows do not count. */
 int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const char *value);
+
+/* A hash without a name shown: as a table, or as {"JSON_NAME": rows}. */
+int live_list(struct gatectl *ctl, const char *key, const char *json_name, const char *name,
+              const char *value);
 
 #endif

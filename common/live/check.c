@@ -122,6 +122,16 @@ static enum live_result map_field(struct slice field, struct arena *arena, struc
     return normal_field(map_key_normalise, field, arena, stored, error);
 }
 
+/* Who has a chain: keys as in a map, and `*`. */
+static enum live_result apply_field(struct slice field, struct arena *arena, struct slice *stored,
+                                    struct live_error *error)
+{
+    if (!slice_equal(field, SLICE("*")))
+        return map_field(field, arena, stored, error);
+    *stored = field;
+    return LIVE_OK;
+}
+
 static enum live_result rule_field(struct slice field, UNUSED struct arena *arena,
                                    struct slice *stored, struct live_error *error)
 {
@@ -202,6 +212,37 @@ static enum live_result map_text(UNUSED struct slice field, struct slice text,
     return LIVE_OK;
 }
 
+/* One chain; where the running configuration has chains, one of them. */
+static enum live_result apply_text(UNUSED struct slice field, struct slice text,
+                                   const struct live_names *names, UNUSED struct arena *arena,
+                                   struct live_error *error)
+{
+    struct live_tail tail;
+
+    if (read_tail(text, &tail, error) != LIVE_OK)
+        return LIVE_BAD;
+    if (!live_name_is_valid(tail.head))
+        return bad(error, "text", 0, "the name of one chain is expected");
+    struct suggest best = suggest_for(tail.head);
+    for (size_t n = 0; names->name_at != NULL; n++) {
+        struct slice chain = names->name_at(names->context, "chain", n);
+        if (chain.ptr == NULL && n == 0)
+            return LIVE_OK; /* another daemon's matter */
+        if (chain.ptr == NULL)
+            break;
+        if (slice_equal_nocase(chain, tail.head))
+            return LIVE_OK;
+        suggest_offer(&best, chain);
+    }
+    if (names->name_at == NULL)
+        return LIVE_OK;
+    if (best.name.ptr == NULL)
+        return bad(error, "text", 0, "no chain \"%.*s\" in the configuration",
+                   SLICE_ARG(tail.head));
+    return bad(error, "text", 0, "no chain \"%.*s\" in the configuration; did you mean \"%.*s\"?",
+               SLICE_ARG(tail.head), SLICE_ARG(best.name));
+}
+
 static enum live_result rule_text(struct slice field, struct slice text,
                                   const struct live_names *names, struct arena *arena,
                                   struct live_error *error)
@@ -233,6 +274,7 @@ static const struct kind {
     { "list", true, true, true, list_field, list_text },
     { "map", true, false, true, map_field, map_text },
     { "rule", false, false, false, rule_field, rule_text },
+    { "apply", false, false, false, apply_field, apply_text },
 };
 
 static const struct kind *find_kind(struct slice key, struct slice *name, struct slice *recipient)
@@ -299,7 +341,7 @@ enum live_result live_check_key(struct slice key, const struct live_names *names
     const struct kind *kind = find_kind(key, &name, &recipient);
 
     if (kind == NULL) {
-        bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME or rule is expected");
+        bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME, rule or apply is expected");
         return LIVE_NO_SUCH_KEY;
     }
     *stored = key;
@@ -335,7 +377,7 @@ enum live_result live_check_field(struct slice key, struct slice field, struct a
     const struct kind *kind = find_kind(key, &name, &recipient);
 
     if (kind == NULL) {
-        bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME or rule is expected");
+        bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME, rule or apply is expected");
         return LIVE_NO_SUCH_KEY;
     }
     if (field.len == 0 || field.len > LIVE_FIELD_MAX)

@@ -1,7 +1,7 @@
 /* common/live/check.h - whether a change of the live state makes sense, and in which spelling it is stored. The daemons'
  * control socket and gatectl's direct way to the store ask the same function, so both refuse the same. Pure.
  *
- * Keys are those of the key table without `gh:`: limit:NAME, class, list:NAME[/RECIPIENT], map:NAME, rule. */
+ * Keys are those of the key table without `gh:`: limit:NAME, class, list:NAME[/RECIPIENT], map:NAME, rule, apply. */
 #ifndef GATEHOUSE_LIVE_CHECK_H
 #define GATEHOUSE_LIVE_CHECK_H
 
@@ -14,7 +14,7 @@
 /* What the running configuration declares, and how it compiles a rule. A NULL function: everything is taken. */
 struct live_names {
     bool (*is_declared)(const void *context, const char *kind, struct slice name);
-    /* The n-th declared name of a kind ("limit", "list", "map"), absent past the end: for "did you mean". */
+    /* The n-th declared name of a kind ("limit", "list", "map", "chain"), absent past the end: for "did you mean". */
     struct slice (*name_at)(const void *context, const char *kind, size_t n);
     /* Compiles the rule; false: *where ("when", "then", ...), *offset and `error` say what is wrong. */
     bool (*rule_compiles)(const void *context, struct slice name, struct slice text,

@@ -12,6 +12,8 @@ static bool is_declared(UNUSED const void *context, const char *kind, struct sli
 
 static struct slice name_at(UNUSED const void *context, const char *kind, size_t n)
 {
+    if (strcmp(kind, "chain") == 0 && n < 2)
+        return n == 0 ? SLICE("full") : SLICE("boss");
     if (n > 0)
         return (struct slice){ NULL, 0 };
     return strcmp(kind, "limit") == 0 ? SLICE("user-hourly") : SLICE("block");
@@ -83,6 +85,16 @@ static const struct {
     { "class", "@", "gold", LIVE_BAD, NULL, "field", 1 },
     { "class", "alice", "", LIVE_BAD, NULL, "text", 0 },
     { "class", "alice", "two words", LIVE_BAD, NULL, "text", 0 },
+    /* chains */
+    { "apply", "*", "full", LIVE_OK, "apply *", NULL, 0 },
+    { "apply", "GM@Domain1.Example", "boss until=1795314861", LIVE_OK, "apply gm@domain1.example",
+      NULL, 0 },
+    { "apply", "@Domain2.example", "FULL by=root", LIVE_OK, "apply @domain2.example", NULL, 0 },
+    { "apply", "@", "full", LIVE_BAD, NULL, "field", 0 },
+    { "apply", "*", "fool", LIVE_BAD, NULL, "text", 0 },
+    { "apply", "*", "full, boss", LIVE_BAD, NULL, "text", 0 },
+    { "apply", "*", "", LIVE_BAD, NULL, "text", 0 },
+    { "apply:x", "*", "full", LIVE_NO_SUCH_KEY, NULL, "key", 0 },
     /* lists */
     { "list:block", "192.0.2.0/24", "", LIVE_OK, "list:block 192.0.2.0/24", NULL, 0 },
     { "list:block", "!.Example.com", "by=root", LIVE_OK, "list:block !.example.com", NULL, 0 },
