@@ -11,7 +11,7 @@ local function record(key, early, at, charges)
   for i = 1, #old, 2 do
     if old[i]:sub(1, 5) == 'gh:q:' then
       charges[#charges + 1] = { old[i], tonumber(old[i + 1]) or 0 }
-    else
+    elseif #fields < 2 * most then
       fields[#fields + 1] = old[i]
       fields[#fields + 1] = old[i + 1]
     end

@@ -221,6 +221,12 @@ def test_gives_nothing_back_for_another_sender(site):
     assert site.program("refund", sender="<Alice@EXAMPLE.com>") == "given 3"
 
 
+@pytest.mark.parametrize("sender", ['"a b"@example.com', "Alice+News@EXAMPLE.com", "", '"a\\"b"@example.com'])
+def test_both_sides_know_the_sender_by_the_same_name(site, sender):
+    assert deliver(site, sender=sender)[0] == 250
+    assert site.program("read").startswith("found"), site.told
+
+
 def test_refused_mail_has_no_record_of_its_own(site):
     code, _ = deliver(site, sender="a@refused.example")
     assert code == 554

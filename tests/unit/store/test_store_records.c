@@ -279,6 +279,51 @@ static void gives_back_exactly_and_once(UNUSED void **state)
                  transaction_verdict_by(&call.transaction, SLICE("contentd")));
 }
 
+static uint64_t random_below(uint64_t *state, uint64_t below)
+{
+    *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407U;
+    return (*state >> 33) % below;
+}
+
+/* Messages of random size over two hours, some of which are given back, once or twice, by either host: what counts in the
+ * end is what was charged for the others. */
+static void what_stays_is_what_was_not_given_back(UNUSED void **state)
+{
+    enum { MESSAGES = 150 };
+    struct transaction_key key;
+    struct store_record record = { &key, NULL, &message };
+    uint64_t random = 4711, stays = 0;
+
+    for (uint64_t i = 0; i < MESSAGES; i++) {
+        char id[16];
+        struct test_store *host = random_below(&random, 2) == 0 ? &here : &there;
+        struct limit_use use =
+            test_store_use(arena, limit_set_at(daily, 0), "alice", 1 + random_below(&random, 1000));
+        struct store_charge charge = { .uses = &use, .use_count = 1, .record = &record };
+        snprintf(id, sizeof id, "Q%u", (unsigned)i);
+        assert_true(transaction_key_make(&key, slice_of(id), SLICE("192.0.2.7"), SLICE("1"),
+                                         SLICE("192.0.2.1")));
+        test_store_finish(host, store_charge(host->store, &charge), &charge.call);
+        fake_clock_advance(&fake, random_below(&random, 96 * SECOND));
+        unsigned times = (unsigned)random_below(&random, 3);
+        for (unsigned n = 0; n < times; n++) {
+            struct store_refund call = { .key = &key, .sender = message.sender };
+            test_store_finish(&there, store_refund(there.store, &call), &call.call);
+            assert_int_equal(n == 0 ? 1 : 0, call.uses);
+        }
+        stays += times == 0 ? use.amount : 0;
+    }
+    assert_int_equal(stays, used(daily));
+}
+
+static void an_early_record_with_too_much_in_it_is_cut(UNUSED void **state)
+{
+    redis_server_ask(&server, "EVAL %s 1 gh:%s",
+                     "for i=1,9000 do redis.call('HSET',KEYS[1],'f'..i,'x') end", early.text);
+    assert_true(charge_both(&here, 1, &message, name).is_recorded);
+    assert_int_equal(TX_FOUND, read_record(&here, QUEUED, SLICE("alice@example.com")).state);
+}
+
 static void a_refund_of_anothers_record_gives_nothing(UNUSED void **state)
 {
     charge_both(&here, 4, &message, name);
@@ -593,6 +638,8 @@ int main(void)
         TEST(a_refused_charge_leaves_no_record),
         TEST(what_was_forced_is_not_recorded),
         TEST(gives_back_exactly_and_once),
+        TEST(what_stays_is_what_was_not_given_back),
+        TEST(an_early_record_with_too_much_in_it_is_cut),
         TEST(a_refund_of_anothers_record_gives_nothing),
         TEST(never_gives_back_more_than_there_is),
         TEST(a_window_that_is_over_is_not_made_anew),

@@ -93,6 +93,8 @@ static void both_sides_know_a_sender_by_the_same_name(UNUSED void **state)
         { "<>", "" },
         { "", "" },
         { "<", "<" },
+        { "<\"A b\"@Example.com>", "a b@example.com" },
+        { "a b@example.com", "a b@example.com" },
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
