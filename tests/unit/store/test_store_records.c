@@ -187,6 +187,23 @@ static void an_early_record_becomes_part_of_the_later_one(UNUSED void **state)
         2, read_record(&here, QUEUED, SLICE("alice@example.com")).transaction.charge_count);
 }
 
+/* A recipient whose record came late: nothing that is there is overwritten. */
+static void charges_of_both_are_added(UNUSED void **state)
+{
+    static const struct transaction_charge charge = { SLICE_INIT("hourly"), SLICE_INIT("t:alice"),
+                                                      HOUR, 7, 5 };
+    struct transaction what = { .sender = SLICE("alice@example.com"),
+                                .charges = &charge,
+                                .charge_count = 1 };
+
+    assert_int_equal(STORE_OK, write_record(&here, &what, QUEUED, NULL));
+    assert_int_equal(STORE_OK, write_record(&here, &what, EARLY, NULL));
+    assert_int_equal(STORE_OK, write_record(&there, &message, QUEUED, EARLY));
+    struct store_tx_read call = read_record(&here, QUEUED, SLICE("alice@example.com"));
+    assert_int_equal(1, call.transaction.charge_count);
+    assert_int_equal(10, call.transaction.charges[0].amount);
+}
+
 static void a_charge_is_recorded_in_the_same_step(UNUSED void **state)
 {
     struct store_charge charge = charge_both(&here, 3, &message, name);
@@ -633,6 +650,7 @@ int main(void)
         TEST(a_bounce_has_a_record_too),
         TEST(what_is_not_said_stays),
         TEST(an_early_record_becomes_part_of_the_later_one),
+        TEST(charges_of_both_are_added),
         TEST(a_charge_is_recorded_in_the_same_step),
         TEST(a_repeated_charge_is_recorded_once),
         TEST(a_refused_charge_leaves_no_record),
