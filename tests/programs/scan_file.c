@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "contentd/scan.h"
+#include "contentd/scan_values.h"
 #include "contentd/scanners/backend.h"
 
 enum { MESSAGE_MAX = 1 << 30, ARENA_MAX = 64 << 20, RECIPIENTS_MOST = 64 };
@@ -311,20 +312,17 @@ static void set(struct settings *settings, const char *argument)
 
 static struct backend *set_kind(struct settings *settings, const char *argument)
 {
-    static const struct scanner_kind *const kinds[] = { &clamd_kind, &spamd_kind };
-    struct slice addresses = slice_of(argument), name = addresses;
-    const char *error = "there is no such kind of scanner";
-    struct backend *backend;
+    struct scanner *scanner = &settings->scanner;
+    struct conf_complaint complaint;
+    struct slice addresses;
+    const char *error;
 
-    slice_cut(&addresses, ' ', &name);
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (slice_equal(name, slice_of(kinds[i]->name)))
-            settings->scanner.kind = kinds[i];
-    check(settings->scanner.kind != NULL, error);
-    backend = backend_new(name, addresses, BACKEND_IN_ORDER, &error);
+    check(scan_parse_kind(slice_of(argument), &scanner->kind, &addresses, &complaint),
+          complaint.text);
+    scanner->name = slice_of(scanner->kind->name);
+    struct backend *backend = backend_new(scanner->name, addresses, BACKEND_IN_ORDER, &error);
     check(backend != NULL, error);
-    settings->scanner.name = name;
-    settings->scanner.backend = backend;
+    scanner->backend = backend;
     return backend;
 }
 
