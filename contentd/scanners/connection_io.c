@@ -293,9 +293,13 @@ static enum got read_some(struct connection *connection)
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return GOT_NOTHING;
-    if (got < 0) {
+    /* A reset behind the end of what came (TCP) is told by SO_ERROR alone. */
+    int error = got < 0 ? errno : 0;
+    socklen_t size = sizeof(error);
+    if (got < 0 ||
+        (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)) {
         connection->is_reset = true;
-        connection->send_error = errno;
+        connection->send_error = error;
     }
     return GOT_END;
 }

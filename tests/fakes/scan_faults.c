@@ -1,7 +1,7 @@
 /* tests/fakes/scan_faults.c - see scan_faults.h. */
 #include "tests/fakes/scan_faults.h"
 
-enum { SHORT_MS = 40, STEPS_MOST = 6 };
+enum { SHORT_MS = 40, STEPS_MOST = 8 };
 
 static char failure[300];
 
@@ -16,10 +16,13 @@ static bool went(const char *what, const struct finding *finding, enum finding_r
     return false;
 }
 
-static struct fake_step whole_request(const struct scan_faults *faults)
-{
-    return (struct fake_step){ .kind = STEP_READ, .text = faults->request_end };
-}
+/* Three steps; those of a greeting do nothing when there is none. */
+#define WHOLE_REQUEST(faults)                                                                      \
+    { (faults)->greeting.len > 0 ? STEP_READ : STEP_READ_BYTES, (faults)->greeting_end, 0 },       \
+        { STEP_SEND, (faults)->greeting, 0 },                                                      \
+    {                                                                                              \
+        STEP_READ, (faults)->request_end, 0                                                        \
+    }
 
 /* ---- what may go wrong before an answer, and with it ---- */
 
@@ -48,7 +51,7 @@ static bool run_row(const struct scan_faults *faults, const struct row *row, boo
     if (is_ok && row->want == FINDING_TROUBLE && row->timeout_ms == 0) {
         backend_free(&test.backend);
         test.servers[0].scripts[1] = NULL;
-        const struct fake_step good[] = { whole_request(faults),
+        const struct fake_step good[] = { WHOLE_REQUEST(faults),
                                           { STEP_SEND, faults->answer, 0 },
                                           gone[0] };
         scan_case_add_server(&test, true, good);
@@ -65,48 +68,54 @@ static bool run_rows(const struct scan_faults *faults)
         garbage[i] = (char)(i * 7 + 128);
     static const char zeros[16384];
     const struct slice garbled = { garbage, sizeof(garbage) }, blank = { zeros, sizeof(zeros) };
-    const struct fake_step request = whole_request(faults), hang = { .kind = STEP_HANG },
-                           half = { .kind = STEP_HALF_CLOSE }, reset = { .kind = STEP_RESET },
+    const struct fake_step hang = { .kind = STEP_HANG }, half = { .kind = STEP_HALF_CLOSE },
+                           reset = { .kind = STEP_RESET },
                            answer = { STEP_SEND, faults->answer, 0 };
     const struct row rows[] = {
-        { "a good answer", { request, answer }, 0, FINDING_CLEAN },
+        { "a good answer", { WHOLE_REQUEST(faults), answer }, 0, FINDING_CLEAN },
         { "a good answer, byte by byte",
-          { request, { STEP_DRIP, faults->answer, 0 } },
+          { WHOLE_REQUEST(faults), { STEP_DRIP, faults->answer, 0 } },
           0,
           FINDING_CLEAN },
         { "closed at once", { { .kind = STEP_CLOSE } }, 0, FINDING_TROUBLE },
         { "reset at once", { reset }, 0, FINDING_TROUBLE },
         { "silence", { hang }, SHORT_MS, FINDING_TROUBLE },
-        { "silence after the request", { request, hang }, SHORT_MS, FINDING_TROUBLE },
-        { "closed after the request", { request }, 0, FINDING_TROUBLE },
-        { "reset after the request", { request, reset }, 0, FINDING_TROUBLE },
+        { "silence after the request", { WHOLE_REQUEST(faults), hang }, SHORT_MS, FINDING_TROUBLE },
+        { "closed after the request", { WHOLE_REQUEST(faults) }, 0, FINDING_TROUBLE },
+        { "reset after the request", { WHOLE_REQUEST(faults), reset }, 0, FINDING_TROUBLE },
         { "half closed", { half, hang }, 0, FINDING_TROUBLE },
-        { "half closed after the request", { request, half, hang }, 0, FINDING_TROUBLE },
+        { "half closed after the request",
+          { WHOLE_REQUEST(faults), half, hang },
+          0,
+          FINDING_TROUBLE },
         { "garbage at once", { { STEP_SEND, garbled, 0 } }, 0, FINDING_TROUBLE },
-        { "garbage after the request", { request, { STEP_SEND, garbled, 0 } }, 0, FINDING_TROUBLE },
+        { "garbage after the request",
+          { WHOLE_REQUEST(faults), { STEP_SEND, garbled, 0 } },
+          0,
+          FINDING_TROUBLE },
         { "garbage without end",
-          { request, { STEP_FLOOD, garbled, 1 << 20 } },
+          { WHOLE_REQUEST(faults), { STEP_FLOOD, garbled, 1 << 20 } },
           0,
           FINDING_TROUBLE },
         { "blank bytes without end",
-          { request, { STEP_FLOOD, blank, 1 << 12 } },
+          { WHOLE_REQUEST(faults), { STEP_FLOOD, blank, 1 << 12 } },
           0,
           FINDING_TROUBLE },
         { "an answer before the request, then closed",
           { answer, { .kind = STEP_CLOSE } },
           0,
           FINDING_TROUBLE },
-        { "two answers", { request, answer, answer }, 0, FINDING_TROUBLE },
+        { "two answers", { WHOLE_REQUEST(faults), answer, answer }, 0, FINDING_TROUBLE },
         { "a byte after the answer",
-          { request, answer, { STEP_SEND, SLICE_INIT("x"), 0 } },
+          { WHOLE_REQUEST(faults), answer, { STEP_SEND, SLICE_INIT("x"), 0 } },
           0,
           FINDING_TROUBLE },
         { "an answer, and never closed",
-          { request, answer, hang },
+          { WHOLE_REQUEST(faults), answer, hang },
           faults->ends_itself ? 0 : SHORT_MS,
           faults->ends_itself ? FINDING_CLEAN : FINDING_TROUBLE },
         { "a slow drip beyond the time",
-          { request, { STEP_DRIP, faults->answer, 0 }, hang },
+          { WHOLE_REQUEST(faults), { STEP_DRIP, faults->answer, 0 }, hang },
           8,
           FINDING_TROUBLE },
     };
@@ -135,7 +144,7 @@ static bool run_refused(const struct scan_faults *faults, bool is_unix)
 
 static bool run_hanging(const struct scan_faults *faults, bool is_unix)
 {
-    const struct fake_step good[] = { whole_request(faults),
+    const struct fake_step good[] = { WHOLE_REQUEST(faults),
                                       { STEP_SEND, faults->answer, 0 },
                                       { .kind = STEP_CLOSE } };
     struct scan_case test;
@@ -157,7 +166,7 @@ static bool run_hanging(const struct scan_faults *faults, bool is_unix)
 
 static bool run_cut(const struct scan_faults *faults, size_t cut, enum fake_step_kind how)
 {
-    const struct fake_step steps[] = { whole_request(faults),
+    const struct fake_step steps[] = { WHOLE_REQUEST(faults),
                                        { STEP_SEND, slice_part(faults->answer, 0, cut), 0 },
                                        { .kind = how },
                                        { .kind = STEP_HANG } };
