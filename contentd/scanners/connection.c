@@ -151,7 +151,11 @@ void connection_failed(struct connection *connection, enum backend_outcome outco
 
 void connection_worked(struct connection *connection)
 {
-    connection->is_complete = connection_is_complete(connection);
+    struct slice farewell = connection->protocol->farewell;
+
+    connection->is_complete = connection_is_complete(connection); /* before anything else is sent */
+    if (farewell.len > 0 && connection_is_sent(connection))
+        (void)send(connection->fd, farewell.ptr, farewell.len, MSG_NOSIGNAL);
     give_back(connection, BACKEND_WORKED);
     end(connection, OP_OK);
 }

@@ -35,6 +35,8 @@ struct connection_protocol {
      * sends no more; CONNECTION_MORE is a failure then. May put. */
     enum connection_input (*input)(void *owner, struct connection *connection, struct slice in,
                                    bool is_end, size_t *used);
+    /* Sent when the answer was whole, before the connection is closed, as far as the socket takes it. Optional. */
+    struct slice farewell;
     /* The end: `is_ok` is that `input` said CONNECTION_DONE, else `error` (borrowed) says in one line which addresses
      * failed and why. The connection is closed already and gone afterwards. */
     void (*done)(void *owner, bool is_ok, struct slice error);
@@ -56,8 +58,6 @@ void connection_put(struct connection *connection, struct slice bytes);
 void connection_put_message(struct connection *connection, uint64_t offset, uint64_t length);
 void connection_put_end(struct connection *connection); /* half close: nothing more will be put */
 
-/* For a farewell just before CONNECTION_DONE: sent at once, as far as the socket takes it, if nothing else is to be sent. */
-void connection_say(struct connection *connection, struct slice bytes);
 /* From begin or output: the message cannot be put into this protocol (`why`: constant), another address would not help. */
 void connection_give_up(struct connection *connection, const char *why);
 

@@ -67,12 +67,6 @@ void connection_put_end(struct connection *connection)
     connection->is_end_put = true;
 }
 
-void connection_say(struct connection *connection, struct slice bytes)
-{
-    if (connection_is_sent(connection))
-        (void)send(connection->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-}
-
 void connection_give_up(struct connection *connection, const char *why)
 {
     connection->unreadable = why;
@@ -293,13 +287,9 @@ static enum got read_some(struct connection *connection)
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return GOT_NOTHING;
-    /* A reset behind the end of what came (TCP) is told by SO_ERROR alone. */
-    int error = got < 0 ? errno : 0;
-    socklen_t size = sizeof(error);
-    if (got < 0 ||
-        (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)) {
+    if (got < 0) {
         connection->is_reset = true;
-        connection->send_error = error;
+        connection->send_error = errno;
     }
     return GOT_END;
 }

@@ -40,13 +40,9 @@ static void output(void *owner, struct connection *connection)
 static enum connection_input finish(struct milter_scan *milter, struct connection *connection,
                                     struct slice rest)
 {
-    AUTO_BUF quit = BUF_INIT(MILTER_PACKET_HEAD);
-
     if (rest.len > 0)
         return connection_bad(connection, "goes on after its last word");
     milter->scan.has_seen_enough = milter->replay.is_early;
-    if (milter_put_packet(&quit, MILTER_QUIT, SLICE("")) == 0)
-        connection_say(connection, buf_slice(&quit));
     return CONNECTION_DONE;
 }
 
@@ -84,6 +80,7 @@ static const struct connection_protocol protocol = {
     .begin = begin,
     .output = output,
     .input = input,
+    .farewell = SLICE_INIT("\0\0\0\1Q"), /* quit */
     .done = done,
 };
 

@@ -27,7 +27,6 @@ enum milter_command {
     MILTER_END = 'E',
     MILTER_MACRO = 'D',
     MILTER_NEGOTIATE = 'O', /* also the answer to it */
-    MILTER_QUIT = 'Q',
 };
 
 enum milter_answer {
