@@ -2,12 +2,14 @@
 #include "contentd/intake.h"
 
 #include "common/observe/log.h"
+#include "contentd/early.h"
 #include "contentd/server.h"
 
 /* One connection of the MTA. */
 struct intake {
     struct contentd *contentd;
     struct connection_counts connections;
+    struct early *early; /* the last check of rules: its reply may still be borrowed */
     /* the message under way: */
     struct inspection *inspection; /* from the end of the header fields on; NULL: out of memory */
     struct effects effects;
@@ -28,6 +30,33 @@ static struct milter_reply deferred(void)
     };
 }
 
+/* Rules at one of the stages before the header fields. */
+static struct milter_reply check_rules(struct milter_session *session, enum stage stage,
+                                       struct snapshot *snapshot, size_t recipient)
+{
+    struct intake *intake = intake_of(session);
+    const struct early_request request = {
+        .worker = milter_session_worker(session),
+        .snapshot = snapshot,
+        .stage = stage,
+        .message = milter_session_message(session),
+        .client = milter_session_client(session),
+        .recipient = recipient,
+        .connections = intake->connections,
+    };
+
+    return early_check(&request, &intake->early);
+}
+
+static struct milter_reply check_stage(struct milter_session *session, enum stage stage)
+{
+    struct snapshot *snapshot = contentd_snapshot(intake_of(session)->contentd);
+    struct milter_reply reply = check_rules(session, stage, snapshot, 0);
+
+    snapshot_unref(&snapshot);
+    return reply;
+}
+
 /* ---- the connection ---- */
 
 static struct milter_reply hook_connect(struct milter_session *session)
@@ -46,41 +75,61 @@ static struct milter_reply hook_connect(struct milter_session *session)
     }
     intake->contentd = contentd;
     milter_session_set_state(session, intake);
-    return go_on;
+    return check_stage(session, STAGE_CONNECT);
+}
+
+static struct milter_reply hook_helo(struct milter_session *session)
+{
+    return check_stage(session, STAGE_HELO);
 }
 
 static void hook_disconnect(struct milter_session *session)
 {
-    free(intake_of(session));
+    struct intake *intake = intake_of(session);
+
     milter_session_set_state(session, NULL);
+    if (intake == NULL)
+        return;
+    early_drop(&intake->early);
+    free(intake);
 }
 
 /* ---- the message ---- */
 
+static struct milter_reply hook_sender(struct milter_session *session)
+{
+    return check_stage(session, STAGE_MAIL);
+}
+
 /* `mixed = split`: whoever has another chain than the first recipient comes again. */
+static bool may_join(struct milter_session *session, const struct setup *setup, size_t n)
+{
+    const struct message *message = milter_session_message(session);
+    const struct clock *clock = worker_clock(milter_session_worker(session));
+    uint64_t now = clock->wall_ms(clock);
+
+    if (setup->parts.config->mixed != MIXED_SPLIT || n == 0)
+        return true;
+    return mixed_may_join(MIXED_SPLIT, setup_chain(setup, message->recipients[0].normal, now),
+                          setup_chain(setup, message->recipients[n].normal, now),
+                          message->client.has_address);
+}
+
 static struct milter_reply hook_recipient(struct milter_session *session, size_t n)
 {
     struct contentd *contentd = intake_of(session)->contentd;
-    const struct message *message = milter_session_message(session);
     struct snapshot *snapshot = contentd_snapshot(contentd);
-    const struct setup *setup = snapshot_data(snapshot);
-    enum mixed_mode mode = setup->parts.config->mixed;
-    const struct clock *clock = worker_clock(milter_session_worker(session));
-    bool may_join = true;
-
-    if (mode == MIXED_SPLIT && n > 0)
-        may_join = mixed_may_join(
-            mode, setup_chain(setup, message->recipients[0].normal, clock->wall_ms(clock)),
-            setup_chain(setup, message->recipients[n].normal, clock->wall_ms(clock)),
-            message->client.has_address);
-    snapshot_unref(&snapshot);
-    if (may_join)
-        return go_on;
-    metric_add(contentd->metrics.split, 1);
-    return (struct milter_reply){
+    struct milter_reply reply = {
         .action = MILTER_TEMPFAIL,
         .reply = { 452, SLICE("4.5.3"), SLICE("Recipient is filtered otherwise, send separately") },
     };
+
+    if (may_join(session, snapshot_data(snapshot), n))
+        reply = check_rules(session, STAGE_RCPT, snapshot, n);
+    else
+        metric_add(contentd->metrics.split, 1);
+    snapshot_unref(&snapshot);
+    return reply;
 }
 
 static struct milter_reply hook_headers(struct milter_session *session)
@@ -159,6 +208,8 @@ static void hook_message_gone(struct milter_session *session)
 
 const struct milter_hooks intake_hooks = {
     .connect = hook_connect,
+    .helo = hook_helo,
+    .sender = hook_sender,
     .recipient = hook_recipient,
     .headers = hook_headers,
     .headers_is_silent = true,

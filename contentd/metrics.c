@@ -3,6 +3,7 @@
 
 enum {
     MESSAGES,
+    EARLY,
     UNDECIDED,
     VERDICTS,
     RECIPIENTS,
@@ -22,6 +23,8 @@ enum {
 /* clang-format off */
 static struct metric metrics[METRICS] = {
     [MESSAGES] = METRIC("gatehouse_messages_total", METRIC_COUNTER, "Messages decided."),
+    [EARLY] = METRIC_BY("gatehouse_early_refusals_total", METRIC_COUNTER,
+                        "Refusals by rules at connect, helo, mail and rcpt.", "verdict"),
     [UNDECIDED] = METRIC("gatehouse_messages_undecided_total", METRIC_COUNTER,
                          "Messages deferred because there was no memory or no time to decide."),
     [VERDICTS] = METRIC_BY("gatehouse_verdicts_total", METRIC_COUNTER, "What Postfix was told of messages.", "verdict"),
@@ -54,6 +57,8 @@ static void series(struct metric *metric, const char *const *words, size_t count
 
 void contentd_metrics_register(struct contentd_metrics *out)
 {
+    static const char *const early_words[] = { "tempfail", "reject" };
+
     metrics_register(metrics, METRICS);
     *out = (struct contentd_metrics){
         .messages = metric_of(&metrics[MESSAGES]),
@@ -68,6 +73,7 @@ void contentd_metrics_register(struct contentd_metrics *out)
         .split = metric_of(&metrics[SPLIT]),
         .duration = metric_of(&metrics[DURATION]),
     };
+    series(&metrics[EARLY], early_words, COUNT(early_words), out->early);
     series(&metrics[VERDICTS], verdict_words, VERDICT_KINDS, out->verdicts);
     series(&metrics[RECIPIENTS], fate_words, FATES, out->recipients);
     series(&metrics[SOURCES], verdict_source_words, VERDICT_SOURCES, out->sources);

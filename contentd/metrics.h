@@ -7,6 +7,7 @@
 
 struct contentd_metrics {
     metric_id messages; /* looked at to the end */
+    metric_id early[2]; /* refused before the header fields: deferred, rejected */
     metric_id undecided; /* deferred, for there was no memory or no time */
     metric_id verdicts[VERDICT_KINDS]; /* of messages: what the MTA was told; DELIVER: accepted */
     metric_id recipients[FATES];

@@ -145,7 +145,9 @@ static bool party_begin(struct party_rules *rules)
     arena_reset(rules->scratch);
     rules->lookups = (struct lookups){ .store = rules->store, .arena = rules->scratch };
     subject->arena = rules->scratch;
-    subject->recipient = &subject->message->recipients[party->first];
+    subject->recipient = party->first < subject->message->recipient_count
+                             ? &subject->message->recipients[party->first]
+                             : NULL;
     subject->chain = party->chain;
     subject->skipped = party->outcome.skipped;
     rules->base_score = rules->base == NULL ? 0 : rules->base(rules->owner, party);

@@ -36,8 +36,8 @@ static size_t offset_in(struct slice text, struct slice part)
 bool scan_parse_kind(struct slice text, const struct scanner_kind **kind, struct slice *addresses,
                      struct conf_complaint *out)
 {
-    static const struct scanner_kind *const kinds[] = { &clamd_kind, &rspamd_kind, &spamd_kind, &icap_kind,
-                                                        &milter_kind };
+    static const struct scanner_kind *const kinds[] = { &clamd_kind, &rspamd_kind, &spamd_kind,
+                                                        &icap_kind, &milter_kind };
     struct slice rest, word = first_word(text, &rest);
     struct suggest best = suggest_for(word);
 

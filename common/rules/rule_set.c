@@ -142,6 +142,25 @@ static void warn_of_lost_stages(struct builder *builder, const struct rule *rule
     }
 }
 
+/* Cuts them down to where the action can act. */
+static bool cut_to_action(struct builder *builder, const struct action_type *type, unsigned given,
+                          unsigned *left)
+{
+    char words[STAGES_TEXT_MAX + 1];
+    unsigned lost = type->stages == 0 ? 0 : *left & ~type->stages;
+
+    if (lost == 0)
+        return true;
+    builder->report.field = RULE_STAGE;
+    stages_print(type->stages, words);
+    if (lost == *left)
+        report_error(&builder->report, 0, "%s acts at %s only", type->name, words);
+    else if (given != STAGE_ALL)
+        report_warning(&builder->report, 0, "%s acts at %s only", type->name, words);
+    *left &= type->stages;
+    return *left != 0;
+}
+
 /* Cuts the rule's stages down to those at which every fact that it names exists. */
 static bool cut_stages(struct builder *builder, struct rule *rule)
 {
@@ -153,6 +172,9 @@ static bool cut_stages(struct builder *builder, struct rule *rule)
                                                    : STAGE_ALL;
     char exists[STAGES_TEXT_MAX + 1], bound[STAGES_TEXT_MAX + 1];
 
+    if (!cut_to_action(builder, type, given, &left))
+        return false;
+    given = given == STAGE_ALL || type->stages == 0 ? given : given & type->stages;
     for (size_t i = 0; i < builder->use_count; i++) {
         const struct fact_use *use = &builder->uses[i];
         const struct fact_ref *ref = &builder->set->refs[use->slot];

@@ -61,6 +61,7 @@ struct action_type {
     bool uses_reply; /* of these a reply carries only one: all but accept, limit, greylist, score */
     /* Where it acts unless `stage` says otherwise; 0 for ARG_LIMITS: asked of the schema. */
     unsigned default_stages;
+    unsigned stages; /* where it can act at all; 0: anywhere */
     const char *reply_class; /* ARG_REPLY: the codes it takes, "45" for reject, "4" for defer */
     const char *default_text; /* ARG_REPLY with no text: "Access denied" */
     const char *word_kind; /* ARG_WORD: a declared name of this kind, see name_at; NULL: any word */
