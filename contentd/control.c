@@ -1,6 +1,7 @@
 /* contentd/control.c - see control.h. */
 #include "contentd/control.h"
 
+#include "contentd/quarantine/control.h"
 #include "contentd/server.h"
 
 static void in_force(const void *data, struct control_in_force *out)
@@ -63,8 +64,16 @@ static void add_status(void *context, const void *data, json_t *status)
                             json_integer((json_int_t)outbox_count(contentd->places.outbox)));
 }
 
+static bool serve(void *context, struct control_request *request)
+{
+    const struct server *server = context;
+
+    return server->contentd->keeper != NULL && keeper_serve(server->contentd->keeper, request);
+}
+
 const struct control_service_spec contentd_control = {
     .program = "gatehouse-contentd",
     .in_force = in_force,
     .add_status = add_status,
+    .serve = serve,
 };

@@ -1,7 +1,7 @@
 /* contentd/headers.c - see headers.h. */
 #include "contentd/headers.h"
 
-#include "common/base/buf.h"
+#include "common/base/base64.h"
 
 #include <math.h>
 
@@ -281,26 +281,6 @@ static size_t word_bytes(struct slice text)
     return len;
 }
 
-/* RFC 2047 4.1: three bytes as four letters. */
-static int base64_put(struct buf *out, struct slice bytes)
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        unsigned three = (unsigned)(unsigned char)bytes.ptr[i] << 16 |
-                         (left > 1 ? (unsigned)(unsigned char)bytes.ptr[i + 1] << 8 : 0U) |
-                         (left > 2 ? (unsigned)(unsigned char)bytes.ptr[i + 2] : 0U);
-        char four[4] = { letters[three >> 18], letters[three >> 12 & 63],
-                         (char)(left > 1 ? letters[three >> 6 & 63] : '='),
-                         (char)(left > 2 ? letters[three & 63] : '=') };
-        if (buf_add(out, (struct slice){ four, sizeof four }))
-            return -1;
-    }
-    return 0;
-}
-
 /* The prefix as it stands in the field, blank included. Between two encoded words a blank does not show (RFC 2047 6.2): it is
  * part of the word then. */
 static int prefix_put(struct buf *out, struct slice prefix, struct arena *arena)
@@ -310,8 +290,7 @@ static int prefix_put(struct buf *out, struct slice prefix, struct arena *arena)
     struct slice rest = arena_printf(arena, "%.*s ", SLICE_ARG(prefix));
     while (rest.len > 0) {
         size_t len = word_bytes(rest);
-        if (buf_put(out, "=?UTF-8?B?") || base64_put(out, slice_part(rest, 0, len)) ||
-            buf_put(out, "?= "))
+        if (buf_put(out, "=?UTF-8?B?") || base64_print(out, rest.ptr, len) || buf_put(out, "?= "))
             return -1;
         rest = slice_skip(rest, len);
     }

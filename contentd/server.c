@@ -8,6 +8,7 @@
 #include "contentd/control.h"
 #include "contentd/intake.h"
 #include "contentd/manual.h"
+#include "contentd/quarantine/control.h"
 
 enum { OPEN_ERROR_MAX = 400 };
 
@@ -154,6 +155,7 @@ static void server_stop(struct worker *worker)
         return;
     settlements_free(server);
     if (worker_id(worker) == 0) {
+        keeper_free(&server->contentd->keeper);
         live_stop(&server->contentd->live);
         control_service_free(&server->contentd->control);
     }
@@ -178,7 +180,10 @@ static int server_start(struct worker *worker)
     if (ok && worker_id(worker) == 0) {
         contentd->live = live_start(&contentd_live, daemon, server->store);
         contentd->control = control_service_new(&contentd_control, daemon, server->store, server);
-        ok = contentd->live != NULL && contentd->control != NULL;
+        if (contentd->places.quarantine != NULL)
+            contentd->keeper = keeper_new(worker, contentd->places.quarantine, contentd->release);
+        ok = contentd->live != NULL && contentd->control != NULL &&
+             (contentd->keeper != NULL || contentd->places.quarantine == NULL);
     }
     if (ok)
         return 0;

@@ -11,6 +11,7 @@
 #include "contentd/setup.h"
 
 struct control_service;
+struct keeper;
 struct settlement;
 
 /* Shared by the workers and libmilter's threads. */
@@ -24,6 +25,7 @@ struct contentd {
     /* the main worker's: */
     struct live *live;
     struct control_service *control;
+    struct keeper *keeper; /* NULL: there is no quarantine */
 };
 
 /* One worker's own; also of the main worker. */
