@@ -13,7 +13,8 @@ struct held {
     TAILQ_ENTRY(held) order;
     size_t len;
     char subject[LEASE_SUBJECT_MAX + 1];
-    uint64_t count, told_ms;
+    uint64_t count;
+    uint64_t told_ms; /* 0: never */
 };
 TAILQ_HEAD(held_list, held);
 
@@ -76,7 +77,7 @@ void leases_free(struct leases **leases)
     *leases = NULL;
 }
 
-static struct held *held_new(struct leases *leases, struct slice subject, uint64_t now_ms)
+static struct held *held_new(struct leases *leases, struct slice subject)
 {
     struct held *held;
 
@@ -87,19 +88,18 @@ static struct held *held_new(struct leases *leases, struct slice subject, uint64
         return NULL;
     memcpy(held->subject, subject.ptr, subject.len);
     held->len = subject.len;
-    held->told_ms = now_ms;
     held->link.hash = hash_keyed(subject);
     hashtable_insert(&leases->table, &held->link);
-    TAILQ_INSERT_TAIL(&leases->order, held, order);
+    TAILQ_INSERT_HEAD(&leases->order, held, order);
     return held;
 }
 
-bool leases_add(struct leases *leases, struct slice subject, uint64_t now_ms)
+bool leases_add(struct leases *leases, struct slice subject)
 {
     pthread_mutex_lock(&leases->lock);
     struct held *held = (struct held *)(void *)*find(leases, subject);
     if (held == NULL)
-        held = held_new(leases, subject, now_ms);
+        held = held_new(leases, subject);
     if (held != NULL)
         held->count++;
     else

@@ -18,8 +18,9 @@ struct lease_word {
     uint64_t count, number;
 };
 
-/* One connection more. False: not counted, there is no room or the subject is none. */
-bool leases_add(struct leases *leases, struct slice subject, uint64_t now_ms);
+/* One connection more. False: not counted, there is no room or the subject is none. A subject of which nothing has been told
+ * yet is due at once. */
+bool leases_add(struct leases *leases, struct slice subject);
 /* One less, and the word about it. False: the subject has none. */
 bool leases_remove(struct leases *leases, struct slice subject, struct lease_word *word);
 /* The word about it; it is told at `now_ms`. False: the subject has none. */

@@ -103,7 +103,7 @@ bool redis_store_lease_open(struct store *base, struct store_lease *lease)
     if (leases_of(store) == NULL)
         return true;
     for (size_t i = 0; i < lease->count; i++)
-        if (leases_add(leases_of(store), lease->subjects[i], now_of(store)))
+        if (leases_add(leases_of(store), lease->subjects[i]))
             lease->held |= 1U << i;
     return lease->held == 0 || pending_start(store, &lease_kind, &lease->call);
 }

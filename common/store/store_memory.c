@@ -185,7 +185,7 @@ static bool memory_lease_open(struct store *store, struct store_lease *lease)
     struct store_memory *memory = memory_of(store);
 
     for (size_t i = 0; i < lease->count; i++) {
-        if (!leases_add(memory->leases, lease->subjects[i], memory->clock->now_ms(memory->clock)))
+        if (!leases_add(memory->leases, lease->subjects[i]))
             continue;
         lease->held |= 1U << i;
         lease->totals[i] = leases_count(memory->leases, lease->subjects[i]);

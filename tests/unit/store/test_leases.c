@@ -40,9 +40,9 @@ static void counts_each_subject(UNUSED void **state)
 {
     struct lease_word word;
 
-    assert_true(leases_add(leases, SLICE("a:1"), 10));
-    assert_true(leases_add(leases, SLICE("a:1"), 10));
-    assert_true(leases_add(leases, SLICE("*"), 10));
+    assert_true(leases_add(leases, SLICE("a:1")));
+    assert_true(leases_add(leases, SLICE("a:1")));
+    assert_true(leases_add(leases, SLICE("*")));
     assert_int_equal(2, leases_count(leases, SLICE("a:1")));
     assert_int_equal(1, leases_count(leases, SLICE("*")));
     assert_true(leases_remove(leases, SLICE("a:1"), &word));
@@ -58,7 +58,7 @@ static void never_counts_below_nothing(UNUSED void **state)
     struct lease_word word;
 
     assert_false(leases_remove(leases, SLICE("a:1"), &word));
-    assert_true(leases_add(leases, SLICE("a:1"), 10));
+    assert_true(leases_add(leases, SLICE("a:1")));
     assert_true(leases_remove(leases, SLICE("a:1"), &word));
     assert_false(leases_remove(leases, SLICE("a:1"), &word));
     assert_false(leases_tell(leases, SLICE("a:1"), 10, &word));
@@ -69,9 +69,9 @@ static void later_words_have_higher_numbers(UNUSED void **state)
 {
     struct lease_word first, second, third;
 
-    leases_add(leases, SLICE("a:1"), 10);
+    leases_add(leases, SLICE("a:1"));
     assert_true(leases_tell(leases, SLICE("a:1"), 10, &first));
-    leases_add(leases, SLICE("a:1"), 10);
+    leases_add(leases, SLICE("a:1"));
     assert_true(leases_tell(leases, SLICE("a:1"), 10, &second));
     leases_remove(leases, SLICE("a:1"), &third);
     assert_true(first.number < second.number && second.number < third.number);
@@ -85,15 +85,15 @@ static void has_a_bound(UNUSED void **state)
     char longest[LEASE_SUBJECT_MAX + 2];
 
     memset(longest, 'x', sizeof longest);
-    assert_true(leases_add(leases, (struct slice){ longest, LEASE_SUBJECT_MAX }, 1));
-    assert_true(leases_add(leases, SLICE("a:1"), 1));
-    assert_true(leases_add(leases, SLICE("a:2"), 1));
-    assert_false(leases_add(leases, SLICE("a:3"), 1));
-    assert_true(leases_add(leases, SLICE("a:1"), 1)); /* one that is known */
+    assert_true(leases_add(leases, (struct slice){ longest, LEASE_SUBJECT_MAX }));
+    assert_true(leases_add(leases, SLICE("a:1")));
+    assert_true(leases_add(leases, SLICE("a:2")));
+    assert_false(leases_add(leases, SLICE("a:3")));
+    assert_true(leases_add(leases, SLICE("a:1"))); /* one that is known */
     assert_int_equal(1, refused());
     assert_int_equal(3, subjects());
-    assert_false(leases_add(leases, SLICE(""), 1));
-    assert_false(leases_add(leases, (struct slice){ longest, LEASE_SUBJECT_MAX + 1 }, 1));
+    assert_false(leases_add(leases, SLICE("")));
+    assert_false(leases_add(leases, (struct slice){ longest, LEASE_SUBJECT_MAX + 1 }));
     assert_int_equal(3, refused());
 }
 
@@ -101,9 +101,11 @@ static void what_was_told_longest_ago_is_due_first(UNUSED void **state)
 {
     struct lease_word words[3];
 
-    leases_add(leases, SLICE("a:1"), 10);
-    leases_add(leases, SLICE("a:2"), 20);
-    leases_add(leases, SLICE("a:3"), 30);
+    leases_add(leases, SLICE("a:1"));
+    leases_add(leases, SLICE("a:2"));
+    leases_add(leases, SLICE("a:3"));
+    assert_true(leases_tell(leases, SLICE("a:2"), 20, &words[0]));
+    assert_true(leases_tell(leases, SLICE("a:3"), 30, &words[0]));
     assert_true(leases_tell(leases, SLICE("a:1"), 40, &words[0]));
     assert_int_equal(0, leases_due(leases, 19, 50, words, 3));
     assert_int_equal(1, leases_due(leases, 40, 50, words, 1));
@@ -116,6 +118,18 @@ static void what_was_told_longest_ago_is_due_first(UNUSED void **state)
     assert_int_equal(0, leases_due(leases, 60, 60, words, 3)); /* each once, whatever is asked */
 }
 
+static void what_was_never_told_is_due_at_once(UNUSED void **state)
+{
+    struct lease_word words[3];
+
+    leases_add(leases, SLICE("a:1"));
+    assert_true(leases_tell(leases, SLICE("a:1"), 10, words));
+    leases_add(leases, SLICE("a:2")); /* nobody could be told */
+    assert_int_equal(1, leases_due(leases, 5, 11, words, 3));
+    assert_string_equal("a:2", words[0].subject);
+    assert_int_equal(0, leases_due(leases, 5, 12, words, 3));
+}
+
 enum { THREADS = 4, ROUNDS = 2000 };
 
 static void *open_and_close(UNUSED void *arg)
@@ -123,8 +137,8 @@ static void *open_and_close(UNUSED void *arg)
     struct lease_word word, due[2];
 
     for (uint64_t i = 0; i < ROUNDS; i++) {
-        leases_add(leases, SLICE("a:1"), i);
-        leases_add(leases, SLICE("a:2"), i);
+        leases_add(leases, SLICE("a:1"));
+        leases_add(leases, SLICE("a:2"));
         (void)leases_tell(leases, SLICE("a:1"), i, &word);
         (void)leases_due(leases, i, i + 1, due, COUNT(due));
         leases_remove(leases, SLICE("a:1"), &word);
@@ -153,6 +167,7 @@ int main(void)
         TEST(later_words_have_higher_numbers),
         TEST(has_a_bound),
         TEST(what_was_told_longest_ago_is_due_first),
+        TEST(what_was_never_told_is_due_at_once),
         TEST(threads_may_share_it),
     };
 
