@@ -77,6 +77,24 @@ const struct command commands[] = {
       "of the message in Redis for an hour: what was charged and given back, what contentd and signd "
       "said.",
       "gatectl why 7f3k2q" },
+    { "quarantine", "list", "", 0, 0,
+      (unsigned)OPTION_RECIPIENT | OPTION_SENDER | OPTION_OLDER | OPTION_FIND | OPTION_COUNT |
+          OPTION_AFTER,
+      cmd_quarantine_list,
+      "Shows the messages that contentd keeps, the newest first. --find looks into the reason, the "
+      "subject, the From: address and the queue id.",
+      "gatectl quarantine list --recipient @example.com --older 7d" },
+    { "quarantine", "show", "ID", 1, 1, OPTION_MESSAGE, cmd_quarantine_show,
+      "Shows what is known of a kept message, or the message itself.",
+      "gatectl quarantine show 01m8191a20jnyfwhtjf6 --message > kept.eml" },
+    { "quarantine", "release", "ID...", 1, ARGS_ANY, (unsigned)OPTION_RECIPIENT | OPTION_TO,
+      cmd_quarantine_release,
+      "Sends kept messages to the recipients they are kept for (--recipient: to this one alone), as "
+      "they were received and without being scanned again. Who has got one is no longer kept; a "
+      "message that is kept for nobody is gone.",
+      "gatectl quarantine release 01m8191a20jnyfwhtjf6" },
+    { "quarantine", "delete", "ID...", 1, ARGS_ANY, 0, cmd_quarantine_delete,
+      "Deletes kept messages for ever.", NULL },
     { "check", NULL, "[FILE]", 0, 1, 0, cmd_check,
       "Checks a configuration: runs gatehouse-policyd -t -c FILE, whose exit status (0, or 78 for a "
       "bad file) is then that of gatectl.",

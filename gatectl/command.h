@@ -58,6 +58,10 @@ int cmd_top_show(struct gatectl *ctl, char **args, size_t count);
 int cmd_explain(struct gatectl *ctl, char **args, size_t count);
 int cmd_tail(struct gatectl *ctl, char **args, size_t count);
 int cmd_why(struct gatectl *ctl, char **args, size_t count);
+int cmd_quarantine_list(struct gatectl *ctl, char **args, size_t count);
+int cmd_quarantine_show(struct gatectl *ctl, char **args, size_t count);
+int cmd_quarantine_release(struct gatectl *ctl, char **args, size_t count);
+int cmd_quarantine_delete(struct gatectl *ctl, char **args, size_t count);
 int cmd_check(struct gatectl *ctl, char **args, size_t count);
 int cmd_help(struct gatectl *ctl, char **args, size_t count);
 

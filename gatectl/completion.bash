@@ -9,7 +9,7 @@ _gatectl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -c | --config) config=${COMP_WORDS[++i]} ;;
-        -s | --socket | -u | --until | -N | --note | -n | --count | -F | --find) ((i++)) ;;
+        -s | --socket | -u | --until | -N | --note | -n | --count | -F | --find | -r | --recipient | -S | --sender | -o | --older | -a | --after | -t | --to) ((i++)) ;;
         -*) ;;
         *) said+="${COMP_WORDS[i]} " ;;
         esac

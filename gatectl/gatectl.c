@@ -46,15 +46,27 @@ void gatectl_error(struct gatectl *ctl, const char *format, ...)
     putc('\n', ctl->err);
 }
 
+void gatectl_changed(struct gatectl *ctl, json_t *change)
+{
+    if (ctl->changes == NULL)
+        ctl->changes = json_array();
+    json_array_append_new(ctl->changes, change);
+}
+
 /* ---- settings and back ends ---- */
+
+static const struct gatectl_daemon policyd = { "policyd", GATECTL_CONFIG, GATECTL_SOCKET, true };
 
 bool gatectl_settings(struct gatectl *ctl)
 {
     char error[BACKEND_ERROR_MAX];
 
+    const struct options *options = &ctl->options;
+
     if (ctl->settings == NULL)
         ctl->settings =
-            settings_read(ctl->options.config, ctl->options.is_config_given, error, sizeof(error));
+            settings_read(options->is_config_given ? options->config : ctl->daemon->config,
+                          options->is_config_given, ctl->daemon->socket, error, sizeof(error));
     if (ctl->settings == NULL)
         gatectl_error(ctl, "%s", error);
     return ctl->settings != NULL;
@@ -71,6 +83,10 @@ static int open_store(struct gatectl *ctl, const char *why)
     char error[BACKEND_ERROR_MAX];
 
     backend_free(&ctl->backend);
+    if (!ctl->daemon->has_store) {
+        gatectl_error(ctl, "%s does not answer: %s", ctl->daemon->name, why);
+        return EXIT_UNREACHABLE;
+    }
     if (ctl->options.socket != NULL || !has_shared_store(ctl->settings)) {
         gatectl_error(ctl, "the daemon does not answer: %s%s", why,
                       ctl->options.socket != NULL
@@ -278,7 +294,7 @@ static int run(struct gatectl *ctl)
 
 int gatectl_main(int argc, char **argv, const struct clock *clock, FILE *out, FILE *err)
 {
-    struct gatectl ctl = { .clock = clock, .out = out, .err = err };
+    struct gatectl ctl = { .daemon = &policyd, .clock = clock, .out = out, .err = err };
     int code = EXIT_USAGE;
 
     ctl.arena = arena_new(RUN_MAX_BYTES);

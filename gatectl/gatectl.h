@@ -19,8 +19,18 @@ enum exit_code {
 };
 extern const char *const exit_code_docs[]; /* by code, NULL-terminated */
 
+/* One of the daemons, as commands need it. */
+struct gatectl_daemon {
+    const char *name; /* `contentd` */
+    const char *config,
+        *socket; /* where they are unless -c, -s or the configuration says otherwise */
+    bool has_store; /* what is asked for can be had from its store, too */
+};
+
 struct gatectl {
     struct options options;
+    const struct gatectl_daemon
+        *daemon; /* that is asked; policyd unless the command says otherwise */
     const struct clock *clock;
     FILE *out, *err;
     struct arena *arena; /* of the whole run */
@@ -45,6 +55,9 @@ int gatectl_ask(struct gatectl *ctl, const struct ask *ask, json_t **answer);
 /* The same without a message for `quiet_status`, which gives EXIT_NOTHING (for what may not be there). */
 int gatectl_ask_quiet(struct gatectl *ctl, const struct ask *ask, unsigned quiet_status,
                       json_t **answer);
+
+/* --json: one more row of `changes`; takes it. */
+void gatectl_changed(struct gatectl *ctl, json_t *change);
 
 /* The text after a value: until= by= note= from the options and the invoking user. False after a message. */
 struct live_tail;

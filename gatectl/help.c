@@ -163,7 +163,9 @@ static int man_tail(struct buf *out)
             return -1;
     }
     return buf_put(out, ".SH FILES\n") ||
-                   man_item(out, GATECTL_CONFIG, "The daemon's configuration.") ||
+                   man_item(out, GATECTL_CONFIG, "The configuration of policyd.") ||
+                   man_item(out, GATECTL_CONTENTD_CONFIG,
+                            "The configuration of contentd, for quarantine.") ||
                    buf_put(out, ".SH SEE ALSO\n.BR gatehouse\\-policyd (8),\n"
                                 ".BR policyd.conf (5)\n")
                ? -1

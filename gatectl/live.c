@@ -35,9 +35,7 @@ static void note_change(struct gatectl *ctl, const struct ask *ask, int code, js
     if (answer == NULL)
         answer = json_pack("{s:o, s:o, s:i}", "key", control_text(slice_of(ask->segments[1])),
                            "field", control_text(slice_of(ask->segments[2])), "failed", code);
-    if (ctl->changes == NULL)
-        ctl->changes = json_array();
-    json_array_append_new(ctl->changes, answer);
+    gatectl_changed(ctl, answer);
 }
 
 int live_set_text(struct gatectl *ctl, const char *key, const char *field, struct slice text)

@@ -3,12 +3,14 @@
 
 #include <getopt.h>
 
+#include "common/base/units.h"
+
 #define COUNT_MAX 1000
 
 const struct option_doc option_docs[] = {
     { 0, 'c', "config", "FILE",
       "The daemon's configuration: where its control socket and its store are, and which names it "
-      "declares. Default: " GATECTL_CONFIG "." },
+      "declares. Default: " GATECTL_CONFIG ", for quarantine " GATECTL_CONTENTD_CONFIG "." },
     { 0, 's', "socket", "PLACE",
       "The control socket: /path, unix:/path, inet:host:port or http://host:port. Then only this "
       "daemon is asked, never the store." },
@@ -22,13 +24,23 @@ const struct option_doc option_docs[] = {
       "typed." },
     { OPTION_COUNT, 'n', "count", "N", "How many rows or lines, at most 1000." },
     { OPTION_FIND, 'F', "find", "TEXT", "Only lines that contain this." },
+    { OPTION_RECIPIENT, 'r', "recipient", "ADDRESS",
+      "Only what is kept for this recipient; @example.com is everybody there." },
+    { OPTION_SENDER, 'S', "sender", "ADDRESS",
+      "Only what this envelope sender sent; @example.com is everybody there, \"\" the null sender." },
+    { OPTION_OLDER, 'o', "older", "AGE", "Only what is at least so old: 30m, 12h, 7d." },
+    { OPTION_AFTER, 'a', "after", "ID", "Go on behind this one." },
+    { OPTION_MESSAGE, 'm', "message", NULL,
+      "The message itself, byte for byte (on a terminal with control characters escaped)." },
+    { OPTION_TO, 't', "to", "ADDRESS",
+      "Send a copy to somebody else; it stays kept for its recipients." },
     { OPTION_MAN, 0, "man", NULL, "The manual page, in roff." },
     { 0, 'h', "help", NULL, "What a command does; without one, all of them." },
     { 0, 'V', "version", NULL, "The version." },
     { 0, 0, NULL, NULL, NULL },
 };
 
-enum { LONG_ONLY = 256, DOCS_MAX = 16 };
+enum { LONG_ONLY = 256, DOCS_MAX = 32 };
 
 static int option_value(size_t i)
 {
@@ -65,35 +77,68 @@ static bool parse_count(const char *text, unsigned *out, FILE *err)
     return true;
 }
 
+static bool parse_age(const char *text, uint64_t *out, FILE *err)
+{
+    const char *error;
+
+    if (units_parse_time(slice_of(text), out, &error) && *out >= 1000)
+        return true;
+    fputs("gatectl: --older takes an age: 30m, 12h, 7d\n", err);
+    return false;
+}
+
+/* Options whose argument is kept as it is. NULL: another one. */
+static const char **text_option(struct options *out, int value)
+{
+    switch (value) {
+    case 's':
+        return &out->socket;
+    case 'u':
+        return &out->until;
+    case 'N':
+        return &out->note;
+    case 'F':
+        return &out->find;
+    case 'r':
+        return &out->recipient;
+    case 'S':
+        return &out->sender;
+    case 'a':
+        return &out->after;
+    case 't':
+        return &out->to;
+    default:
+        return NULL;
+    }
+}
+
 static bool take(int value, char *argument, struct options *out, FILE *err)
 {
     for (size_t i = 0; option_docs[i].name != NULL; i++)
         if (option_value(i) == value)
             out->given |= option_docs[i].bit;
+    const char **text = text_option(out, value);
+    if (text != NULL) {
+        *text = argument;
+        return true;
+    }
     switch (value) {
     case 'c':
         out->config = argument;
         out->is_config_given = true;
         return true;
-    case 's':
-        out->socket = argument;
-        return true;
     case 'j':
         out->json = true;
-        return true;
-    case 'u':
-        out->until = argument;
-        return true;
-    case 'N':
-        out->note = argument;
         return true;
     case 'f':
         out->force = true;
         return true;
     case 'n':
         return parse_count(argument, &out->count, err);
-    case 'F':
-        out->find = argument;
+    case 'o':
+        return parse_age(argument, &out->older_ms, err);
+    case 'm':
+        out->message = true;
         return true;
     case 'h':
         out->help = true;

@@ -5,6 +5,7 @@
 #include "common/base/slice.h"
 
 #define GATECTL_CONFIG "/etc/gatehouse/policyd.conf"
+#define GATECTL_CONTENTD_CONFIG "/etc/gatehouse/contentd.conf"
 
 /* Bits of a set: which options a command takes beside those that all take. */
 enum option_bit {
@@ -14,6 +15,12 @@ enum option_bit {
     OPTION_COUNT = 1 << 3,
     OPTION_FIND = 1 << 4,
     OPTION_MAN = 1 << 5,
+    OPTION_RECIPIENT = 1 << 6,
+    OPTION_SENDER = 1 << 7,
+    OPTION_OLDER = 1 << 8,
+    OPTION_AFTER = 1 << 9,
+    OPTION_MESSAGE = 1 << 10,
+    OPTION_TO = 1 << 11,
 };
 #define OPTIONS_SET ((unsigned)(OPTION_UNTIL | OPTION_NOTE | OPTION_FORCE))
 
@@ -21,8 +28,10 @@ struct options {
     const char *config; /* -c, or GATECTL_CONFIG */
     const char *socket; /* -s; NULL: as the configuration says */
     const char *until, *note, *find; /* NULL: not given */
+    const char *recipient, *sender, *after, *to; /* NULL: not given */
+    uint64_t older_ms; /* 0: not given */
     unsigned count; /* 0: not given */
-    bool is_config_given, json, force, man, help, version;
+    bool is_config_given, json, force, man, message, help, version;
     unsigned given; /* set of enum option_bit */
     char **args; /* what is no option; of argv */
     size_t arg_count;

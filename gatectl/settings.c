@@ -154,7 +154,8 @@ static bool read_file(struct settings *settings, const char *path)
     return ok;
 }
 
-struct settings *settings_read(const char *path, bool is_required, char *error, size_t size)
+struct settings *settings_read(const char *path, bool is_required, const char *socket, char *error,
+                               size_t size)
 {
     struct settings *settings = calloc(1, sizeof(*settings));
 
@@ -165,7 +166,7 @@ struct settings *settings_read(const char *path, bool is_required, char *error, 
         snprintf(error, size, "out of memory");
         return NULL;
     }
-    settings->http = GATECTL_SOCKET;
+    settings->http = socket;
     settings->store = "memory";
     settings->password_file = "";
     if (access(path, R_OK) != 0) {

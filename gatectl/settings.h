@@ -19,9 +19,10 @@ struct settings {
     struct arena *arena; /* owned */
 };
 
-/* A file that cannot be read is an error when `is_required`, else the defaults are taken. NULL with one line in `error`
- * (`size` bytes). */
-struct settings *settings_read(const char *path, bool is_required, char *error, size_t size);
+/* A file that cannot be read is an error when `is_required`, else the defaults are taken: the control socket is `socket` then
+ * (borrowed). NULL with one line in `error` (`size` bytes). */
+struct settings *settings_read(const char *path, bool is_required, const char *socket, char *error,
+                               size_t size);
 void settings_free(struct settings **settings); /* NULL-safe; clears *settings */
 
 /* What the file declares, for live_check(); everything counts as declared without a file. */

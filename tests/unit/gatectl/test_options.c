@@ -58,8 +58,9 @@ static void leaves_arguments_in_order(UNUSED void **state)
 static void refuses_what_is_no_option(UNUSED void **state)
 {
     static const char *const lines[] = {
-        "gatectl --what",      "gatectl -x",       "gatectl tail -n",  "gatectl top -n 0",
-        "gatectl top -n 1001", "gatectl top -n x", "gatectl --json=1",
+        "gatectl --what",       "gatectl -x",       "gatectl tail -n",  "gatectl top -n 0",
+        "gatectl top -n 1001",  "gatectl top -n x", "gatectl --json=1", "gatectl x --older 0",
+        "gatectl x --older 7x", "gatectl x -r",
     };
 
     for (size_t i = 0; i < COUNT(lines); i++) {
@@ -81,13 +82,31 @@ static void reads_a_count(UNUSED void **state)
     assert_int_equal(1000, options.count);
 }
 
+static void reads_what_is_looked_for(UNUSED void **state)
+{
+    char line[] = "gatectl quarantine list -r a@x -S @y --older 7d -F text -a 123 -m -t b@z";
+    char *argv[ARGS_MAX + 8];
+    struct options options;
+
+    assert_true(parse(line, &options, argv));
+    assert_string_equal("a@x", options.recipient);
+    assert_string_equal("@y", options.sender);
+    assert_int_equal(7 * 86400000, options.older_ms);
+    assert_string_equal("text", options.find);
+    assert_string_equal("123", options.after);
+    assert_string_equal("b@z", options.to);
+    assert_true(options.message);
+    assert_int_equal(OPTION_RECIPIENT | OPTION_SENDER | OPTION_OLDER | OPTION_FIND | OPTION_AFTER |
+                         OPTION_MESSAGE | OPTION_TO,
+                     options.given);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_options_anywhere),
-        cmocka_unit_test(leaves_arguments_in_order),
-        cmocka_unit_test(refuses_what_is_no_option),
-        cmocka_unit_test(reads_a_count),
+        cmocka_unit_test(takes_options_anywhere),    cmocka_unit_test(leaves_arguments_in_order),
+        cmocka_unit_test(refuses_what_is_no_option), cmocka_unit_test(reads_a_count),
+        cmocka_unit_test(reads_what_is_looked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static struct settings *read_text(const char *text)
     assert_true(fd >= 0);
     assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     close(fd);
-    struct settings *settings = settings_read(path, true, error, sizeof(error));
+    struct settings *settings = settings_read(path, true, GATECTL_SOCKET, error, sizeof(error));
     unlink(path);
     if (settings == NULL)
         fail_msg("%s", error);
@@ -73,14 +73,15 @@ static void does_without_a_file(UNUSED void **state)
 {
     char error[200] = "";
     struct settings *settings =
-        settings_read("/nonexistent/policyd.conf", false, error, sizeof(error));
+        settings_read("/nonexistent/policyd.conf", false, GATECTL_SOCKET, error, sizeof(error));
 
     assert_non_null(settings);
     assert_string_equal(GATECTL_SOCKET, settings->http);
     assert_string_equal("memory", settings->store);
     assert_null(settings_names(settings).is_declared);
     settings_free(&settings);
-    assert_null(settings_read("/nonexistent/policyd.conf", true, error, sizeof(error)));
+    assert_null(
+        settings_read("/nonexistent/policyd.conf", true, GATECTL_SOCKET, error, sizeof(error)));
     assert_string_equal("/nonexistent/policyd.conf: No such file or directory", error);
 }
 
