@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 class Message:
     sender: str
     recipients: list = field(default_factory=list)
-    text: str = ""
+    raw: bytes = b""  # as it came, dots unstuffed
+    said: str = ""  # the parameters of MAIL
+
+    @property
+    def text(self):
+        return self.raw.decode("utf-8", "replace")
 
     @property
     def headers(self):
@@ -25,7 +30,7 @@ class Session(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line[1:] if line.startswith(b".") else line)
-        return b"".join(lines).decode("utf-8", "replace")
+        return b"".join(lines)
 
     def handle(self):
         self.say("220 sink.example.org ESMTP")
@@ -35,12 +40,12 @@ class Session(socketserver.StreamRequestHandler):
             verb = command[:4].upper()
             address = command.partition("<")[2].partition(">")[0]
             if verb == "MAIL":
-                message = Message(address)
+                message = Message(address, said=command.partition("> ")[2])
             elif verb == "RCPT":
                 message.recipients.append(address)
             elif verb == "DATA":
                 self.say("354 go on")
-                message.text = self.take_text()
+                message.raw = self.take_text()
                 self.server.messages.append(message)
             self.say("221 bye" if verb == "QUIT" else "250 ok")
             if verb == "QUIT":

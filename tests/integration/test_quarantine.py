@@ -1,0 +1,236 @@
+"""Quarantine, release and outbox with a real Postfix: what is released arrives byte for byte."""
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+
+import pytest
+
+from servers.policyd import BUILD, GATECTL
+from servers.postfix import Postfix
+from servers.process import free_port, wait_for
+
+pytestmark = pytest.mark.usefixtures("needs_postfix")
+
+# As contentd/release/release.h has it.
+RELEASE = """\
+syslog_name = postfix/release
+smtpd_milters =
+smtpd_client_restrictions =
+smtpd_helo_restrictions =
+smtpd_sender_restrictions =
+smtpd_relay_restrictions =
+smtpd_recipient_restrictions = permit_mynetworks, reject
+smtpd_data_restrictions =
+smtpd_end_of_data_restrictions =
+local_header_rewrite_clients =
+"""
+
+
+class Keeper:
+    """tests/programs/keeper.c."""
+
+    def __init__(self, directory, release):
+        self.directory = directory
+        directory.mkdir()
+        self.release = release
+        self.socket = directory / "http"
+        self.start()
+
+    def start(self):
+        self.child = subprocess.Popen(
+            [BUILD / "tests" / "keeper", self.directory / "quarantine", self.directory / "outbox", self.socket,
+             self.release], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.directory / "log", "ab"),
+            text=True)
+        assert self.child.stdout.readline() == "ready\n", (self.directory / "log").read_text()
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.stdin.close()
+            assert self.child.wait(30) == 0, (self.directory / "log").read_text()
+        self.child.stdout.close()
+
+    def kill(self):
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
+
+    def command(self, *words):
+        self.child.stdin.write(" ".join(words) + "\n")
+        self.child.stdin.flush()
+        answer = self.child.stdout.readline().strip()
+        assert answer, (self.directory / "log").read_text()
+        return answer
+
+    def file(self, message):
+        path = self.directory / f"{hashlib.sha1(message).hexdigest()}.eml"
+        path.write_bytes(message)
+        return str(path)
+
+    def keep(self, sender, recipients, message, reason="test"):
+        return self.command("keep", sender, recipients, self.file(message), reason)
+
+    def copy(self, sender, recipients, message, header):
+        return self.command("copy", sender, recipients, self.file(message), header)
+
+    def gatectl(self, *arguments, code=0):
+        done = subprocess.run([GATECTL, "-s", self.socket, "quarantine", *arguments], capture_output=True, timeout=30,
+                              check=False)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *arguments, code=0):
+        return json.loads(self.gatectl(*arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture(scope="module")
+def postfix(workdir, sink):
+    server = Postfix(workdir / "postfix", sink, {"release": RELEASE.replace("=\n", "= \n")},
+                     "relay_domains = example.org\nsmtpd_recipient_limit = 5\nmessage_size_limit = 0\n"
+                     "virtual_alias_maps = inline:{ {both@example.org = one@example.org two@example.org} }\n")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def keeper(workdir, postfix):
+    made = Keeper(workdir / f"keeper-{os.urandom(3).hex()}", f"inet:127.0.0.1:{postfix.ports['release']}")
+    yield made
+    made.stop()
+
+
+def message(subject, body):
+    return (f"From: <sender@example.net>\r\nSubject: {subject}\r\nX-Odd:no blank\r\nX-Folded: a\r\n\tb\r\n\r\n"
+            ).encode() + body
+
+
+def arrived(sink, subject):
+    return wait_for(lambda: sink.find(subject), f"{subject} arrives")
+
+
+def test_a_released_message_arrives_byte_for_byte(keeper, sink):
+    body = (b".\r\n..\r\n.dot\r\n\xff\xfe eight bits\r\nFrom here\r\n \r\n" + b"x" * 900 + b"\r\n" +
+            bytes(range(14, 127)) + b"\r\n\r\n\r\n")
+    sent = message("bytes", body)
+    kept = keeper.keep("sender@example.net", "a@example.org,b@example.org", sent, "virus Eicar-Test")
+    assert keeper.gatectl("show", kept, "--message").stdout == sent
+    rows = keeper.json("list")
+    assert [(row["id"], row["reason"], row["subject"]) for row in rows["messages"]] == [
+        (kept, "virus Eicar-Test", "bytes")]
+    keeper.gatectl("release", kept)
+    found = arrived(sink, "bytes")
+    assert sorted(to for one in found for to in one.recipients) == ["a@example.org", "b@example.org"]
+    assert found[0].sender == "sender@example.net"
+    # Postfix puts its own Received: field before it; nothing else is changed.
+    raw = found[0].raw
+    assert raw.startswith(b"Received: from keeper.example.org")
+    assert raw.endswith(sent), raw
+    assert raw[:-len(sent)].count(b"\r\nX-") == 0 and raw[:-len(sent)].count(b"Received:") == 1
+    assert keeper.json("list")["messages"] == []
+    assert os.listdir(keeper.directory / "quarantine") == [".lock"]
+
+
+def test_the_null_sender_and_a_large_message(keeper, sink):
+    body = b"".join(b"%06d " % n + os.urandom(60).hex().encode() + b"\r\n" for n in range(40000))
+    sent = message("large", body)
+    kept = keeper.keep("", "a@example.org", sent)
+    keeper.gatectl("release", kept)
+    found = arrived(sink, "large")
+    assert found[0].sender == ""
+    assert found[0].raw.endswith(sent)
+
+
+def test_who_is_refused_stays(keeper, sink):
+    kept = keeper.keep("sender@example.net", "a@example.org,nobody@[broken", message("refused", b"x\r\n"))
+    done = keeper.gatectl("release", kept, code=5)
+    assert b"released to a@example.org" in done.stdout
+    assert b"not taken for nobody@[broken: 501" in done.stderr, done.stderr
+    assert len(arrived(sink, "refused")) == 1
+    shown = keeper.json("show", kept)
+    assert [one["address"] for one in shown["recipients"]] == ["nobody@[broken"]
+    keeper.gatectl("delete", kept)
+    keeper.gatectl("show", kept, code=1)
+
+
+def test_a_copy_to_somebody_else(keeper, sink):
+    kept = keeper.keep("sender@example.net", "a@example.org", message("elsewhere", b"x\r\n"))
+    keeper.gatectl("release", kept, "--to", "postmaster@example.org")
+    assert arrived(sink, "elsewhere")[0].recipients == ["postmaster@example.org"]
+    assert len(keeper.json("list")["messages"]) == 1
+
+
+def test_the_list_and_its_filters(keeper):
+    ids = [keeper.keep("s@a.example" if n % 2 else "", f"r{n}@example.org", message(f"list {n}", b"x\r\n"), f"why {n}")
+           for n in range(25)]
+    def listed(*options):
+        return [row["id"] for row in keeper.json("list", *options)["messages"]]
+    assert listed("--count", "100") == ids[::-1]
+    assert listed("-r", "R3@example.org") == [ids[3]]
+    assert listed("-S", "@a.example", "-n", "3") == [ids[23], ids[21], ids[19]]
+    assert listed("--find", "why 7") == [ids[7]]
+    assert listed("--after", ids[2]) == [ids[1], ids[0]]
+    assert listed("--older", "1h") == []
+    text = keeper.gatectl("list").stdout.decode()
+    assert len(text.splitlines()) == 22 and text.splitlines()[-1] == f"More: --after {ids[5]}"
+    keeper.gatectl("delete", *ids)
+    assert listed() == []
+
+
+def test_terminals_obey_nothing_in_a_subject(keeper):
+    kept = keeper.keep("s@a.example", "r@example.org", message("=?utf-8?q?=1b[2J?=", b"x\r\n"))
+    text = keeper.gatectl("list").stdout + keeper.gatectl("show", kept).stdout
+    assert b"\x1b" not in text
+
+
+def test_edited_copies_are_sent_to_many(keeper, sink):
+    """More recipients than Postfix takes at once (smtpd_recipient_limit)."""
+    recipients = [f"m{n}@example.org" for n in range(12)]
+    sent = message("copy", b"body\r\n")
+    keeper.copy("s@a.example", ",".join(recipients), sent, "X-Tag: spam")
+    assert keeper.command("wait") == "empty"
+    wait_for(lambda: sum(len(one.recipients) for one in sink.find("copy")) >= 12, "all copies arrive")
+    found = sink.find("copy")
+    assert sorted(to for one in found for to in one.recipients) == sorted(recipients)
+    assert all(one.raw.endswith(b"X-Tag: spam\r\n" + sent) for one in found)
+
+
+def test_aliases_are_resolved_again(keeper, sink):
+    keeper.copy("s@a.example", "both@example.org", message("alias", b"x\r\n"), "X-Tag: spam")
+    wait_for(lambda: sum(len(one.recipients) for one in sink.find("alias")) == 2, "both arrive")
+
+
+def test_copies_survive_while_the_listener_is_away(workdir, postfix, sink):
+    """Killed and started again, with nobody listening at first: each copy is delivered, none is lost."""
+    port = free_port()
+    keeper = Keeper(workdir / "away", f"inet:127.0.0.1:{port}")
+    wanted = {f"away {n}" for n in range(20)}
+    for subject in sorted(wanted):
+        keeper.copy("s@a.example", "a@example.org", message(subject, b"x\r\n"), "X-Tag: spam")
+    keeper.kill()
+    assert len(list((keeper.directory / "outbox").glob("*.json"))) == 20
+    keeper.release = f"inet:127.0.0.1:{postfix.ports['release']}"
+    os.unlink(keeper.socket)
+    keeper.start()
+    assert keeper.command("wait") == "empty"
+    wait_for(lambda: wanted <= {dict(one.headers).get("Subject") for one in sink.messages}, "all copies arrive")
+    keeper.stop()
+
+
+def test_killed_at_any_time_it_loses_nothing(workdir, postfix, sink):
+    """Random kills while copies are sent: every copy whose id was told arrives (perhaps twice)."""
+    chance = random.Random(7)
+    keeper = Keeper(workdir / "killed", f"inet:127.0.0.1:{postfix.ports['release']}")
+    wanted = []
+    for _ in range(6):
+        for _ in range(chance.randrange(1, 8)):
+            subject = f"killed {len(wanted)}"
+            keeper.copy("s@a.example", "a@example.org", message(subject, b"x\r\n"), "X-Tag: spam")
+            wanted.append(subject)
+        keeper.kill()
+        keeper.socket.unlink(missing_ok=True)
+        keeper.start()
+    assert keeper.command("wait") == "empty"
+    for subject in wanted:
+        assert arrived(sink, subject)[0].raw.endswith(message(subject, b"x\r\n"))
+    keeper.stop()
