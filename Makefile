@@ -116,7 +116,7 @@ $(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIB
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
 # Sample configuration and manual pages, made from the programs' own tables.
-$(B)/tools/%: $(B)/obj/tools/%.o $(LIBPOLICYD) $(LIB)
+$(B)/tools/%: $(B)/obj/tools/%.o $(LIBPOLICYD) $(LIBCONTENTD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 build/man/gatehouse-policyd.8: build/tools/policyd_documents
@@ -125,12 +125,20 @@ build/man/gatehouse-policyd.8: build/tools/policyd_documents
 build/man/policyd.conf.5: build/tools/policyd_documents
 	@mkdir -p $(@D)
 	$< conf-page > $@
+build/man/gatehouse-contentd.8: build/tools/contentd_documents
+	@mkdir -p $(@D)
+	$< daemon-page > $@
+build/man/contentd.conf.5: build/tools/contentd_documents
+	@mkdir -p $(@D)
+	$< conf-page > $@
 build/man/gatectl.8: build/bin/gatectl
 	@mkdir -p $(@D)
 	$< help --man > $@
-man: build/man/gatehouse-policyd.8 build/man/policyd.conf.5 build/man/gatectl.8
-samples: build/tools/policyd_documents
-	$< sample > conf/policyd.conf
+man: build/man/gatehouse-policyd.8 build/man/policyd.conf.5 build/man/gatehouse-contentd.8 build/man/contentd.conf.5 \
+  build/man/gatectl.8
+samples: build/tools/policyd_documents build/tools/contentd_documents
+	build/tools/policyd_documents sample > conf/policyd.conf
+	build/tools/contentd_documents sample > conf/contentd.conf
 
 units: $(UNITS)
 test-programs: $(TEST_PROGRAMS)

@@ -8,9 +8,11 @@ enum { ERROR_MAX = 300 };
 
 /* ---- what is written down about a copy ---- */
 
-/* "virus Eicar-Test", "rule executables attachment" */
+/* "virus clam Eicar-Test", "rule executables attachment", "score 12.5" */
 static struct slice reason_make(const struct recipient_verdict *verdict, struct arena *arena)
 {
+    if (verdict->source == BY_SCORE)
+        return arena_copy(arena, verdict->reason);
     return arena_printf(arena, "%s%s%.*s%s%.*s", verdict_source_words[verdict->source],
                         verdict->by.len > 0 ? " " : "", SLICE_ARG(verdict->by),
                         verdict->reason.len > 0 ? " " : "", SLICE_ARG(verdict->reason));

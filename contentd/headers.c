@@ -210,6 +210,25 @@ static bool spam_fields(const struct verdict_input *input, const struct chain *c
            spam_status(input, chain, skipped, verdict, edits);
 }
 
+/* Every line of it a line of the field. */
+static int report_print(struct slice report, struct buf *out)
+{
+    struct slice line = { NULL, 0 };
+    bool has_more = true;
+
+    while (has_more) {
+        has_more = slice_cut(&report, '\n', &line);
+        line = slice_trim(has_more ? line : report);
+        if (line.len == 0)
+            continue;
+        if (out->len + line.len + 3 > out->max)
+            return 0;
+        if (buf_put(out, out->len > 0 ? "\n " : "") || buf_add(out, line))
+            return -1;
+    }
+    return 0;
+}
+
 /* The first report of the chain's scanners, for mail that is tagged. */
 static bool report_field(const struct verdict_input *input, const struct chain *chain,
                          scanner_set skipped, struct edits *edits)
@@ -220,8 +239,7 @@ static bool report_field(const struct verdict_input *input, const struct chain *
         struct slice report = input->findings[chain->order[i]].report;
         if (report.len == 0 || (skipped & SCANNER_BIT(chain->order[i])) != 0)
             continue;
-        return !buf_add(&text, slice_part(report, 0, FIELD_MAX)) &&
-               field_add(input, SPAM_REPORT, &text, edits);
+        return report_print(report, &text) == 0 && field_add(input, SPAM_REPORT, &text, edits);
     }
     return true;
 }

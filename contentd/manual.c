@@ -1,6 +1,7 @@
 /* contentd/manual.c - see manual.h. */
 #include "contentd/manual.h"
 
+#include "common/policy/manual.h"
 #include "contentd/config.h"
 
 static const struct usage_block daemon_blocks[] = {
@@ -9,7 +10,14 @@ static const struct usage_block daemon_blocks[] = {
       "    smtpd_milters = unix:gatehouse/contentd\n"
       "    non_smtpd_milters = unix:gatehouse/contentd\n"
       "    milter_default_action = tempfail\n\n"
-      "It listens on exactly one socket. The macros that it needs it asks for itself." },
+      "It listens on exactly one socket. The macros that it needs it asks for itself.\n\n"
+      "Messages are released from the quarantine, and copies sent that are not the same for all recipients, through a "
+      "listener of Postfix without this milter; the parameter release names it. In master.cf:\n\n"
+      "    127.0.0.1:10026 inet n - y - - smtpd\n"
+      "      -o syslog_name=postfix/release -o smtpd_milters= -o mynetworks=127.0.0.0/8\n"
+      "      -o smtpd_client_restrictions= -o smtpd_helo_restrictions= -o smtpd_sender_restrictions=\n"
+      "      -o smtpd_relay_restrictions= -o smtpd_recipient_restrictions=permit_mynetworks,reject\n"
+      "      -o smtpd_data_restrictions= -o smtpd_end_of_data_restrictions= -o local_header_rewrite_clients=" },
     { "SIGNALS",
       "SIGUSR1 and SIGHUP read the configuration again; a file with a mistake changes nothing, and the log says what is "
       "wrong with it. SIGTERM and SIGINT let the messages under way be finished, for at most 25 seconds, while new ones "
@@ -17,6 +25,27 @@ static const struct usage_block daemon_blocks[] = {
     { "EXIT STATUS",
       "0 after SIGTERM or SIGINT; 64 when the command line is wrong; 71 when the system refuses something; 78 when the "
       "configuration has mistakes." },
+};
+
+static const struct usage_block conf_blocks[] = {
+    { "VERDICTS",
+      "For each recipient the first of these that applies decides: a rule's reject, tempfail, discard or quarantine; malware, "
+      "or a milter's own refusal, in the order of the chain; a score from reject on; a scanner in trouble whose message is "
+      "to come again; one whose message is to be kept, or a score from quarantine on. Otherwise it is delivered, tagged "
+      "from the score tag on. A partial, late or missing answer of a scanner is never taken for clean.\n\n"
+      "There is one queue file for all recipients, so with mixed = quarantine: any tempfail defers it for all; it is refused "
+      "when it is refused for all; else it is delivered to whom it may be, and kept in the quarantine for whom it is "
+      "refused. Whoever needs other header fields than the rest gets a copy of his own over the release listener." },
+    { "AXIMILTER",
+      "The settings of AXIMilter and what does the same here:\n\n"
+      "    bindIp, bindPort (1981)      listen = inet:ADDRESS:PORT\n"
+      "    milterIp, milterPort (1990)  [scanner NAME] kind = milter inet:ADDRESS:PORT\n"
+      "    rwTimeout (1 to 65535 ms)    [scanner NAME] connect_timeout and scan_timeout, as 5000ms\n"
+      "    logType, logFile             log = syslog, journal, stderr or file:PATH\n"
+      "    logLevel (0 to 2)            log_level = error, info or debug\n"
+      "    processingThreads (1 to 128) workers = 1 to 128\n\n"
+      "The sample aximilter.conf is such a configuration: one listener, one child milter." },
+    RULES_USAGE,
 };
 
 const struct usage_program contentd_program = {
@@ -28,6 +57,8 @@ const struct usage_program contentd_program = {
         "at once, and makes of the findings a verdict for each recipient.",
     .daemon_blocks = daemon_blocks,
     .daemon_block_count = COUNT(daemon_blocks),
+    .conf_blocks = conf_blocks,
+    .conf_block_count = COUNT(conf_blocks),
     .see_also = "gatectl(8), postconf(5)",
     .schema = &contentd_schema,
 };

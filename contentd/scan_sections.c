@@ -16,9 +16,9 @@ const struct conf_param scanner_params[SCANNER_PARAM_COUNT] = {
     { PARAM(spread), CONF_BOOLEAN, "no", 0, 0, .live = true,
       .doc = "Whether messages are spread over the addresses (each goes to the one with the fewest under way), or the "
              "first one that works has them all." },
-    { PARAM(connect_timeout), CONF_TIME, "2s", 10, MINUTE, .live = true,
+    { PARAM(connect_timeout), CONF_TIME, "2s", 1, 10 * MINUTE, .live = true,
       .doc = "How long connecting to one address may take." },
-    { PARAM(scan_timeout), CONF_TIME, "60s", 10, 10 * MINUTE, .live = true,
+    { PARAM(scan_timeout), CONF_TIME, "60s", 1, 10 * MINUTE, .live = true,
       .doc = "How long a scan may take, from the moment the message is whole." },
     { PARAM(size_max), CONF_SIZE, "0", 0, UINT64_C(1) << 40, .live = true, .example = "25M",
       .doc = "Larger messages are not sent to it, see oversize. 0: all are." },

@@ -168,7 +168,7 @@ static struct slice verdict_text(const struct settlement *settlement)
     AUTO_BUF text = BUF_INIT(VERDICT_TEXT_MAX);
 
     (void)buf_put(&text, verdict_words[told(settlement)]);
-    if (spoken != NULL && spoken->source != BY_NOTHING)
+    if (spoken != NULL && spoken->source != BY_NOTHING && spoken->source != BY_SCORE)
         (void)buf_printf(&text, " %s%s%.*s", verdict_source_words[spoken->source],
                          spoken->by.len > 0 ? " " : "", SLICE_ARG(slice_part(spoken->by, 0, 64)));
     if (spoken != NULL && spoken->reason.len > 0)

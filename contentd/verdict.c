@@ -367,6 +367,8 @@ bool verdict_make(const struct verdict_input *input, const struct chain *chain,
     if (!judge_rules(&j) && !judge_decisive(&j) &&
         !judge_score(&j, chain->reject, VERDICT_REJECT) && !judge_tempfail(&j))
         judge_quarantine(&j);
+    if (out->source == BY_NOTHING && reaches(&j, chain->tag))
+        judge_score(&j, chain->tag, VERDICT_DELIVER);
     out->redirect = j.rules->redirect;
     if (out->kind == VERDICT_DELIVER && j.rules->rule.len > 0)
         decide(&j, VERDICT_DELIVER, BY_RULE, j.rules->rule, j.rules->reason);

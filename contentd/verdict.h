@@ -9,7 +9,8 @@
  *      tempfail;
  *   5. in the chain's order: a scanner that wants the message in quarantine, or could not scan and says quarantine; then the
  *      score reaches `quarantine`;
- *   6. it is delivered: with the edits of the scanners, ours and the rules', and tagged if the score reaches `tag`.
+ *   6. it is delivered: with the edits of the scanners, ours and the rules', and tagged if the score reaches `tag`, or a rule
+ *      says so.
  * The score is the sum of what the scanners of the chain gave, times their weights, and of the rules' `score`. After a rule's
  * accept or redirect no score counts; malware and trouble do. A scanner of the chain that has no finding (and that no rule has
  * skipped) counts as one in trouble: a missing answer is never "clean". */

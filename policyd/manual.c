@@ -1,6 +1,7 @@
 /* policyd/manual.c - see manual.h. */
 #include "policyd/manual.h"
 
+#include "common/policy/manual.h"
 #include "policyd/config.h"
 
 static const struct usage_block daemon_blocks[] = {
@@ -23,18 +24,7 @@ static const struct usage_block daemon_blocks[] = {
 };
 
 static const struct usage_block conf_blocks[] = {
-    { "RULES",
-      "Rules run in ascending order; the first final action ends the evaluation. A condition compares facts (`gatectl "
-      "explain` shows them all):\n\n"
-      "    =  !=  <  <=  >  >=          compare a fact with a value or with another fact\n"
-      "    in (A, B)   not in (A, B)    is one of\n"
-      "    in list:NAME                 is in a list; list:NAME/{recipient} is one list per recipient\n"
-      "    in map:NAME/{sender}         is among the values of a map's key\n"
-      "    matches \"*.example.com\"      a pattern with * and ?, or /a regular expression/\n"
-      "    is set   is empty            has a value, has none\n"
-      "    and   or   not   ( )\n\n"
-      "A fact that cannot be had is unknown, and so is every comparison with it; a rule whose whole condition comes out "
-      "unknown follows its trouble setting. A failed lookup alone never refuses mail." },
+    RULES_USAGE,
     { "LIMITS",
       "A limit counts in a sliding window: in no stretch of time of the window's length are more admitted, on all hosts "
       "together, and what was charged is free again at most 1/24 of the window late. All limits of a request are "

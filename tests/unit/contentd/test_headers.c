@@ -67,11 +67,11 @@ static void adds_what_the_chain_asks_for(UNUSED void **state)
     contentd_case_begin(&c, 1);
     c.full.headers = CHAIN_REPORT_HEADER;
     c.findings[SPAM].score = 7;
-    c.findings[SPAM].report = SLICE("Spam detection software says");
+    c.findings[SPAM].report = SLICE(" 0.9 A  Missing\r\n1000 B  Test\n\n");
     assert_true(verdict_make(&c.input, &c.full, NULL, &got));
     assert_slice("(none)", added(&got.edits, "X-Virus-Status"));
     assert_slice("(none)", added(&got.edits, "X-Spam-Score"));
-    assert_slice("Spam detection software says", added(&got.edits, "X-Spam-Report"));
+    assert_slice("0.9 A  Missing\n 1000 B  Test", added(&got.edits, "X-Spam-Report"));
     c.findings[SPAM].score = 1; /* not tagged: no report */
     assert_true(verdict_make(&c.input, &c.full, NULL, &got));
     assert_slice("(none)", added(&got.edits, "X-Spam-Report"));

@@ -55,7 +55,7 @@ static const struct {
     { "a milter wants quarantine", "cccq", 0, RULES_SILENT, VERDICT_QUARANTINE, BY_SCANNER,
       "filter", false },
     { "below tag", "cccc", 5.9, RULES_SILENT, VERDICT_DELIVER, BY_NOTHING, "", false },
-    { "tag", "cccc", 6, RULES_SILENT, VERDICT_DELIVER, BY_NOTHING, "", true },
+    { "tag", "cccc", 6, RULES_SILENT, VERDICT_DELIVER, BY_SCORE, "", true },
     { "quarantine", "cccc", 10, RULES_SILENT, VERDICT_QUARANTINE, BY_SCORE, "", true },
     { "reject", "cccc", 15, RULES_SILENT, VERDICT_REJECT, BY_SCORE, "", true },
     { "a score's own word does not count", "ccrc", 1, RULES_SILENT, VERDICT_DELIVER, BY_NOTHING, "",

@@ -1,0 +1,23 @@
+/* common/policy/manual.h - what the manual pages of all daemons with rules say about them: a struct usage_block. */
+#ifndef GATEHOUSE_POLICY_MANUAL_H
+#define GATEHOUSE_POLICY_MANUAL_H
+
+#include "common/config/usage.h"
+
+/* clang-format off */
+#define RULES_USAGE \
+    { "RULES", \
+      "Rules run in ascending order; the first final action ends the evaluation. A condition compares facts (`gatectl " \
+      "explain` shows them all):\n\n" \
+      "    =  !=  <  <=  >  >=          compare a fact with a value or with another fact\n" \
+      "    in (A, B)   not in (A, B)    is one of\n" \
+      "    in list:NAME                 is in a list; list:NAME/{recipient} is one list per recipient\n" \
+      "    in map:NAME/{sender}         is among the values of a map's key\n" \
+      "    matches \"*.example.com\"      a pattern with * and ?, or /a regular expression/\n" \
+      "    is set   is empty            has a value, has none\n" \
+      "    and   or   not   ( )\n\n" \
+      "A fact that cannot be had is unknown, and so is every comparison with it; a rule whose whole condition comes out " \
+      "unknown follows its trouble setting. A failed lookup alone never refuses mail." }
+/* clang-format on */
+
+#endif
