@@ -1,25 +1,7 @@
 /* contentd/config.c - see config.h. */
 #include "contentd/config.h"
 
-#include "common/mail/ipnet.h"
-
 static const char *const overload_words[] = { "tempfail", "accept", NULL };
-
-static bool check_network(struct slice text, struct conf_complaint *out)
-{
-    char error[IPNET_ERROR_MAX];
-    struct ipnet net;
-
-    return ipnet_parse(text, &net, error) || conf_complain(out, 0, "%s", error);
-}
-
-static bool check_port(struct slice text, struct conf_complaint *out)
-{
-    uint64_t port;
-
-    return (slice_to_u64(text, &port) && port > 0 && port < 65536) ||
-           conf_complain(out, 0, "not a port: 1 to 65535");
-}
 
 static bool check_place(struct slice text, struct conf_complaint *out)
 {
@@ -66,11 +48,7 @@ static const struct conf_param params[] = {
              "(smtpd_timeout)." },
     { PARAM(myhostname), CONF_TEXT, "", 0, 253, .live = true, .example = "mx.example.com",
       .doc = "Our name in the header fields that are added. Empty: what Postfix calls itself." },
-    { PARAM(internal_networks), CONF_LIST, "127.0.0.0/8, ::1", 0, 1000, .live = true, .check = check_network,
-      .doc = "Mail from here is our own: the fact direction is out, and X-Spam and X-Virus fields that it has already stay, "
-             "unless we make our own." },
-    { PARAM(outbound_ports), CONF_LIST, "", 0, 16, .live = true, .check = check_port, .example = "587, 465",
-      .doc = "The same for mail that comes to these ports." },
+    DIRECTION_PARAMS,
     { PARAM(strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true,
       .doc = "Whether user+extension@example.com counts as user@example.com in facts." },
     { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,

@@ -4,6 +4,7 @@
 #define GATEHOUSE_CONTENTD_CONFIG_H
 
 #include "common/config/common_params.h"
+#include "common/message/direction.h"
 #include "common/milter/milter.h"
 #include "common/policy/sections.h"
 #include "contentd/mixed.h"
@@ -19,7 +20,7 @@ struct contentd_config {
     enum milter_overload overload;
     uint64_t idle_timeout; /* ms */
     struct slice myhostname; /* absent: what the MTA calls itself */
-    struct conf_list internal_networks, outbound_ports;
+    struct direction_config direction;
     bool strip_extension;
     struct slice recipient_delimiter;
     enum mixed_mode mixed;

@@ -101,7 +101,7 @@ static void work_start(struct job *job, void *work)
     early->server = worker_state(early->worker);
     early->started_ms = clock->now_ms(clock);
     early->rules.store = early->server->store;
-    early->rules.subject.wall_ms = clock->wall_ms(clock);
+    early->rules.subject.of.wall_ms = clock->wall_ms(clock);
     if (party_rules_start(&early->rules))
         end(early);
     else
@@ -146,8 +146,8 @@ static bool early_fill(struct early *early, const struct early_request *request)
         .parties = &early->parties,
         .stage = request->stage,
         .arena = early->arena,
-        .subject = { .setup = snapshot_data(early->snapshot),
-                     .message = early->message,
+        .subject = { .of = { .message = early->message },
+                     .setup = snapshot_data(early->snapshot),
                      .connections = request->connections },
         .done = rules_done,
         .owner = early,

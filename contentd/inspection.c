@@ -130,7 +130,7 @@ struct verdict_input inspection_input(const struct inspection *inspection)
         .scanner_count = scan->scanner_count,
         .findings = decided->findings,
         .message = inspection->message,
-        .is_from_outside = !message_is_outbound(decided->setup, inspection->message),
+        .is_from_outside = !direction_is_outbound(&decided->setup->direction, inspection->message),
         .hostname = configured.len > 0 ? configured : inspection->message->client.myhostname,
         .arena = inspection->arena,
     };
@@ -158,6 +158,7 @@ static double base_score(void *owner, const struct party *party)
 static bool rules_run(struct inspection *inspection, enum stage stage, enum inspection_phase next)
 {
     const struct clock *clock = worker_clock(inspection->worker);
+    const struct setup *setup = inspection->decided.setup;
     const struct mime_facts *mime = stage == STAGE_END && inspection->has_structure
                                         ? &inspection->structure
                                     : inspection->has_headers ? &inspection->headers
@@ -170,14 +171,14 @@ static bool rules_run(struct inspection *inspection, enum stage stage, enum insp
         .parties = &inspection->parties,
         .stage = stage,
         .arena = inspection->arena,
-        .subject = { .setup = inspection->decided.setup,
-                     .message = inspection->message,
+        .subject = { .of = { .message = inspection->message,
+                             .mime = mime,
+                             .record = is_found ? &inspection->record.transaction : NULL,
+                             .has_record = inspection->has_record,
+                             .wall_ms = clock->wall_ms(clock) },
+                     .setup = setup,
                      .findings = stage == STAGE_END ? inspection->decided.findings : NULL,
-                     .mime = mime,
-                     .record = is_found ? &inspection->record.transaction : NULL,
-                     .has_record = inspection->has_record,
-                     .connections = inspection->connections,
-                     .wall_ms = clock->wall_ms(clock) },
+                     .connections = inspection->connections },
         .store = inspection->server->store,
         .base = base_score,
         .done = rules_done,

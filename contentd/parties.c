@@ -99,7 +99,7 @@ static void take_verdict(struct party_rules *rules, struct party *party)
     const struct verdict *verdict = &rules->evaluation.verdict;
     const struct action_context context = {
         .rules = setup->book.rules,
-        .message = rules->subject.message,
+        .message = rules->subject.of.message,
         .scanner_number = scanner_number,
         .scanners = setup_scan(setup),
         .arena = rules->arena,
@@ -144,9 +144,9 @@ static bool party_begin(struct party_rules *rules)
     lookups_abandon(&rules->lookups);
     arena_reset(rules->scratch);
     rules->lookups = (struct lookups){ .store = rules->store, .arena = rules->scratch };
-    subject->arena = rules->scratch;
-    subject->recipient = party->first < subject->message->recipient_count
-                             ? &subject->message->recipients[party->first]
+    subject->of.arena = rules->scratch;
+    subject->recipient = party->first < subject->of.message->recipient_count
+                             ? &subject->of.message->recipients[party->first]
                              : NULL;
     subject->chain = party->chain;
     subject->skipped = party->outcome.skipped;
@@ -200,10 +200,13 @@ bool party_rules_start(struct party_rules *rules)
         rules->failed = true;
         return true;
     }
+    rules->subject.of.is_outbound =
+        direction_is_outbound(&rules->subject.setup->direction, rules->subject.of.message);
+    rules->subject.of.mailboxes = setup_mailboxes(rules->subject.setup);
     rules->subject.membership = (struct membership){
         .sets = &rules->subject.setup->parts.core.sets,
         .lookups = &rules->lookups,
-        .wall_ms = rules->subject.wall_ms,
+        .wall_ms = rules->subject.of.wall_ms,
     };
     return rules_go_on(rules);
 }

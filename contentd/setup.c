@@ -53,19 +53,6 @@ static bool fact_arg_known(const void *context, const struct fact_type *type, st
 
 /* ---- compiling ---- */
 
-static bool internal_make(struct setup *setup)
-{
-    const struct conf_list *texts = &setup->parts.config->internal_networks;
-
-    setup->internal = calloc(texts->count + 1, sizeof *setup->internal);
-    if (setup->internal == NULL)
-        return false;
-    for (size_t i = 0; i < texts->count; i++) /* what is no network was reported with the file */
-        setup->internal_count +=
-            ipnet_parse(texts->items[i], &setup->internal[setup->internal_count], NULL);
-    return true;
-}
-
 static void note_fact(struct setup *setup, const struct fact_ref *ref)
 {
     const struct scan_set *scan = setup_scan(setup);
@@ -73,8 +60,8 @@ static void note_fact(struct setup *setup, const struct fact_ref *ref)
 
     if (id < 0)
         return;
-    setup->named_mime |= fact_wants_mime(id);
-    setup->names_record = setup->names_record || fact_wants_record(id);
+    setup->named_mime |= message_fact_wants_mime(id);
+    setup->names_record = setup->names_record || message_fact_wants_record(id);
     setup->names_recipient = setup->names_recipient || fact_is_of_recipient(id);
     if (fact_is_of_scanner(id)) {
         size_t n = scan_set_find(scan, ref->arg);
@@ -115,7 +102,7 @@ struct setup *setup_new(const struct setup_parts *parts, const struct rule_heare
     };
     policy_core_schema(&setup->schema, setup);
     setup->schema.name_at = name_at;
-    if (!internal_make(setup) ||
+    if (!direction_make(&setup->direction, &setup->parts.config->direction) ||
         !rule_book_make(&setup->book, &setup->schema, &setup->parts.core, hearers)) {
         setup_free(setup);
         return NULL;
@@ -131,7 +118,7 @@ void setup_free(void *data)
     if (setup == NULL)
         return;
     rule_book_free(&setup->book);
-    free(setup->internal);
+    direction_free(&setup->direction);
     parts_drop(&setup->parts);
     free(setup);
 }

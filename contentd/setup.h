@@ -4,6 +4,7 @@
 #ifndef GATEHOUSE_CONTENTD_SETUP_H
 #define GATEHOUSE_CONTENTD_SETUP_H
 
+#include "common/message/direction.h"
 #include "common/policy/live.h"
 #include "common/policy/rule_book.h"
 #include "common/policy/values.h"
@@ -24,8 +25,7 @@ struct setup {
     struct setup_parts parts; /* first member */
     struct rules_schema schema;
     struct rule_book book;
-    struct ipnet *internal; /* internal_networks; owned */
-    size_t internal_count;
+    struct direction direction;
     /* What the rules name, all of them together: */
     scanner_set named_scanners; /* what these find is needed whatever the others say */
     unsigned named_mime; /* MIME_... of facts/mime.h */

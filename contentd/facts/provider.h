@@ -4,9 +4,7 @@
 #define GATEHOUSE_CONTENTD_PROVIDER_H
 
 #include "common/policy/membership.h"
-#include "common/policy/values.h"
 #include "contentd/facts/facts.h"
-#include "common/mime/mime.h"
 #include "contentd/setup.h"
 
 /* Connections at the same time, when this one began. */
@@ -17,26 +15,18 @@ struct connection_counts {
 
 /* What one evaluation is about: `request` of it. Borrowed; NULL: not known, or not there yet. */
 struct fact_subject {
+    struct message_subject of; /* what every milter knows */
     const struct setup *setup;
-    const struct message *message;
     const struct message_recipient *recipient; /* NULL: none yet */
     const struct chain *chain;
     const struct finding *findings; /* of all scanners */
     scanner_set skipped; /* those that were not asked for this recipient */
-    const struct mime_facts *mime;
-    const struct transaction *record; /* policyd's */
-    bool has_record; /* it has been looked for, and there is one or none */
     struct connection_counts connections;
     struct membership membership;
-    uint64_t wall_ms;
-    struct arena *arena;
 };
 
 /* The fact_fetch of contentd. */
 enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
                                const struct fact_ref *ref, struct value *out);
-
-/* The fact `direction`; also: is the message not from outside? */
-bool message_is_outbound(const struct setup *setup, const struct message *message);
 
 #endif

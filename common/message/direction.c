@@ -1,0 +1,57 @@
+/* common/message/direction.c - see direction.h. */
+#include "common/message/direction.h"
+
+#include <stdlib.h>
+
+bool direction_check_network(struct slice text, struct conf_complaint *out)
+{
+    char error[IPNET_ERROR_MAX];
+    struct ipnet net;
+
+    return ipnet_parse(text, &net, error) || conf_complain(out, 0, "%s", error);
+}
+
+bool direction_check_port(struct slice text, struct conf_complaint *out)
+{
+    uint64_t port;
+
+    return (slice_to_u64(text, &port) && port > 0 && port < 65536) ||
+           conf_complain(out, 0, "not a port: 1 to 65535");
+}
+
+bool direction_make(struct direction *out, const struct direction_config *config)
+{
+    const struct conf_list *texts = &config->internal_networks;
+
+    *out = (struct direction){ .internal = calloc(texts->count + 1, sizeof *out->internal),
+                               .ports = &config->outbound_ports };
+    if (out->internal == NULL)
+        return false;
+    for (size_t i = 0; i < texts->count; i++) /* what is no network was reported with the file */
+        out->internal_count +=
+            ipnet_parse(texts->items[i], &out->internal[out->internal_count], NULL);
+    return true;
+}
+
+void direction_free(struct direction *direction)
+{
+    free(direction->internal);
+    direction->internal = NULL;
+    direction->internal_count = 0;
+}
+
+bool direction_is_outbound(const struct direction *direction, const struct message *message)
+{
+    const struct message_client *client = &message->client;
+
+    if (message->sasl_username.len > 0 || !client->has_address)
+        return true;
+    struct ipnet net = ipnet_of(&client->address);
+    for (size_t i = 0; i < direction->internal_count; i++)
+        if (ipnet_contains(&direction->internal[i], &net))
+            return true;
+    for (size_t i = 0; i < direction->ports->count; i++)
+        if (slice_equal(direction->ports->items[i], client->daemon_port))
+            return true;
+    return false;
+}
