@@ -4,8 +4,8 @@
 #include "common/mail/address.h"
 
 static const char *const defaults[MILTER_PLACES] = {
-    [MILTER_AT_CONNECT] = "j {daemon_name} {daemon_addr} {daemon_port} _ {client_name} "
-                          "{client_addr} {client_port}",
+    [MILTER_AT_CONNECT] =
+        "j {daemon_name} {daemon_addr} {daemon_port} _ {client_name} {client_addr} {client_port}",
     [MILTER_AT_HELO] = "{tls_version} {cipher} {cipher_bits} {cert_subject}",
     [MILTER_AT_MAIL] = "i {auth_type} {auth_authen} {mail_addr} {mail_host}",
     [MILTER_AT_RCPT] = "i {rcpt_addr} {rcpt_host}",

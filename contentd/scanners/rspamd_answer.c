@@ -23,12 +23,13 @@ enum { SUBJECT_MAX = 4096, SAID_MAX = 200 };
  * whoever sends such mail decides whether it is scanned. Outside of texts a `?` is as wrong as the byte was. */
 static void repair_utf8(struct buf *json)
 {
-    uint8_t *at = (uint8_t *)json->data, *end = at + json->len;
+    uint8_t *text = (uint8_t *)json->data;
+    size_t at = 0;
     const uint8_t *bad;
 
-    while (at < end && (bad = u8_check(at, (size_t)(end - at))) != NULL) {
-        at += bad - at;
-        *at++ = '?';
+    while (at < json->len && (bad = u8_check(text + at, json->len - at)) != NULL) {
+        at = (size_t)(bad - text);
+        text[at++] = '?';
     }
 }
 
