@@ -1,0 +1,59 @@
+"""Milters from Debian, each on a unix socket: opendkim, clamav-milter."""
+import pathlib
+import subprocess
+
+from .process import Process, accepts
+
+
+class Milter:
+    """A program that takes its configuration from a file. Runs until stop()."""
+
+    def __init__(self, directory, argv, config):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.socket = self.directory / "milter.sock"
+        self.argv, self.process = argv, None
+        self.directory.joinpath("conf").write_text(config.replace("@", str(self.directory)))
+        self.start()
+
+    @property
+    def address(self):
+        return f"unix:{self.socket}"
+
+    def start(self):
+        self.process = Process([*self.argv, self.directory / "conf"], self.directory / "log")
+        self.process.ready(lambda: accepts(self.socket), f"{self.argv[0]} answers", 30)
+
+    def stop(self):
+        self.process.stop()
+        self.socket.unlink(missing_ok=True)
+
+
+class OpenDKIM(Milter):
+    """Signs what comes from `internal` (an address), verifies all else."""
+
+    def __init__(self, directory, domain, selector, internal):
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True)
+        self.key = directory / "key.pem"
+        subprocess.run(["openssl", "genrsa", "-out", self.key, "2048"], check=True, capture_output=True)
+        self.key.chmod(0o600)
+        super().__init__(directory, ["opendkim", "-f", "-x"],
+                         f"Domain {domain}\nSelector {selector}\nKeyFile @/key.pem\nSocket local:@/milter.sock\nMode sv\n"
+                         f"Canonicalization relaxed/simple\nInternalHosts {internal}\nBackground no\nSyslog no\n"
+                         "AlwaysAddARHeader yes\nAuthservID mx.example.org\nRequireSafeKeys no\nPidFile @/pid\n")
+
+    def public_key(self):
+        """The record's p=."""
+        text = subprocess.run(["openssl", "rsa", "-in", self.key, "-pubout"], check=True, capture_output=True, text=True).stdout
+        return "".join(text.splitlines()[1:-1])
+
+
+class ClamavMilter(Milter):
+    """Refuses what `clamd_socket` finds, and marks all else."""
+
+    def __init__(self, directory, clamd_socket):
+        super().__init__(directory, ["clamav-milter", "--config-file"],
+                         f"MilterSocket unix:@/milter.sock\nForeground yes\nClamdSocket unix:{clamd_socket}\n"
+                         "OnInfected Reject\nOnFail Defer\nAddHeader Replace\nRejectMsg Malware found: %v\n"
+                         "TemporaryDirectory @\nPidFile @/pid\n")
