@@ -53,7 +53,7 @@ def test_a_result_is_added(opendkim):
     finding = scan(f"milter {opendkim.address}", message("hello"), client="192.0.2.99", sender="a@example.net")
     assert finding["result"] == "clean", finding
     (edit,) = finding["edits"]
-    assert (edit["kind"], edit["name"], edit["index"]) == (INSERT, "Authentication-Results", 1)
+    assert (edit["kind"], edit["name"], edit["index"]) == (INSERT, "Authentication-Results", 0)
     assert edit["text"].startswith("mx.example.org;") and "dkim=none" in edit["text"], edit
 
 
