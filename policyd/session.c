@@ -37,6 +37,7 @@ struct session {
     struct event readable, writable, timer;
     enum session_state state;
     bool is_reading;
+    bool is_timed; /* `timer` is pending */
     bool is_partial; /* `in` holds the beginning of a request, and the deadline is that request's */
     bool is_flushing; /* the client does not take its answer: nothing else until it does */
     uint64_t number; /* of the connection, for the answers */
@@ -88,6 +89,7 @@ static void timer_arm(struct session *session, uint64_t ms)
 {
     struct timeval space;
 
+    session->is_timed = true;
     event_add(&session->timer, worker_timeout(session->server->worker, ms, &space));
 }
 
@@ -97,7 +99,7 @@ static void deadline_set(struct session *session, uint64_t ms)
     uint64_t before = session->deadline_ms;
 
     session->deadline_ms = server_now(session->server) + ms;
-    if (session->deadline_ms < before || !event_pending(&session->timer, EV_TIMEOUT, NULL))
+    if (session->deadline_ms < before || !session->is_timed)
         timer_arm(session, ms);
 }
 
@@ -106,6 +108,7 @@ static void session_timer(UNUSED evutil_socket_t fd, UNUSED short what, void *ar
     struct session *session = arg;
     uint64_t now = server_now(session->server);
 
+    session->is_timed = false;
     if (now < session->deadline_ms) {
         timer_arm(session, session->deadline_ms - now);
         return;
@@ -183,7 +186,8 @@ static void session_decided(void *owner, struct slice reply)
 static bool session_decide(struct session *session, const struct policy_request *req,
                            const struct answer_key *key)
 {
-    AUTO_BUF reply = BUF_INIT(POLICY_REPLY_MAX);
+    char space[POLICY_REPLY_MAX + 1];
+    struct buf reply = BUF_OVER(space);
 
     session->inquiry = inquiry_start(session->server, req, key, &reply, session_decided, session);
     session->state = session->inquiry == NULL ? SESSION_IDLE : SESSION_DECIDING;
@@ -301,7 +305,8 @@ static bool session_request(struct session *session, const struct policy_request
 {
     struct server *server = session->server;
     struct answer_key key = answer_key_of(session, req);
-    AUTO_BUF reply = BUF_INIT(POLICY_REPLY_MAX);
+    char space[POLICY_REPLY_MAX + 1];
+    struct buf reply = BUF_OVER(space);
 
     metric_add(server->policyd->metrics.requests, 1);
     enum answer_state state =

@@ -51,7 +51,8 @@ void decision_extra_score(struct decision_extras *extras, double score)
 void decision_write(struct decision *decision, const struct decision_extras *extras,
                     struct store *store)
 {
-    AUTO_BUF line = BUF_INIT(LOG_LINE_MAX);
+    char space[LOG_LINE_MAX + 1];
+    struct buf line = BUF_OVER(space);
 
     decision->extra = extras->fields;
     decision->extra_count = extras->count;
