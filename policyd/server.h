@@ -26,6 +26,8 @@ struct policyd {
     struct control_service *control;
 };
 
+enum { SESSIONS_DUE = 4 };
+
 /* One worker's own; also of the main worker, which explains decisions. */
 struct server {
     struct worker *worker;
@@ -33,6 +35,9 @@ struct server {
     struct store *store;
     struct dns *dns;
     struct session *sessions;
+    struct session *due[SESSIONS_DUE]; /* those that have been served and not answered yet */
+    size_t due_count;
+    struct event *settle; /* active while any is due */
     struct inquiry *active; /* inquiries under way */
     struct inquiry *spare; /* inquiries to use again */
     size_t spare_count;

@@ -95,7 +95,7 @@ static int server_start(struct worker *worker)
     worker_common_timeout(worker, config->common.budget);
     server->store = stores_open(policyd->stores, worker_base(worker));
     server->dns = resources_dns(worker, &config->common, &config->dns);
-    bool ok = server->store != NULL && server->dns != NULL;
+    bool ok = server->store != NULL && server->dns != NULL && sessions_open(server);
     if (ok && worker_id(worker) == 0) {
         policyd->live = live_start(&policyd_live, daemon, server->store);
         policyd->control = control_service_new(&policyd_control, daemon, server->store, server);

@@ -3,7 +3,10 @@
  *     IDLE ---request---> DECIDING (or WAITING for a twin's answer) ---answer---> IDLE
  *
  * Bytes are read into the worker's one input buffer; a session has a buffer of its own only while it holds a part of a
- * request, so an idle connection costs little more than its two events. */
+ * request, so an idle connection costs little more than its two events.
+ *
+ * Of the connections that a worker finds readable at once, a few are served before their answers are sent: each answer
+ * wakes a process, which would often take the processor from us while the next request is already here. */
 #include "policyd/session.h"
 
 #include "common/base/hash.h"
@@ -37,6 +40,7 @@ struct session {
     struct event readable, writable, timer;
     enum session_state state;
     bool is_reading;
+    bool is_due; /* among the server's `due` */
     bool is_timed; /* `timer` is pending */
     bool is_partial; /* `in` holds the beginning of a request, and the deadline is that request's */
     bool is_flushing; /* the client does not take its answer: nothing else until it does */
@@ -50,6 +54,15 @@ struct session {
 
 static void session_resume(struct session *session);
 
+static void due_remove(struct server *server, const struct session *session)
+{
+    for (size_t i = 0; i < server->due_count; i++)
+        if (server->due[i] == session) {
+            server->due[i] = server->due[--server->due_count];
+            return;
+        }
+}
+
 static void session_close(struct session *session)
 {
     struct server *server = session->server;
@@ -59,6 +72,8 @@ static void session_close(struct session *session)
         inquiry_abandon(session->inquiry);
     if (session->twin != NULL)
         session->twin->session = NULL; /* freed when it is woken */
+    if (session->is_due)
+        due_remove(server, session);
     event_del(&session->readable);
     event_del(&session->writable);
     event_del(&session->timer);
@@ -332,8 +347,59 @@ static void session_bad(struct session *session)
         session_close(session);
 }
 
-/* Answers the whole requests in `input`, which is not the session's own buffer, and keeps the rest. Then reads on, waits
- * for what it needs, or closes the session. */
+/* All that could be answered is in `out`: sends it; then reads on, waits for what it needs, or closes the session. */
+static void session_settle(struct session *session)
+{
+    if (!session_flush(session) || session->is_flushing)
+        return;
+    if (session->state != SESSION_IDLE) {
+        reading(session, false);
+    } else if (session->server->is_draining) {
+        session_close(session);
+    } else {
+        if (!session->is_partial)
+            deadline_renew(session); /* a part that has begun keeps its own, however it drips */
+        session->is_partial = session->in.len > 0;
+        reading(session, true);
+    }
+}
+
+static void settle_due(struct server *server)
+{
+    struct session *due[SESSIONS_DUE];
+    size_t count = server->due_count;
+
+    server->due_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        due[i] = server->due[i];
+        due[i]->is_due = false;
+    }
+    for (size_t i = 0; i < count; i++)
+        session_settle(due[i]); /* which closes no other one */
+}
+
+static void settle_event(UNUSED evutil_socket_t fd, UNUSED short what, void *server)
+{
+    settle_due(server);
+}
+
+/* The session is settled, and perhaps closed, when a few are due; at the latest before the worker waits again. */
+static void settle_later(struct session *session)
+{
+    struct server *server = session->server;
+
+    if (session->is_due)
+        return;
+    if (server->due_count == 0)
+        event_active(server->settle, EV_TIMEOUT, 0);
+    session->is_due = true;
+    server->due[server->due_count++] = session;
+    if (server->due_count == COUNT(server->due))
+        settle_due(server);
+}
+
+/* Answers the whole requests in `input`, which is not the session's own buffer, and keeps the rest. The session may be
+ * closed by that. */
 static void session_consume(struct session *session, struct slice input)
 {
     struct policy_request req;
@@ -359,18 +425,7 @@ static void session_consume(struct session *session, struct slice input)
         session_close(session);
         return;
     }
-    if (!session_flush(session) || session->is_flushing)
-        return;
-    if (session->state != SESSION_IDLE) {
-        reading(session, false);
-    } else if (session->server->is_draining) {
-        session_close(session);
-    } else {
-        if (!session->is_partial)
-            deadline_renew(session); /* a part that has begun keeps its own, however it drips */
-        session->is_partial = session->in.len > 0;
-        reading(session, true);
-    }
+    settle_later(session);
 }
 
 /* Goes on with what has been read already. */
@@ -415,6 +470,12 @@ static void session_readable(UNUSED evutil_socket_t fd, UNUSED short what, void 
 
 /* ---- beginning and end ---- */
 
+bool sessions_open(struct server *server)
+{
+    server->settle = event_new(worker_base(server->worker), -1, 0, settle_event, server);
+    return server->settle != NULL;
+}
+
 void session_start(struct server *server, int fd)
 {
     struct session *session = calloc(1, sizeof *session);
@@ -443,6 +504,7 @@ void session_start(struct server *server, int fd)
 void sessions_drain(struct server *server)
 {
     server->is_draining = true;
+    settle_due(server);
     for (struct session *session = server->sessions, *next; session != NULL; session = next) {
         next = session->next;
         if (session->state != SESSION_IDLE || session->is_flushing)
@@ -456,4 +518,7 @@ void sessions_close(struct server *server)
 {
     while (server->sessions != NULL)
         session_close(server->sessions);
+    if (server->settle != NULL)
+        event_free(server->settle);
+    server->settle = NULL;
 }

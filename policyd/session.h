@@ -7,6 +7,8 @@
 
 struct session; /* opaque; ends itself */
 
+bool sessions_open(struct server *server); /* before the first one; false: out of memory */
+
 /* Takes `fd`. Closes it when memory is out. */
 void session_start(struct server *server, int fd);
 
