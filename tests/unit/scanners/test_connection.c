@@ -1,0 +1,350 @@
+#include "tests/unit/unit.h"
+
+#include "contentd/scanners/exchange.h"
+#include "tests/fakes/scan_case.h"
+
+/* A protocol of lines: the message, then "END\n"; the answer is "clean\n" or something else, perhaps after "chatter\n". */
+
+struct line_scan {
+    struct scan scan;
+    uint64_t offset;
+    bool is_end_put;
+};
+
+static struct {
+    unsigned begins, parts; /* parts: how many are put at the beginning */
+    size_t flood; /* bytes put at the beginning */
+} seen;
+
+static void begin(void *owner, struct connection *connection)
+{
+    static char flood[1 << 16];
+    struct line_scan *scan = owner;
+
+    exchange_reset(&scan->scan);
+    scan->offset = 0;
+    scan->is_end_put = false;
+    seen.begins++;
+    for (unsigned i = 0; i < seen.parts; i++) {
+        connection_put(connection, SLICE("x"));
+        connection_put_message(connection, 0, 1);
+    }
+    for (size_t put = 0; put < seen.flood; put += sizeof(flood))
+        connection_put(connection, (struct slice){ flood, sizeof(flood) });
+}
+
+static void output(void *owner, struct connection *connection)
+{
+    struct line_scan *scan = owner;
+    bool is_whole = message_is_whole(scan->scan.request.message);
+    uint64_t size = message_size(scan->scan.request.message);
+
+    connection_put_message(connection, scan->offset, size - scan->offset);
+    scan->offset = size;
+    if (is_whole && !scan->is_end_put) {
+        scan->is_end_put = true;
+        connection_put(connection, SLICE("END\n"));
+        connection_put_end(connection);
+    }
+}
+
+static enum connection_input input(void *owner, struct connection *connection, struct slice in,
+                                   UNUSED bool is_end, size_t *used)
+{
+    struct line_scan *scan = owner;
+    struct slice rest = in, line;
+
+    while (slice_cut(&rest, '\n', &line)) {
+        *used = in.len - rest.len;
+        if (slice_equal(line, SLICE("chatter")))
+            continue;
+        if (!slice_equal(line, SLICE("clean")))
+            return connection_bad(connection, "it said %.*s at %s", SLICE_ARG(line),
+                                  connection_host(connection));
+        scan->scan.finding.result = FINDING_CLEAN;
+        return CONNECTION_DONE;
+    }
+    return CONNECTION_MORE;
+}
+
+static const struct connection_protocol protocol = { 64, begin, output, input, exchange_done };
+
+static struct scan *start(const struct scan_request *request)
+{
+    return exchange_start(request, sizeof(struct line_scan), &protocol);
+}
+
+static const struct scanner_kind kind = { "lines",         "", true, false, start, exchange_more,
+                                          exchange_abandon };
+
+static const struct fake_step good[] = { { STEP_READ, SLICE_INIT("END\n"), 0 },
+                                         { STEP_SEND, SLICE_INIT("clean\n"), 0 },
+                                         { .kind = STEP_HANG } },
+                              bad[] = { { STEP_READ, SLICE_INIT("END\n"), 0 },
+                                        { STEP_SEND, SLICE_INIT("rubbish\n"), 0 },
+                                        { .kind = STEP_HANG } },
+                              hangs[] = { { .kind = STEP_HANG } },
+                              closes[] = { { .kind = STEP_CLOSE } };
+
+static void open_case(struct scan_case *test, const struct fake_step *script)
+{
+    memset(&seen, 0, sizeof(seen));
+    scan_case_open(test, &kind, script);
+}
+
+static void must_be_clean(const struct finding *finding)
+{
+    if (finding->result != FINDING_CLEAN)
+        fail_msg("%s: %.*s", finding_words[finding->result], SLICE_ARG(finding->error));
+}
+
+static void sends_all_and_half_closes(UNUSED void **state)
+{
+    static const struct fake_step script[] = { { .kind = STEP_READ }, /* until it half closes */
+                                               { STEP_SEND, SLICE_INIT("clean\n"), 0 },
+                                               { .kind = STEP_HANG } };
+    struct scan_case test;
+
+    open_case(&test, script);
+    must_be_clean(scan_case_run(&test));
+    assert_slice("Subject: a test\r\n\r\nHello\r\nEND\n", buf_slice(&test.servers[0].received));
+    assert_true(test.servers[0].client_ended);
+    scan_case_close(&test);
+}
+
+static void takes_input_piece_by_piece(UNUSED void **state)
+{
+    static const struct fake_step script[] = { { STEP_READ, SLICE_INIT("END\n"), 0 },
+                                               { STEP_FLOOD, SLICE_INIT("chatter\n"), 10000 },
+                                               { STEP_SEND, SLICE_INIT("clean\n"), 0 },
+                                               { .kind = STEP_HANG } };
+    struct scan_case test;
+
+    open_case(&test, script);
+    must_be_clean(scan_case_run(&test));
+    scan_case_close(&test);
+}
+
+static void a_line_without_end_is_too_long(UNUSED void **state)
+{
+    static const struct fake_step script[] = { { STEP_READ, SLICE_INIT("END\n"), 0 },
+                                               { STEP_FLOOD, SLICE_INIT("chatter"), 10 },
+                                               { .kind = STEP_HANG } };
+    struct scan_case test;
+
+    open_case(&test, script);
+    const struct finding *finding = scan_case_run(&test);
+    assert_int_equal(FINDING_TROUBLE, finding->result);
+    assert_true(slice_ends_with(finding->error, SLICE(": its answer is too long")));
+    scan_case_close(&test);
+}
+
+static void says_what_failed_at_each_address(UNUSED void **state)
+{
+    struct scan_case test;
+    AUTO_BUF want = BUF_INIT(1000);
+
+    open_case(&test, closes);
+    scan_case_add_server(&test, true, bad);
+    scan_case_add_server(&test, false, closes);
+    fake_scanner_refuse(&test.servers[2]);
+    const struct finding *finding = scan_case_run(&test);
+    assert_int_equal(FINDING_TROUBLE, finding->result);
+    buf_printf(&want, "%s: it said rubbish at localhost; %s: Connection refused",
+               test.servers[1].address, test.servers[2].address);
+    if (!slice_ends_with(finding->error, buf_slice(&want)) ||
+        !slice_starts_with(finding->error, slice_of(test.servers[0].address)))
+        fail_msg("%.*s", SLICE_ARG(finding->error));
+    assert_int_equal(2, seen.begins);
+    scan_case_close(&test);
+}
+
+/* One that is silent may use half of the time; the next one still has some. */
+static void silence_is_not_waited_for_to_the_end(UNUSED void **state)
+{
+    struct scan_case test;
+
+    open_case(&test, hangs);
+    scan_case_add_server(&test, true, hangs);
+    scan_case_add_server(&test, true, good);
+    test.scanner.scan_timeout_ms = 1600;
+    must_be_clean(scan_case_run(&test));
+    assert_int_equal(3, seen.begins);
+    scan_case_close(&test);
+}
+
+/* One that has begun to answer has all the time there is. */
+static void who_answers_slowly_is_waited_for(UNUSED void **state)
+{
+    static const struct fake_step script[] = { { STEP_READ, SLICE_INIT("END\n"), 0 },
+                                               { STEP_SEND, SLICE_INIT("chatter\n"), 0 },
+                                               { STEP_DRIP, SLICE_INIT("chatter\nchatter\nclean\n"),
+                                                 0 },
+                                               { .kind = STEP_HANG } };
+    struct scan_case test;
+
+    open_case(&test, script);
+    scan_case_add_server(&test, true, hangs);
+    must_be_clean(scan_case_run(&test));
+    assert_int_equal(1, seen.begins);
+    scan_case_close(&test);
+}
+
+static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    size_t *ticks = arg;
+
+    ++*ticks;
+}
+
+/* How slowly a message arrives is not the scanner's fault. */
+static void time_counts_when_the_message_is_whole(UNUSED void **state)
+{
+    const struct timeval longer = { 0, 600000 };
+    struct scan_case test;
+    size_t ticks = 0;
+
+    open_case(&test, good);
+    scan_case_message(&test, SLICE("one\r\n"), false);
+    test.scanner.scan_timeout_ms = 300;
+    scan_case_start(&test);
+    struct event *tick = evtimer_new(worker_base(test.worker), on_tick, &ticks);
+    evtimer_add(tick, &longer);
+    scan_case_until(&test, &ticks, 1);
+    event_free(tick);
+    assert_int_equal(0, test.done);
+    scan_case_body(&test, SLICE("two\r\n"), true);
+    must_be_clean(scan_case_finish(&test));
+    scan_case_close(&test);
+}
+
+static void one_that_is_down_waits_for_the_whole_message(UNUSED void **state)
+{
+    struct scan_case test;
+
+    open_case(&test, good);
+    fake_scanner_refuse(&test.servers[0]);
+    scan_case_message(&test, SLICE("one\r\n"), false);
+    scan_case_start(&test);
+    for (int i = 0; i < 5; i++)
+        event_base_loop(worker_base(test.worker), EVLOOP_NONBLOCK);
+    assert_int_equal(0, test.done);
+    scan_case_body(&test, SLICE("two\r\n"), true);
+    assert_int_equal(FINDING_TROUBLE, scan_case_finish(&test)->result);
+    scan_case_close(&test);
+}
+
+/* The queue of a busy scanner's unix socket is full for a moment: no reason to give it up. */
+static void waits_while_the_queue_is_full(UNUSED void **state)
+{
+    struct scan_case test;
+
+    open_case(&test, good);
+    fake_scanner_hang(&test.servers[0]);
+    scan_case_start(&test);
+    for (int i = 0; i < 3; i++)
+        event_base_loop(worker_base(test.worker), EVLOOP_ONCE);
+    assert_int_equal(0, test.done);
+    fake_scanner_accept_again(&test.servers[0]);
+    must_be_clean(scan_case_finish(&test));
+    assert_int_equal(1, seen.begins);
+    scan_case_close(&test);
+}
+
+static void names_are_looked_up(UNUSED void **state)
+{
+    static const struct {
+        const char *host, *error; /* NULL: it works */
+    } rows[] = {
+        { "localhost", NULL },
+        { "nobody.invalid", ": the name is not known" },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct scan_case test;
+        AUTO_BUF address = BUF_INIT(200);
+        const char *error;
+
+        open_case(&test, good);
+        fake_scanner_stop(&test.servers[0]);
+        test.server_count = 0;
+        scan_case_add_server(&test, false, good);
+        buf_printf(&address, "inet:%s:%s", rows[i].host, strrchr(test.servers[0].address, ':') + 1);
+        test.backend = backend_new(SLICE("test"), buf_slice(&address), BACKEND_IN_ORDER, &error);
+        assert_non_null(test.backend);
+        test.scanner.backend = test.backend;
+        for (int scans = 0; scans < 2; scans++) {
+            const struct finding *finding = scan_case_run(&test);
+            if (rows[i].error == NULL)
+                must_be_clean(finding);
+            else if (!slice_ends_with(finding->error, slice_of(rows[i].error)))
+                fail_msg("%.*s", SLICE_ARG(finding->error));
+        }
+        scan_case_close(&test);
+    }
+}
+
+static void what_is_put_is_bounded(UNUSED void **state)
+{
+    static const struct {
+        unsigned parts;
+        size_t flood;
+        enum finding_result want;
+    } rows[] = {
+        { CONNECTION_PARTS_MAX / 2, 0, FINDING_CLEAN },
+        { CONNECTION_PARTS_MAX / 2 + 1, 0, FINDING_TROUBLE },
+        { 0, CONNECTION_PUT_MAX, FINDING_CLEAN },
+        { 0, CONNECTION_PUT_MAX + 1, FINDING_TROUBLE },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct scan_case test;
+
+        open_case(&test, good);
+        scan_case_add_server(&test, true, good);
+        seen.parts = rows[i].parts;
+        seen.flood = rows[i].flood;
+        if (scan_case_run(&test)->result != rows[i].want)
+            fail_msg("row %zu: %.*s", i, SLICE_ARG(test.finding.error));
+        assert_int_equal(1, seen.begins); /* no other address would do better */
+        assert_false(backend_is_broken(test.backend, 0));
+        scan_case_close(&test);
+    }
+}
+
+/* Three messages are lost on it, then it is passed over; others go to the next address at once. */
+static void the_breaker_spares_messages_the_wait(UNUSED void **state)
+{
+    struct scan_case test;
+
+    open_case(&test, hangs);
+    scan_case_add_server(&test, true, good);
+    test.scanner.scan_timeout_ms = 600;
+    for (int i = 0; i < BACKEND_FAILURES_MOST; i++)
+        must_be_clean(scan_case_run(&test));
+    assert_true(backend_is_broken(test.backend, 0));
+    seen.begins = 0;
+    must_be_clean(scan_case_run(&test));
+    assert_int_equal(1, seen.begins);
+    scan_case_close(&test);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sends_all_and_half_closes),
+        cmocka_unit_test(takes_input_piece_by_piece),
+        cmocka_unit_test(a_line_without_end_is_too_long),
+        cmocka_unit_test(says_what_failed_at_each_address),
+        cmocka_unit_test(silence_is_not_waited_for_to_the_end),
+        cmocka_unit_test(who_answers_slowly_is_waited_for),
+        cmocka_unit_test(time_counts_when_the_message_is_whole),
+        cmocka_unit_test(one_that_is_down_waits_for_the_whole_message),
+        cmocka_unit_test(waits_while_the_queue_is_full),
+        cmocka_unit_test(names_are_looked_up),
+        cmocka_unit_test(what_is_put_is_bounded),
+        cmocka_unit_test(the_breaker_spares_messages_the_wait),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
