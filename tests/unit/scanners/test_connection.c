@@ -67,7 +67,13 @@ static enum connection_input input(void *owner, struct connection *connection, s
     return CONNECTION_MORE;
 }
 
-static const struct connection_protocol protocol = { 64, begin, output, input, exchange_done };
+static const struct connection_protocol protocol = {
+    .input_max = 64,
+    .begin = begin,
+    .output = output,
+    .input = input,
+    .done = exchange_done,
+};
 
 static struct scan *start(const struct scan_request *request)
 {
