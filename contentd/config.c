@@ -13,7 +13,7 @@ static bool check_place(struct slice text, struct conf_complaint *out)
 #define CONF_STRUCT struct rule_section
 /* clang-format off */
 static const struct conf_param rule_params[] = {
-    RULE_PARAMS("attachment.extension in (exe, scr, js) and direction = in", "quarantine executable attachment",
+    RULE_PARAMS("attachment.extension in (exe, scr, js) and direction = inbound", "quarantine executable attachment",
                 "The action. Final ones end the evaluation: accept, reject, tempfail, discard, quarantine, redirect. The others "
                 "go on: tag, add_header, remove_header, skip, score, warn. Texts may contain {fact}.",
                 "end-of-message",

@@ -18,7 +18,7 @@ bool direction_check_port(struct slice text, struct conf_complaint *out);
 #define DIRECTION_PARAMS                                                                           \
     { PARAM_AS("internal_networks", direction.internal_networks), CONF_LIST, "127.0.0.0/8, ::1", 0, 1000, \
       .check = direction_check_network, .live = true, .example = "127.0.0.0/8, ::1, 192.0.2.0/24", \
-      .doc = "Own hosts, as mynetworks of main.cf: their mail is outbound (direction = out), as is that of clients that " \
+      .doc = "Own hosts, as mynetworks of main.cf: their mail is outbound (direction = outbound), as is that of clients that " \
              "have logged in and of this host itself." },                                          \
     { PARAM_AS("outbound_ports", direction.outbound_ports), CONF_LIST, "", 0, 16,                  \
       .check = direction_check_port, .live = true, .example = "587, 465",                          \

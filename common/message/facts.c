@@ -4,7 +4,7 @@
 #include "common/base/clock.h"
 #include "common/mime/mime_decode.h"
 
-const char *const message_directions[] = { "in", "out", NULL };
+const char *const message_directions[] = { "inbound", "outbound", NULL };
 const char *const message_spf_results[] = { "none",     "neutral",   "pass",      "fail",
                                             "softfail", "temperror", "permerror", NULL };
 
@@ -95,7 +95,7 @@ static bool envelope_fact(const struct message_subject *subject, int id, struct 
         value_of_boolean(out, message->sasl_username.len > 0);
         return true;
     case MESSAGE_DIRECTION:
-        value_of_text(out, VALUE_WORD, subject->is_outbound ? SLICE("out") : SLICE("in"));
+        value_of_text(out, VALUE_WORD, subject->is_outbound ? SLICE("outbound") : SLICE("inbound"));
         return true;
     case MESSAGE_QUEUE_ID:
         value_of_text(out, VALUE_TEXT, message->queue_id);
