@@ -12,6 +12,9 @@ enum {
     BUDGET_REST_MS = 500, /* of message_budget, for what comes after the scanners */
 };
 
+/* Before anybody has been asked. */
+static const struct finding no_findings[SCANNERS_MAX];
+
 static void inspection_step(struct inspection *inspection);
 
 /* ---- life ---- */
@@ -29,6 +32,7 @@ static struct inspection *inspection_new(struct worker *worker, struct snapshot 
     inspection->worker = worker;
     inspection->snapshot = snapshot;
     inspection->decided.setup = snapshot_data(snapshot);
+    inspection->decided.findings = no_findings;
     inspection->message = message_ref(message);
     inspection->decided.message = message;
     inspection->arena = arena_new(INSPECTION_MEMORY_MAX);
@@ -248,10 +252,8 @@ static uint64_t scan_budget(const struct inspection *inspection)
 
 static bool scan_begin(struct inspection *inspection)
 {
-    static const struct finding nothing[SCANNERS_MAX];
     const struct scan_set *scan = setup_scan(inspection->decided.setup);
 
-    inspection->decided.findings = nothing;
     const struct scan_setup setup = {
         .worker = inspection->worker,
         .arena = inspection->arena,

@@ -2,12 +2,14 @@
 #include "contentd/intake.h"
 
 #include "common/observe/log.h"
+#include "contentd/connections.h"
 #include "contentd/early.h"
 #include "contentd/server.h"
 
 /* One connection of the MTA. */
 struct intake {
     struct contentd *contentd;
+    struct connection_lease *lease; /* NULL: it is not counted */
     struct connection_counts connections;
     struct early *early; /* the last check of rules: its reply may still be borrowed */
     /* the message under way: */
@@ -75,7 +77,14 @@ static struct milter_reply hook_connect(struct milter_session *session)
     }
     intake->contentd = contentd;
     milter_session_set_state(session, intake);
-    return check_stage(session, STAGE_CONNECT);
+    struct snapshot *snapshot = contentd_snapshot(contentd);
+    const struct setup *setup = snapshot_data(snapshot);
+    if (setup->names_connections)
+        intake->lease = connection_lease_open(milter_session_worker(session),
+                                              milter_session_client(session), &intake->connections);
+    struct milter_reply reply = check_rules(session, STAGE_CONNECT, snapshot, 0);
+    snapshot_unref(&snapshot);
+    return reply;
 }
 
 static struct milter_reply hook_helo(struct milter_session *session)
@@ -91,6 +100,7 @@ static void hook_disconnect(struct milter_session *session)
     if (intake == NULL)
         return;
     early_drop(&intake->early);
+    connection_lease_close(&intake->lease);
     free(intake);
 }
 

@@ -62,6 +62,7 @@ static void note_fact(struct setup *setup, const struct fact_ref *ref)
         return;
     setup->named_mime |= message_fact_wants_mime(id);
     setup->names_record = setup->names_record || message_fact_wants_record(id);
+    setup->names_connections = setup->names_connections || fact_wants_connections(id);
     setup->names_recipient = setup->names_recipient || fact_is_of_recipient(id);
     if (fact_is_of_scanner(id)) {
         size_t n = scan_set_find(scan, ref->arg);

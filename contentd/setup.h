@@ -30,6 +30,7 @@ struct setup {
     scanner_set named_scanners; /* what these find is needed whatever the others say */
     unsigned named_mime; /* MIME_... of facts/mime.h */
     bool names_record; /* policyd's record of the transaction */
+    bool names_connections; /* how many there are at the same time */
     bool names_recipient; /* they may say something else of each recipient */
     unsigned stages; /* where at least one rule runs */
 };

@@ -116,8 +116,8 @@ extern const char *const message_spf_results[];
     { "authenticated", VALUE_BOOLEAN, MESSAGE_FROM_MAIL, NULL, NULL, false, MESSAGE_AUTHENTICATED, \
       "Whether the client has logged in." }, \
     { "direction", VALUE_WORD, MESSAGE_FROM_MAIL, message_directions, NULL, false, MESSAGE_DIRECTION, \
-      "out: the client has logged in, is in internal_networks, came to one of outbound_ports, or it is mail of this " \
-      "host; otherwise in." }, \
+      "outbound: the client has logged in, is in internal_networks, came to one of outbound_ports, or it is mail of this " \
+      "host; otherwise inbound." }, \
     { "queue_id", VALUE_TEXT, MESSAGE_FROM_DATA, NULL, NULL, false, MESSAGE_QUEUE_ID, "Postfix's queue id." }, \
     { "smtputf8", VALUE_BOOLEAN, MESSAGE_FROM_MAIL, NULL, NULL, false, MESSAGE_SMTPUTF8, \
       "Whether the client sent SMTPUTF8 (RFC 6531)." }, \

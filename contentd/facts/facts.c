@@ -38,6 +38,11 @@ const struct fact_type contentd_facts[] = {
 
 const size_t contentd_fact_count = COUNT(contentd_facts);
 
+bool fact_wants_connections(int id)
+{
+    return id >= FACT_CONNECTIONS && id <= FACT_CONNECTIONS_ALL;
+}
+
 bool fact_is_of_scanner(int id)
 {
     return id >= FACT_SCANNER_RESULT && id <= FACT_SCANNER_SYMBOLS;

@@ -23,6 +23,7 @@ enum contentd_fact { /* beside those of every milter, common/message/facts.h */
 extern const struct fact_type contentd_facts[];
 extern const size_t contentd_fact_count;
 
+bool fact_wants_connections(int id); /* connections at the same time */
 bool fact_is_of_scanner(int id);
 bool fact_is_of_recipient(int id); /* differs between the recipients of one chain */
 /* A scanner of this name would have facts that have a meaning already. */

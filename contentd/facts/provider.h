@@ -3,6 +3,7 @@
 #ifndef GATEHOUSE_CONTENTD_PROVIDER_H
 #define GATEHOUSE_CONTENTD_PROVIDER_H
 
+#include "common/mime/mime.h"
 #include "common/policy/membership.h"
 #include "contentd/facts/facts.h"
 #include "contentd/setup.h"

@@ -1,0 +1,17 @@
+/* contentd/connections.h - connections at the same time: each is counted for its address, its network and for all, over all hosts
+ * with the same store, from connect to disconnect (store.h: leases). On libmilter's threads; the store is asked on the worker. */
+#ifndef GATEHOUSE_CONTENTD_CONNECTIONS_H
+#define GATEHOUSE_CONTENTD_CONNECTIONS_H
+
+#include "contentd/facts/provider.h"
+
+struct connection_lease; /* opaque: one connection that counts */
+
+/* Counts the connection and waits, for as long as the store may take (100 ms), for how many there are. NULL, with *counts not
+ * known: it is no SMTP client, or memory is out. Without an answer *counts is not known, yet the connection counts. */
+struct connection_lease *connection_lease_open(struct worker *worker,
+                                               const struct message_client *client,
+                                               struct connection_counts *counts);
+void connection_lease_close(struct connection_lease **lease); /* NULL-safe; clears *lease */
+
+#endif

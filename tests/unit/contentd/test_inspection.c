@@ -1,0 +1,274 @@
+/* tests/unit/contentd/test_inspection.c - one message from the end of its header fields to its plan, on a worker's thread. */
+#include "common/mime/mime.h"
+#include "common/observe/log.h"
+#include "contentd/inspection.h"
+#include "contentd/server.h"
+#include "tests/fakes/contentd_load.h"
+#include "tests/fakes/fake_store.h"
+#include "tests/unit/unit.h"
+
+/* Nobody listens there: a scanner in trouble. */
+#define SCANNER(name, trouble)                                                                     \
+    "[scanner " name "]\nkind = clamd unix:/nonexistent/" name "\ntrouble = " trouble "\n"
+
+static struct contentd contentd;
+static struct fake_store *store;
+
+static int server_start(struct worker *worker)
+{
+    struct server *server = calloc(1, sizeof *server);
+
+    server->worker = worker;
+    server->contentd = &contentd;
+    server->store = &store->store;
+    worker_set_state(worker, server);
+    return 0;
+}
+
+static void server_stop(struct worker *worker)
+{
+    settlements_free(worker_state(worker));
+    free(worker_state(worker));
+}
+
+struct bench {
+    struct worker *worker;
+    struct snapshot *snapshot;
+    struct message *message;
+    struct inspection *inspection;
+};
+
+static void bench_begin(struct bench *bench, const char *conf, const char *const *recipients)
+{
+    static const struct worker_hooks hooks = { server_start, server_stop };
+    struct message_client client = { .has_address = true, .daemon_address = SLICE("192.0.2.1") };
+
+    log_adjust(LOG_LEVEL_ERROR, LOG_ADDRESSES_FULL);
+    mime_init();
+    contentd_metrics_register(&contentd.metrics);
+    store = fake_store_new(&clock_system);
+    ip_address_parse(SLICE("198.18.0.1"), &client.address);
+    *bench = (struct bench){ .snapshot = contentd_snapshot_of(conf), .message = message_new() };
+    bench->worker = worker_new(1, "test", &clock_system, &hooks);
+    assert_int_equal(0, worker_start(bench->worker));
+    assert_int_equal(MESSAGE_OK, message_set_client(bench->message, &client));
+    assert_int_equal(MESSAGE_OK,
+                     message_set_sender(bench->message, SLICE("a@example.net"), NULL, 0));
+    bench->message->queue_id = SLICE("4ABC");
+    for (; *recipients != NULL; recipients++)
+        message_add_recipient(bench->message, slice_of(*recipients), NULL, 0);
+    message_add_header(bench->message, SLICE("From"), SLICE(" A <a@example.net>"));
+    message_add_header(bench->message, SLICE("Subject"), SLICE(" Hello"));
+}
+
+/* NULL: it could not be decided. */
+static const struct decided *bench_run(struct bench *bench)
+{
+    const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
+    const struct connection_counts counts = { .is_known = true, .address = 3 };
+
+    message_end_headers(bench->message, &bounds);
+    bench->inspection =
+        inspection_start(bench->worker, snapshot_ref(bench->snapshot), bench->message, &counts);
+    assert_non_null(bench->inspection);
+    message_add_body(bench->message, SLICE("hello\r\n"));
+    inspection_more(bench->inspection);
+    message_end(bench->message);
+    return inspection_finish(bench->inspection, NULL, NULL) ? inspection_decided(bench->inspection)
+                                                            : NULL;
+}
+
+static void bench_end(struct bench *bench)
+{
+    inspection_drop(&bench->inspection);
+    worker_stop(bench->worker);
+    worker_join(bench->worker);
+    worker_free(&bench->worker);
+    message_unref(&bench->message);
+    snapshot_unref(&bench->snapshot);
+    fake_store_free(&store);
+}
+
+static const char *const one[] = { "b@example.org", NULL };
+static const char *const two[] = { "b@example.org", "c@example.com", NULL };
+
+static const struct {
+    const char *what, *conf;
+    const char *const *recipients;
+    enum plan_reply action;
+    const char *fates; /* as in test_mixed.c: d r t x q s */
+    enum verdict_source source; /* of the first recipient's verdict */
+} cases[] = {
+    { "nothing configured", "", one, PLAN_ACCEPT, "d", BY_NOTHING },
+    { "a dead scanner: tempfail",
+      SCANNER("s", "tempfail") "[chain a]\nscanners = s\n[apply]\n* = a\n", one, PLAN_TEMPFAIL, "t",
+      BY_TROUBLE },
+    { "a dead scanner: accept", SCANNER("s", "accept") "[chain a]\nscanners = s\n[apply]\n* = a\n",
+      one, PLAN_ACCEPT, "d", BY_NOTHING },
+    { "a dead scanner: quarantine",
+      SCANNER("s", "quarantine") "[chain a]\nscanners = s\n[apply]\n* = a\n", one, PLAN_DISCARD,
+      "q", BY_TROUBLE },
+    { "two chains",
+      SCANNER("s", "quarantine") SCANNER(
+          "u",
+          "accept") "[chain a]\nscanners = s\n[chain b]\nscanners = u\n[apply]\n* = a\n@example.com = b\n",
+      two, PLAN_ACCEPT, "qd", BY_TROUBLE },
+    { "strictest",
+      "mixed = strictest\n" SCANNER("s", "quarantine") SCANNER(
+          "u",
+          "accept") "[chain a]\nscanners = s\n[chain b]\nscanners = u\n[apply]\n* = a\n@example.com = b\n",
+      two, PLAN_DISCARD, "qq", BY_TROUBLE },
+    { "a rule about the message", "[rule r]\nwhen = header.Subject = \"Hello\"\nthen = reject\n",
+      two, PLAN_REJECT, "rr", BY_RULE },
+    { "a rule about one recipient",
+      "[rule r]\nwhen = recipient = \"c@example.com\"\nthen = discard\n", two, PLAN_ACCEPT, "dx",
+      BY_NOTHING },
+    { "a rule before scanning spares the scanner",
+      SCANNER(
+          "s",
+          "tempfail") "[chain a]\nscanners = s\n[apply]\n* = a\n[rule r]\nthen = skip s\nstage = data\n",
+      one, PLAN_ACCEPT, "d", BY_NOTHING },
+    { "a rule about a finding",
+      SCANNER(
+          "s",
+          "tempfail") "[chain a]\nscanners = s\n[apply]\n* = a\n[rule r]\nwhen = s.result = trouble\nthen = quarantine\n",
+      one, PLAN_DISCARD, "q", BY_RULE },
+    { "a rule about the score of rules",
+      "[rule p]\nthen = score +4\n[rule r]\nwhen = score > 3\nthen = discard\n", one, PLAN_DISCARD,
+      "x", BY_RULE },
+    { "a threshold over the score of rules",
+      "[chain a]\nreject = 5\n[apply]\n* = a\n[rule p]\nthen = score +6\n", one, PLAN_REJECT, "r",
+      BY_SCORE },
+    { "accept: no score counts",
+      "[chain a]\nreject = 5\n[apply]\n* = a\n[rule p]\nthen = score +6\n[rule q]\nthen = accept\n",
+      one, PLAN_ACCEPT, "d", BY_RULE },
+    { "redirect", "[rule r]\nthen = redirect x@example.org\n", one, PLAN_ACCEPT, "d", BY_RULE },
+    { "a number of connections", "[rule r]\nwhen = connections > 2\nthen = tempfail\n", one,
+      PLAN_TEMPFAIL, "t", BY_RULE },
+    { "the envelope",
+      "[rule r]\nwhen = sender_domain = example.net and client_net = 198.18.0.0/24 and recipient_count = 2 and "
+      "direction = inbound\nthen = discard\n",
+      two, PLAN_DISCARD, "xx", BY_RULE },
+    { "the message's author",
+      "[rule r]\nwhen = from = a@example.net and from_count = 1 and from_name = \"A\"\nthen = discard\n",
+      one, PLAN_DISCARD, "x", BY_RULE },
+    { "the size is the real one", "[rule r]\nwhen = size > 20 and size < 100\nthen = discard\n",
+      one, PLAN_DISCARD, "x", BY_RULE },
+    { "a record that nobody could have written is not known",
+      "[rule r]\nwhen = policy.spf is empty\nthen = discard\ntrouble = defer\n", one, PLAN_TEMPFAIL,
+      "t", BY_RULE },
+};
+
+static void comes_to_a_plan(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct bench bench;
+        char fates[8] = "";
+        bench_begin(&bench, cases[i].conf, cases[i].recipients);
+        const struct decided *decided = bench_run(&bench);
+        if (decided == NULL)
+            fail_msg("%s: not decided", cases[i].what);
+        for (size_t n = 0; n < bench.message->recipient_count; n++)
+            fates[n] = "drtxqs"[decided->plan.fates[n]];
+        if (decided->plan.action != cases[i].action || strcmp(fates, cases[i].fates) != 0 ||
+            decided->verdicts[0]->source != cases[i].source)
+            fail_msg("%s: action %d, %s by %s", cases[i].what, (int)decided->plan.action, fates,
+                     verdict_source_words[decided->verdicts[0]->source]);
+        bench_end(&bench);
+    }
+}
+
+static void refusals_carry_the_reference(UNUSED void **state)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "[rule r]\nthen = reject 550 5.7.1 Not for us, {sender}\n", one);
+    const struct decided *decided = bench_run(&bench);
+    AUTO_BUF want = BUF_INIT(100);
+    buf_printf(&want, "Not for us, a@example.net, ref=%s", decided->reference);
+    assert_slice(buf_text(&want), decided->plan.spoken->reply.text);
+    assert_int_equal(550, decided->plan.spoken->reply.code);
+    bench_end(&bench);
+}
+
+static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
+{
+    struct transaction_charge charge = { .amount = 1 };
+    struct bench bench;
+
+    bench_begin(&bench,
+                "[rule r]\nwhen = policy.spf = fail and policy.rule = \"x\"\nthen = reject\n", one);
+    store->ops.is_shared = true;
+    store->tx_state = TX_FOUND;
+    store->transaction = (struct transaction){ .spf = { SLICE("fail"), SLICE("example.net") },
+                                               .rule = SLICE("x"),
+                                               .charges = &charge,
+                                               .charge_count = 1 };
+    const struct decided *decided = bench_run(&bench);
+    assert_int_equal(PLAN_REJECT, decided->plan.action);
+    assert_int_equal(1, store->tx_reads);
+    inspection_settle(bench.inspection, INSPECTION_AS_PLANNED);
+    inspection_drop(&bench.inspection);
+    worker_stop(bench.worker); /* after what was posted before */
+    worker_join(bench.worker);
+    assert_int_equal(1, store->refunds);
+    assert_int_equal(0, store->tx_updates);
+    assert_non_null(strstr(buf_text(&store->verdict), "reject rule r"));
+    assert_non_null(strstr(buf_text(&store->log), "verdict=reject"));
+    worker_free(&bench.worker);
+    message_unref(&bench.message);
+    snapshot_unref(&bench.snapshot);
+    fake_store_free(&store);
+}
+
+static void a_message_can_go_at_any_time(UNUSED void **state)
+{
+    const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
+    const struct connection_counts counts = { .is_known = false };
+    struct bench bench;
+
+    bench_begin(&bench, SCANNER("s", "tempfail") "[chain a]\nscanners = s\n[apply]\n* = a\n", one);
+    message_end_headers(bench.message, &bounds);
+    for (int i = 0; i < 50; i++) {
+        bench.inspection =
+            inspection_start(bench.worker, snapshot_ref(bench.snapshot), bench.message, &counts);
+        if (i % 2 == 0)
+            inspection_more(bench.inspection);
+        inspection_drop(&bench.inspection);
+    }
+    bench_end(&bench);
+}
+
+static void many_recipients_with_rules_of_their_own(UNUSED void **state)
+{
+    enum { MANY = 2000 };
+    static const char *recipients[MANY + 1];
+    static char names[MANY][32];
+    struct bench bench;
+
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "r%zu@example.org", i);
+        recipients[i] = names[i];
+    }
+    bench_begin(&bench, "[rule r]\nwhen = recipient matches \"r1*\"\nthen = discard\n", recipients);
+    const struct decided *decided = bench_run(&bench);
+    assert_non_null(decided);
+    assert_int_equal(PLAN_ACCEPT, decided->plan.action);
+    for (size_t n = 0; n < MANY; n++)
+        assert_int_equal(names[n][1] == '1' ? FATE_DISCARDED : FATE_DELIVERED,
+                         decided->plan.fates[n]);
+    bench_end(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comes_to_a_plan),
+        cmocka_unit_test(refusals_carry_the_reference),
+        cmocka_unit_test(what_policyd_wrote_is_known_and_given_back),
+        cmocka_unit_test(a_message_can_go_at_any_time),
+        cmocka_unit_test(many_recipients_with_rules_of_their_own),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
