@@ -95,6 +95,31 @@ const struct command commands[] = {
       "gatectl quarantine release 01m8191a20jnyfwhtjf6" },
     { "quarantine", "delete", "ID...", 1, ARGS_ANY, 0, cmd_quarantine_delete,
       "Deletes kept messages for ever.", NULL },
+    { "dkim", "new", "DOMAIN", 1, 1,
+      (unsigned)OPTION_SELECTOR | OPTION_RSA | OPTION_ED25519 | OPTION_ACTIVE | OPTION_DIRECTORY |
+          OPTION_NOTE,
+      cmd_dkim_new,
+      "Makes a key for signd, RSA with 2048 bits unless told otherwise, and shows the record to "
+      "publish. The key waits: signd signs with it when the DNS shows the record.",
+      "gatectl dkim new example.com --rsa 2048 --ed25519" },
+    { "dkim", "list", "", 0, 0, OPTION_DIRECTORY, cmd_dkim_list,
+      "Shows the keys of this host and the state of each: pending (its record is waited for), seen, "
+      "active (signs), retiring (its record must stay), retired (record and file may go).",
+      NULL },
+    { "dkim", "show", "DOMAIN [SELECTOR]", 1, 2, OPTION_DIRECTORY, cmd_dkim_show,
+      "Shows the records of a domain's keys, to be published.", NULL },
+    { "dkim", "test", "DOMAIN [SELECTOR]", 1, 2, OPTION_DIRECTORY, cmd_dkim_test,
+      "Compares what each resolver says with the keys of a domain, and names each difference. The "
+      "exit code is 1 if there is one.",
+      "gatectl dkim test example.com" },
+    { "dkim", "rotate", "DOMAIN", 1, 1,
+      (unsigned)OPTION_DIRECTORY | OPTION_ACTIVE | OPTION_FORCE | OPTION_NOTE, cmd_dkim_rotate,
+      "Makes a successor for each active key of a domain. When the DNS shows the new record, signd "
+      "changes over on all hosts at the same time; the old record must stay for key_retire_after.",
+      "gatectl dkim rotate example.com" },
+    { "dkim", "set", "DOMAIN SELECTOR STATE", 3, 3, OPTION_NOTE, cmd_dkim_set,
+      "Puts a key into a state by hand: pending, seen, active, retiring or retired.",
+      "gatectl dkim set example.com s20261122 active" },
     { "check", NULL, "[FILE]", 0, 1, 0, cmd_check,
       "Checks a configuration: runs gatehouse-policyd -t -c FILE, whose exit status (0, or 78 for a "
       "bad file) is then that of gatectl.",

@@ -62,6 +62,12 @@ int cmd_quarantine_list(struct gatectl *ctl, char **args, size_t count);
 int cmd_quarantine_show(struct gatectl *ctl, char **args, size_t count);
 int cmd_quarantine_release(struct gatectl *ctl, char **args, size_t count);
 int cmd_quarantine_delete(struct gatectl *ctl, char **args, size_t count);
+int cmd_dkim_new(struct gatectl *ctl, char **args, size_t count);
+int cmd_dkim_list(struct gatectl *ctl, char **args, size_t count);
+int cmd_dkim_show(struct gatectl *ctl, char **args, size_t count);
+int cmd_dkim_test(struct gatectl *ctl, char **args, size_t count);
+int cmd_dkim_rotate(struct gatectl *ctl, char **args, size_t count);
+int cmd_dkim_set(struct gatectl *ctl, char **args, size_t count);
 int cmd_check(struct gatectl *ctl, char **args, size_t count);
 int cmd_help(struct gatectl *ctl, char **args, size_t count);
 

@@ -10,7 +10,8 @@
 const struct option_doc option_docs[] = {
     { 0, 'c', "config", "FILE",
       "The daemon's configuration: where its control socket and its store are, and which names it "
-      "declares. Default: " GATECTL_CONFIG ", for quarantine " GATECTL_CONTENTD_CONFIG "." },
+      "declares. Default: " GATECTL_CONFIG ", for quarantine " GATECTL_CONTENTD_CONFIG
+      ", for dkim " GATECTL_SIGND_CONFIG "." },
     { 0, 's', "socket", "PLACE",
       "The control socket: /path, unix:/path, inet:host:port or http://host:port. Then only this "
       "daemon is asked, never the store." },
@@ -34,6 +35,15 @@ const struct option_doc option_docs[] = {
       "The message itself, byte for byte (on a terminal with control characters escaped)." },
     { OPTION_TO, 't', "to", "ADDRESS",
       "Send a copy to somebody else; it stays kept for its recipients." },
+    { OPTION_SELECTOR, 'l', "selector", "NAME",
+      "The new key's name in the DNS, NAME._domainkey.DOMAIN. Default: s and the date." },
+    { OPTION_RSA, 'R', "rsa", "BITS", "An RSA key of 2048, 3072 or 4096 bits." },
+    { OPTION_ED25519, 'e', "ed25519", NULL,
+      "An Ed25519 key; with --rsa both. Not every verifier knows them: RFC 8463." },
+    { OPTION_ACTIVE, 'A', "active", NULL,
+      "The key signs at once: its record is published already." },
+    { OPTION_DIRECTORY, 'd', "directory", "DIRECTORY",
+      "Where the keys are. Default: key_directory of signd's configuration." },
     { OPTION_MAN, 0, "man", NULL, "The manual page, in roff." },
     { 0, 'h', "help", NULL, "What a command does; without one, all of them." },
     { 0, 'V', "version", NULL, "The version." },
@@ -107,6 +117,12 @@ static const char **text_option(struct options *out, int value)
         return &out->after;
     case 't':
         return &out->to;
+    case 'l':
+        return &out->selector;
+    case 'R':
+        return &out->rsa;
+    case 'd':
+        return &out->directory;
     default:
         return NULL;
     }
@@ -139,6 +155,12 @@ static bool take(int value, char *argument, struct options *out, FILE *err)
         return parse_age(argument, &out->older_ms, err);
     case 'm':
         out->message = true;
+        return true;
+    case 'e':
+        out->ed25519 = true;
+        return true;
+    case 'A':
+        out->active = true;
         return true;
     case 'h':
         out->help = true;

@@ -6,6 +6,7 @@
 
 #define GATECTL_CONFIG "/etc/gatehouse/policyd.conf"
 #define GATECTL_CONTENTD_CONFIG "/etc/gatehouse/contentd.conf"
+#define GATECTL_SIGND_CONFIG "/etc/gatehouse/signd.conf"
 
 /* Bits of a set: which options a command takes beside those that all take. */
 enum option_bit {
@@ -21,6 +22,11 @@ enum option_bit {
     OPTION_AFTER = 1 << 9,
     OPTION_MESSAGE = 1 << 10,
     OPTION_TO = 1 << 11,
+    OPTION_SELECTOR = 1 << 12,
+    OPTION_RSA = 1 << 13,
+    OPTION_ED25519 = 1 << 14,
+    OPTION_ACTIVE = 1 << 15,
+    OPTION_DIRECTORY = 1 << 16,
 };
 #define OPTIONS_SET ((unsigned)(OPTION_UNTIL | OPTION_NOTE | OPTION_FORCE))
 
@@ -29,9 +35,10 @@ struct options {
     const char *socket; /* -s; NULL: as the configuration says */
     const char *until, *note, *find; /* NULL: not given */
     const char *recipient, *sender, *after, *to; /* NULL: not given */
+    const char *selector, *rsa, *directory; /* NULL: not given */
     uint64_t older_ms; /* 0: not given */
     unsigned count; /* 0: not given */
-    bool is_config_given, json, force, man, message, help, version;
+    bool is_config_given, json, force, man, message, ed25519, active, help, version;
     unsigned given; /* set of enum option_bit */
     char **args; /* what is no option; of argv */
     size_t arg_count;

@@ -5,7 +5,7 @@
 
 #include "common/dkim/rotation.h"
 #include "common/policy/sets.h"
-#include "signd/key_set.h"
+#include "common/dkim/key_set.h"
 
 /* States of keys as the hash gh:dkim has them. */
 struct key_lives; /* opaque */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "common/base/suggest.h"
+#include "common/dkim/rotation.h"
 #include "common/limits/classes.h"
 #include "common/limits/limit.h"
 #include "common/lists/list.h"
@@ -129,6 +130,23 @@ static enum live_result apply_field(struct slice field, struct arena *arena, str
     if (!slice_equal(field, SLICE("*")))
         return map_field(field, arena, stored, error);
     *stored = field;
+    return LIVE_OK;
+}
+
+/* DOMAIN/SELECTOR */
+static enum live_result dkim_field(struct slice field, struct arena *arena, struct slice *stored,
+                                   struct live_error *error)
+{
+    struct slice domain, selector;
+    char *text = arena_alloc(arena, field.len + 1);
+
+    if (!dkim_life_name(field, &domain, &selector))
+        return bad(error, "field", 0, "DOMAIN/SELECTOR is expected");
+    if (text == NULL)
+        return bad(error, "field", 0, "out of memory");
+    for (size_t i = 0; i < field.len; i++)
+        text[i] = ascii_lower(field.ptr[i]);
+    *stored = (struct slice){ text, field.len };
     return LIVE_OK;
 }
 
@@ -259,6 +277,17 @@ static enum live_result rule_text(struct slice field, struct slice text,
     return LIVE_BAD;
 }
 
+/* What a key's state is. */
+static enum live_result dkim_text(UNUSED struct slice field, struct slice text,
+                                  UNUSED const struct live_names *names, UNUSED struct arena *arena,
+                                  struct live_error *error)
+{
+    struct dkim_life life;
+    const char *wrong = NULL;
+
+    return dkim_life_parse(text, &life, &wrong) ? LIVE_OK : bad(error, "text", 0, "%s", wrong);
+}
+
 /* ---- the key table ---- */
 
 static const struct kind {
@@ -275,6 +304,7 @@ static const struct kind {
     { "map", true, false, true, map_field, map_text },
     { "rule", false, false, false, rule_field, rule_text },
     { "apply", false, false, false, apply_field, apply_text },
+    { "dkim", false, false, false, dkim_field, dkim_text },
 };
 
 static const struct kind *find_kind(struct slice key, struct slice *name, struct slice *recipient)
@@ -341,7 +371,8 @@ enum live_result live_check_key(struct slice key, const struct live_names *names
     const struct kind *kind = find_kind(key, &name, &recipient);
 
     if (kind == NULL) {
-        bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME, rule or apply is expected");
+        bad(error, "key", 0,
+            "limit:NAME, class, list:NAME, map:NAME, rule, apply or dkim is expected");
         return LIVE_NO_SUCH_KEY;
     }
     *stored = key;
@@ -377,7 +408,8 @@ enum live_result live_check_field(struct slice key, struct slice field, struct a
     const struct kind *kind = find_kind(key, &name, &recipient);
 
     if (kind == NULL) {
-        bad(error, "key", 0, "limit:NAME, class, list:NAME, map:NAME, rule or apply is expected");
+        bad(error, "key", 0,
+            "limit:NAME, class, list:NAME, map:NAME, rule, apply or dkim is expected");
         return LIVE_NO_SUCH_KEY;
     }
     if (field.len == 0 || field.len > LIVE_FIELD_MAX)

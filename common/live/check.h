@@ -1,7 +1,7 @@
 /* common/live/check.h - whether a change of the live state makes sense, and in which spelling it is stored. The daemons'
  * control socket and gatectl's direct way to the store ask the same function, so both refuse the same. Pure.
  *
- * Keys are those of the key table without `gh:`: limit:NAME, class, list:NAME[/RECIPIENT], map:NAME, rule, apply. */
+ * Keys are those of the key table without `gh:`: limit:NAME, class, list:NAME[/RECIPIENT], map:NAME, rule, apply, dkim. */
 #ifndef GATEHOUSE_LIVE_CHECK_H
 #define GATEHOUSE_LIVE_CHECK_H
 

@@ -8,7 +8,7 @@ from dnslib import A, AAAA, MX, QTYPE, RCODE, RR, SOA, TXT, DNSRecord
 
 from .process import free_port
 
-DATA = {"A": A, "AAAA": AAAA, "TXT": lambda text: TXT(text.encode()),
+DATA = {"A": A, "AAAA": AAAA, "TXT": lambda text: TXT([text.encode()[at:at + 255] for at in range(0, len(text) or 1, 255)]),
         "MX": lambda text: MX(text.split()[1], int(text.split()[0]))}
 
 

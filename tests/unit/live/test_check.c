@@ -86,6 +86,9 @@ static const struct {
     { "class", "alice", "", LIVE_BAD, NULL, "text", 0 },
     { "class", "alice", "two words", LIVE_BAD, NULL, "text", 0 },
     /* chains */
+    { "dkim", "Example.com/S1", "active since=5 by=root", LIVE_OK, "dkim example.com/s1", NULL, 0 },
+    { "dkim", "example.com", "active", LIVE_BAD, NULL, "field", 0 },
+    { "dkim", "example.com/s1", "asleep", LIVE_BAD, NULL, "text", 0 },
     { "apply", "*", "full", LIVE_OK, "apply *", NULL, 0 },
     { "apply", "GM@Domain1.Example", "boss until=1795314861", LIVE_OK, "apply gm@domain1.example",
       NULL, 0 },

@@ -1,9 +1,9 @@
-/* signd/key_set.h - the private keys as they lie on the disk: DIRECTORY/DOMAIN/SELECTOR.key. A set is immutable and shared
+/* common/dkim/key_set.h - the private keys as they lie on the disk: DIRECTORY/DOMAIN/SELECTOR.key. A set is immutable and shared
  * by threads; it is made anew when a file has changed, with the keys of the files that have not.
  *
  * A key that cannot be used stays in the set with the reason: mail of its domain must wait for it, and no other mail. */
-#ifndef GATEHOUSE_SIGND_KEY_SET_H
-#define GATEHOUSE_SIGND_KEY_SET_H
+#ifndef GATEHOUSE_DKIM_KEY_SET_H
+#define GATEHOUSE_DKIM_KEY_SET_H
 
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
-/* tests/unit/signd/test_key_set.c - keys are read from real files, once; what changes is noticed, what is of no use says
+/* tests/unit/dkim/test_key_set.c - keys are read from real files, once; what changes is noticed, what is of no use says
  * why and does not hurt the others. */
-#include "signd/key_set.h"
+#include "common/dkim/key_set.h"
 
 #include <errno.h>
 #include <unistd.h>

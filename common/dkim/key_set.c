@@ -1,5 +1,5 @@
-/* signd/key_set.c - see key_set.h. */
-#include "signd/key_set.h"
+/* common/dkim/key_set.c - see key_set.h. */
+#include "common/dkim/key_set.h"
 
 #include <dirent.h>
 #include <errno.h>
