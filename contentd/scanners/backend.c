@@ -48,6 +48,7 @@ struct address {
     unsigned under_way;
     struct backend_sockets sockets; /* of a name */
     uint64_t fresh_until_ms, asked_until_ms;
+    char version[BACKEND_VERSION_MAX + 1]; /* empty: not told */
     struct log_change change;
 };
 
@@ -303,6 +304,28 @@ void backend_give_back(const struct backend *backend, unsigned n, enum backend_o
             &address->change, 1, LOG_LEVEL_WARNING,
             "scanner %s: %s is passed over after %d failures in a row, the last one: %s",
             backend->scanner, address->is.text, BACKEND_FAILURES_MOST, outcome_words[outcome]);
+}
+
+bool backend_saw_version(const struct backend *backend, unsigned n, struct slice version)
+{
+    struct address *address = address_of(backend, n);
+    char was[BACKEND_VERSION_MAX + 1];
+
+    version = slice_part(version, 0, BACKEND_VERSION_MAX);
+    pthread_mutex_lock(backend->lock);
+    memcpy(was, address->version, sizeof(was));
+    bool is_other = version.len > 0 && !slice_equal(version, slice_of(was));
+    if (is_other) {
+        memcpy(address->version, version.ptr, version.len);
+        address->version[version.len] = '\0';
+    }
+    pthread_mutex_unlock(backend->lock);
+    if (is_other && was[0] != '\0')
+        log_info("scanner %s: %s has changed from %s to %.*s", backend->scanner, address->is.text,
+                 was, SLICE_ARG(version));
+    else if (is_other)
+        log_info("scanner %s: %s is %.*s", backend->scanner, address->is.text, SLICE_ARG(version));
+    return is_other;
 }
 
 /* ---- names ---- */

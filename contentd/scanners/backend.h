@@ -59,6 +59,11 @@ void backend_give_back(const struct backend *backend, unsigned n, enum backend_o
 /* Whether backend_take() may have another one for this scan. */
 bool backend_has_more(const struct backend *backend, uint32_t tried);
 
+/* What the scanner says of its state (ICAP's ISTag: program, signatures): true, and a line of log, when it is another
+ * than that address told last. Cut to BACKEND_VERSION_MAX bytes. */
+enum { BACKEND_VERSION_MAX = 64 };
+bool backend_saw_version(const struct backend *backend, unsigned n, struct slice version);
+
 /* ---- socket addresses of an address ---- */
 
 struct backend_sockets {

@@ -359,3 +359,8 @@ const char *connection_host(const struct connection *connection)
 {
     return backend_host(backend_of(connection), (unsigned)connection->address);
 }
+
+void connection_saw_version(const struct connection *connection, struct slice version)
+{
+    (void)backend_saw_version(backend_of(connection), (unsigned)connection->address, version);
+}

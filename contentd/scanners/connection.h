@@ -66,6 +66,8 @@ bool connection_is_sent(const struct connection *connection); /* all that was pu
  * this an answer is no statement about the message. In `input`; in `done` as it was when the answer was whole. */
 bool connection_is_complete(const struct connection *connection);
 const char *connection_host(const struct connection *connection); /* as backend_host() */
+/* As backend_saw_version(), of the address that is asked. */
+void connection_saw_version(const struct connection *connection, struct slice version);
 /* Says why, one line without line ends; the result is CONNECTION_BAD. */
 enum connection_input connection_bad(struct connection *connection, const char *format, ...)
     PRINTF_LIKE(2, 3);

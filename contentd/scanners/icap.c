@@ -71,6 +71,7 @@ static enum connection_input finish(struct icap_scan *icap, struct connection *c
     struct finding *finding = &icap->scan.finding;
     bool is_same = !icap->is_other && icap->compared == message_size(icap->scan.request.message);
 
+    connection_saw_version(connection, icap->answer.istag);
     icap_answer_finding(&icap->answer, is_same, finding);
     if (finding->result == FINDING_VIRUS)
         return CONNECTION_DONE;

@@ -302,6 +302,31 @@ struct shared_use {
     atomic_uint seed_next; /* of each thread's own random numbers */
 };
 
+static void notices_another_version(UNUSED void **state)
+{
+    static const struct {
+        unsigned address;
+        const char *version;
+        bool is_other;
+    } rows[] = {
+        { 0, NULL, false },   { 0, "", false },      { 0, "\"1\"", true },  { 0, "\"1\"", false },
+        { 1, "\"1\"", true }, { 0, "\"2\"", true },  { 0, "\"2\"", false }, { 0, "", false },
+        { 0, "\"2", true },   { 1, "\"1\"", false },
+    };
+    struct backend *backend = make("unix:/a unix:/b", BACKEND_IN_ORDER);
+    static char big[BACKEND_VERSION_MAX + 10];
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (backend_saw_version(backend, rows[i].address, slice_of(rows[i].version)) !=
+            rows[i].is_other)
+            fail_msg("row %zu", i);
+    }
+    memset(big, 'x', sizeof(big));
+    assert_true(backend_saw_version(backend, 0, (struct slice){ big, sizeof(big) }));
+    assert_false(backend_saw_version(backend, 0, (struct slice){ big, sizeof(big) }));
+    backend_free(&backend);
+}
+
 static void *use(void *arg)
 {
     struct shared_use *use = arg;
@@ -364,6 +389,7 @@ int main(void)
         cmocka_unit_test(without_an_answer_what_was_known_serves),
         cmocka_unit_test(numbers_need_no_name_server),
         cmocka_unit_test(counts_what_happens),
+        cmocka_unit_test(notices_another_version),
         cmocka_unit_test(workers_share_it),
     };
 
