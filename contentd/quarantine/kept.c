@@ -7,6 +7,8 @@
 #include "common/control/control.h"
 #include "common/mime/mime.h"
 
+enum { SCRATCH_MAX = 4 << 20 };
+
 /* ---- ids: five bits a letter, none that looks like another; in the order of ASCII ---- */
 
 static const char id_letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -101,19 +103,31 @@ static bool take_client(struct arena *arena, const struct message *message, stru
            describe(arena, client->helo, &out->helo_name);
 }
 
+/* What a reader wants to see of the header: of a hostile one perhaps less. False: out of memory. */
+static bool take_header(struct arena *arena, const struct message *message, struct kept *out)
+{
+    struct arena *scratch = arena_new(SCRATCH_MAX);
+    struct mime_facts facts = { .from_count = 0 };
+    bool ok = scratch != NULL;
+
+    if (ok) {
+        mime_read(message, MIME_HEADERS, scratch, &facts);
+        ok = describe(arena, facts.subject, &out->subject) &&
+             describe(arena, facts.from, &out->from) &&
+             describe(arena, facts.message_id, &out->message_id);
+    }
+    arena_free(&scratch);
+    return ok;
+}
+
 bool kept_of_message(struct arena *arena, const struct message *message, const bool *is_wanted,
                      struct kept *out)
 {
-    struct mime_facts facts;
     struct kept kept = { .is_smtputf8 = message->is_smtputf8 };
 
-    if (mime_read(message, MIME_HEADERS, arena, &facts) != 0 ||
-        !take_client(arena, message, &kept) ||
+    if (!take_header(arena, message, &kept) || !take_client(arena, message, &kept) ||
         !describe(arena, message->queue_id, &kept.queue_id) ||
         !describe(arena, message->sasl_username, &kept.sasl_username) ||
-        !describe(arena, facts.subject, &kept.subject) ||
-        !describe(arena, facts.from, &kept.from) ||
-        !describe(arena, facts.message_id, &kept.message_id) ||
         !join(arena, message->sender_arguments, message->sender_argument_count,
               &kept.sender_arguments) ||
         !take_recipients(arena, message, is_wanted, &kept))

@@ -8,29 +8,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/observe/log.h"
 #include "common/observe/metrics.h"
+#include "contentd/release/outbox_try.h"
 
-enum {
-    READ_MEMORY_MAX = 64 << 20, /* one copy's description */
-    SEND_TIMEOUT_MS = 120000,
-    PAGE = 100,
-};
+enum { PAGE = 100 };
 
-enum { PUT, ERRORS, SENT, LATER, REFUSED, DROPPED, WAITING };
+enum { PUT, ERRORS, DROPPED, WAITING };
 
 static struct metric metrics[] = {
     [PUT] = METRIC("gatehouse_outbox_put_total", METRIC_COUNTER, "Edited copies put on the disk."),
     [ERRORS] =
         METRIC("gatehouse_outbox_errors_total", METRIC_COUNTER,
                "Edited copies that could not be put on the disk: the message was tempfailed."),
-    [SENT] = METRIC("gatehouse_outbox_sent_total", METRIC_COUNTER,
-                    "Edited copies that the release listener has taken."),
-    [LATER] = METRIC("gatehouse_outbox_deferred_total", METRIC_COUNTER,
-                     "Tries that the release listener did not take; they are repeated."),
-    [REFUSED] = METRIC("gatehouse_outbox_refused_total", METRIC_COUNTER,
-                       "Recipients of edited copies that were refused for ever: they are in the "
-                       "quarantine."),
     [DROPPED] = METRIC("gatehouse_outbox_dropped_total", METRIC_COUNTER,
                        "Edited copies removed because the MTA did not take the verdict."),
     [WAITING] = METRIC("gatehouse_outbox_messages", METRIC_GAUGE, "Edited copies that wait."),
@@ -47,21 +36,19 @@ struct state {
 
 struct outbox {
     struct outbox_settings settings;
-    const struct release *release;
-    struct quarantine *quarantine;
     const struct clock *clock;
-    struct folder *folder;
+    struct outbox_way way;
+    struct folder *folder; /* of `way` */
     pthread_t thread;
     pthread_mutex_t lock; /* for all that follows */
     pthread_cond_t wake;
     struct state *states;
     bool is_stopping;
-    int stop_fd; /* readable when it is */
 };
 
-static void count(int which, size_t n)
+static void count(int which)
 {
-    metric_add(metric_of(&metrics[which]), n);
+    metric_add(metric_of(&metrics[which]), 1);
 }
 
 /* ---- states; the lock is held ---- */
@@ -109,142 +96,6 @@ static struct state *state_first(struct outbox *outbox)
     return first;
 }
 
-/* ---- sending ---- */
-
-static uint64_t pause_ms(const struct outbox *outbox, unsigned tries)
-{
-    uint64_t pause = outbox->settings.retry_min_ms;
-
-    while (tries-- > 1 && pause < outbox->settings.retry_max_ms)
-        pause *= 2;
-    return pause < outbox->settings.retry_max_ms ? pause : outbox->settings.retry_max_ms;
-}
-
-/* What is not taken for ever goes to the quarantine, for these recipients. False: it could not be put there. */
-static bool put_aside(struct outbox *outbox, const struct kept *kept, const struct source *source,
-                      const struct release_recipient *recipients, size_t n, struct arena *arena)
-{
-    AUTO_BUF error = BUF_INIT(400);
-    struct kept aside = *kept;
-    struct slice why = SLICE("");
-
-    aside.recipient_count = 0;
-    aside.recipients = arena_alloc_array(arena, n + 1, sizeof *aside.recipients);
-    if (aside.recipients == NULL)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (recipients[i].state == RELEASE_REFUSED) {
-            aside.recipients[aside.recipient_count++] = recipients[i].to;
-            why = slice_of(recipients[i].reply);
-        }
-    if (aside.recipient_count == 0)
-        return true;
-    aside.reason = arena_printf(arena, "edited copy not deliverable: %.*s", SLICE_ARG(why));
-    if (quarantine_keep(outbox->quarantine, &aside, source, &error) != 0) {
-        log_error("outbox: %s: refused (%.*s), and not put into quarantine: %s", kept->id,
-                  SLICE_ARG(why), buf_text(&error));
-        return false;
-    }
-    count(REFUSED, aside.recipient_count);
-    log_warning("outbox: %s: refused for %zu recipients (%.*s); quarantine has it as %s", kept->id,
-                aside.recipient_count, SLICE_ARG(why), aside.id);
-    return true;
-}
-
-/* Who is left after a try: the others are written off. True: nobody. */
-static bool keep_the_rest(struct outbox *outbox, struct kept *kept,
-                          const struct release_recipient *recipients, bool has_aside)
-{
-    AUTO_BUF error = BUF_INIT(400);
-    size_t left = 0;
-
-    for (size_t i = 0; i < kept->recipient_count; i++)
-        if (recipients[i].state == RELEASE_LATER ||
-            (recipients[i].state == RELEASE_REFUSED && !has_aside))
-            kept->recipients[left++] = recipients[i].to;
-    bool has_changed = left != kept->recipient_count;
-    kept->recipient_count = left;
-    if (left == 0 ? folder_remove(outbox->folder, slice_of(kept->id), &error) == FOLDER_FAILED
-                  : has_changed && folder_update(outbox->folder, kept, &error) != 0)
-        log_error("outbox: %s", buf_text(&error));
-    return left == 0;
-}
-
-static const char *first_reply(const struct release_recipient *recipients, size_t n,
-                               enum release_state state)
-{
-    for (size_t i = 0; i < n; i++)
-        if (recipients[i].state == state)
-            return recipients[i].reply;
-    return "";
-}
-
-enum attempt {
-    ATTEMPT_DONE, /* the copy is gone */
-    ATTEMPT_GOES_ON, /* some took it: the rest at once */
-    ATTEMPT_LATER,
-};
-
-static enum attempt attempt_recipients(struct outbox *outbox, struct kept *kept,
-                                       const struct source *source, struct arena *arena)
-{
-    size_t n = kept->recipient_count, taken;
-    struct release_recipient *recipients = arena_alloc_array(arena, n + 1, sizeof *recipients);
-    uint64_t now = outbox->clock->wall_ms(outbox->clock);
-
-    if (recipients == NULL)
-        return ATTEMPT_LATER;
-    for (size_t i = 0; i < n; i++)
-        recipients[i].to = kept->recipients[i];
-    taken = release_send(outbox->release, kept, source, recipients, n, SEND_TIMEOUT_MS,
-                         outbox->stop_fd);
-    const char *why = first_reply(recipients, n, RELEASE_LATER);
-    if (why[0] != '\0') {
-        count(LATER, 1);
-        log_info("outbox: %s: not taken: %s", kept->id, why);
-    }
-    if (now > kept->time_ms && now - kept->time_ms > outbox->settings.age_max_ms)
-        for (size_t i = 0; i < n; i++)
-            if (recipients[i].state == RELEASE_LATER)
-                recipients[i].state = RELEASE_REFUSED;
-    bool has_aside = put_aside(outbox, kept, source, recipients, n, arena);
-    if (taken > 0)
-        log_info("outbox: %s: taken for %zu of %zu recipients: %s", kept->id, taken, n,
-                 first_reply(recipients, n, RELEASE_TAKEN));
-    if (keep_the_rest(outbox, kept, recipients, has_aside)) {
-        count(SENT, taken > 0);
-        return ATTEMPT_DONE;
-    }
-    return taken > 0 ? ATTEMPT_GOES_ON : ATTEMPT_LATER;
-}
-
-static enum attempt attempt(struct outbox *outbox, const char *id)
-{
-    AUTO_BUF error = BUF_INIT(400);
-    struct arena *arena = arena_new(READ_MEMORY_MAX);
-    enum attempt result = ATTEMPT_LATER;
-    struct kept kept;
-    uint64_t size = 0;
-    int fd = -1;
-
-    enum folder_result got = arena == NULL
-                                 ? FOLDER_FAILED
-                                 : folder_read(outbox->folder, slice_of(id), arena, &kept, &error);
-    if (got == FOLDER_OK)
-        fd = folder_open_message(outbox->folder, slice_of(id), &size);
-    if (fd >= 0) {
-        struct source source = source_of_file(fd, size);
-        result = attempt_recipients(outbox, &kept, &source, arena);
-        close(fd);
-    } else if (got == FOLDER_NOT_THERE) {
-        result = ATTEMPT_DONE;
-    } else {
-        log_error("outbox: %s cannot be read: %s", id, buf_text(&error));
-    }
-    arena_free(&arena);
-    return result;
-}
-
 /* ---- the thread ---- */
 
 /* Waits until `due_ms`, or until woken; the lock is held. */
@@ -261,6 +112,15 @@ static void wait_until(struct outbox *outbox, uint64_t due_ms)
         until.tv_nsec -= 1000000000L;
     }
     pthread_cond_timedwait(&outbox->wake, &outbox->lock, &until);
+}
+
+static uint64_t pause_ms(const struct outbox *outbox, unsigned tries)
+{
+    uint64_t pause = outbox->settings.retry_min_ms;
+
+    while (tries-- > 1 && pause < outbox->settings.retry_max_ms)
+        pause *= 2;
+    return pause < outbox->settings.retry_max_ms ? pause : outbox->settings.retry_max_ms;
 }
 
 /* After a try; the lock is held. */
@@ -296,7 +156,7 @@ static void *run(void *arg)
         }
         memcpy(id, state->id, sizeof id);
         pthread_mutex_unlock(&outbox->lock);
-        enum attempt result = attempt(outbox, id);
+        enum attempt result = outbox_try(&outbox->way, id);
         pthread_mutex_lock(&outbox->lock);
         reckon(outbox, id, result);
     }
@@ -334,8 +194,8 @@ static void outbox_free(struct outbox *outbox)
     while (outbox->states != NULL)
         state_forget(outbox, outbox->states->id);
     folder_close(&outbox->folder);
-    if (outbox->stop_fd >= 0)
-        close(outbox->stop_fd);
+    if (outbox->way.stop_fd >= 0)
+        close(outbox->way.stop_fd);
     pthread_cond_destroy(&outbox->wake);
     pthread_mutex_destroy(&outbox->lock);
     free(outbox);
@@ -363,14 +223,19 @@ struct outbox *outbox_start(const struct outbox_settings *settings, const struct
         return NULL;
     }
     metrics_register(metrics, COUNT(metrics));
+    outbox_try_register();
     outbox->settings = *settings;
-    outbox->release = release;
-    outbox->quarantine = quarantine;
     outbox->clock = clock;
     init_wake(outbox);
-    outbox->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     outbox->folder = folder_open(settings->directory, clock, error);
-    if (outbox->folder != NULL && outbox->stop_fd >= 0 && take_up(outbox) == 0 &&
+    outbox->way = (struct outbox_way){ .folder = outbox->folder,
+                                       .release = release,
+                                       .quarantine = quarantine,
+                                       .clock = clock,
+                                       .age_max_ms = settings->age_max_ms,
+                                       .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                       .listener = LOG_CHANGE_INIT(true) };
+    if (outbox->folder != NULL && outbox->way.stop_fd >= 0 && take_up(outbox) == 0 &&
         pthread_create(&outbox->thread, NULL, run, outbox) == 0) {
         metrics_on_read(show_size, outbox);
         return outbox;
@@ -392,7 +257,7 @@ void outbox_stop(struct outbox **outbox)
     metrics_forget_on_read(show_size, gone);
     pthread_mutex_lock(&gone->lock);
     gone->is_stopping = true;
-    if (write(gone->stop_fd, &one, sizeof one) != sizeof one)
+    if (write(gone->way.stop_fd, &one, sizeof one) != sizeof one)
         log_error("outbox: a send under way is waited for");
     pthread_cond_signal(&gone->wake);
     pthread_mutex_unlock(&gone->lock);
@@ -406,13 +271,13 @@ int outbox_put(struct outbox *outbox, struct kept *kept, const struct source *so
                struct buf *error)
 {
     if (folder_add(outbox->folder, kept, source, outbox->settings.size_max, error) != FOLDER_OK) {
-        count(ERRORS, 1);
+        count(ERRORS);
         return -1;
     }
     pthread_mutex_lock(&outbox->lock);
     bool ok = state_new(outbox, kept->id, true) != NULL;
     pthread_mutex_unlock(&outbox->lock);
-    count(ok ? PUT : ERRORS, 1);
+    count(ok ? PUT : ERRORS);
     if (ok)
         return 0;
     folder_remove(outbox->folder, slice_of(kept->id), NULL);
@@ -436,7 +301,7 @@ void outbox_drop(struct outbox *outbox, const char *id)
     state_forget(outbox, id);
     pthread_mutex_unlock(&outbox->lock);
     if (folder_remove(outbox->folder, slice_of(id), NULL) == FOLDER_OK)
-        count(DROPPED, 1);
+        count(DROPPED);
 }
 
 size_t outbox_count(struct outbox *outbox)

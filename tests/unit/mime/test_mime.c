@@ -1,7 +1,7 @@
 /* tests/unit/mime/test_mime.c - what rules are told of a message's content, nasty ones too. */
 #include "common/mime/mime.h"
 
-#include <time.h>
+#include <pthread.h>
 
 #include "tests/fakes/mail_message.h"
 #include "tests/unit/unit.h"
@@ -363,7 +363,6 @@ static void says_when_memory_is_out(UNUSED void **state)
     message_unref(&message);
 }
 
-/* Wherever the pieces of the body end, the result is the same: spool_read() ends them anywhere. */
 static void a_large_part_is_counted_to_the_byte(UNUSED void **state)
 {
     AUTO_BUF text = BUF_INIT(8 << 20);
@@ -376,6 +375,33 @@ static void a_large_part_is_counted_to_the_byte(UNUSED void **state)
     read_slice(&reading, buf_slice(&text));
     assert_int_equal(500000 * 9, reading.facts.attachments->size);
     reading_free(&reading);
+}
+
+static void *read_many(UNUSED void *arg)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        struct reading reading;
+        read_text(&reading,
+                  "From: =?iso-2022-jp?b?GyRCRnxLXBsoQg==?= <a@x.example>\n"
+                  "Subject: =?koi8-r?b?8NLJ18XU?=\nContent-Type: multipart/mixed; boundary=b\n\n"
+                  "--b\nContent-Type: application/x; name*=windows-1251''%cf%f0.exe\n\n1\n--b--\n");
+        if (!slice_equal(reading.facts.subject, SLICE("Привет")) ||
+            !slice_equal(reading.facts.from_name, SLICE("日本")) ||
+            !slice_equal(reading.facts.attachments->name[0], SLICE("Пр.exe")))
+            abort();
+        reading_free(&reading);
+    }
+    return NULL;
+}
+
+static void several_threads_decode_at_the_same_time(UNUSED void **state)
+{
+    pthread_t threads[4];
+
+    for (size_t i = 0; i < COUNT(threads); i++)
+        assert_int_equal(0, pthread_create(&threads[i], NULL, read_many, NULL));
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_join(threads[i], NULL);
 }
 
 static int init(UNUSED void **state)
@@ -397,6 +423,7 @@ int main(void)
         cmocka_unit_test(survives_deep_fields),
         cmocka_unit_test(says_when_memory_is_out),
         cmocka_unit_test(a_large_part_is_counted_to_the_byte),
+        cmocka_unit_test(several_threads_decode_at_the_same_time),
     };
 
     return cmocka_run_group_tests(tests, init, NULL);
