@@ -49,6 +49,10 @@ static const struct conf_param params[] = {
     { PARAM(myhostname), CONF_TEXT, "", 0, 253, .live = true, .example = "mx.example.com",
       .doc = "Our name in the header fields that are added. Empty: what Postfix calls itself." },
     DIRECTION_PARAMS,
+    { PARAM(remove_forged_headers), CONF_BOOLEAN, "yes", 0, 0, .live = true,
+      .doc = "Whether X-Virus-Scanned, X-Virus-Status, X-Spam-Flag, -Score, -Level, -Status, -Report and "
+             "X-Gatehouse-Unscanned are removed from inbound mail: whoever adds them there forges them. Those that a chain "
+             "adds itself are removed in any case." },
     { PARAM(strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true,
       .doc = "Whether user+extension@example.com counts as user@example.com in facts." },
     { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,

@@ -21,6 +21,7 @@ struct contentd_config {
     uint64_t idle_timeout; /* ms */
     struct slice myhostname; /* absent: what the MTA calls itself */
     struct direction_config direction;
+    bool remove_forged_headers;
     bool strip_extension;
     struct slice recipient_delimiter;
     enum mixed_mode mixed;

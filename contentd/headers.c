@@ -78,7 +78,7 @@ bool headers_remove_forged(const struct verdict_input *input, const struct chain
     for (size_t i = 0; i < message->header_count; i++)
         counts[name_number(message->headers[i].name)]++;
     for (size_t n = 0; n < HEADER_NAMES; n++) {
-        if (!input->is_from_outside && (names[n].made_with & chain->headers) == 0)
+        if (!input->removes_forged && (names[n].made_with & chain->headers) == 0)
             continue;
         for (; counts[n] > 0; counts[n]--)
             if (!field_remove(names[n].name, counts[n], input->arena, edits))

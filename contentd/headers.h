@@ -18,8 +18,7 @@
 /* One of the names above (any case): a message from outside that has them is forged, and a scanner's own are replaced. */
 bool header_is_ours(struct slice name);
 
-/* Removes all fields with a name of ours from a message: of one from outside all, of one of ours those that this chain
- * makes itself. */
+/* Removes the fields with a name of ours: with input->removes_forged all, otherwise those that this chain makes itself. */
 bool headers_remove_forged(const struct verdict_input *input, const struct chain *chain,
                            struct edits *edits);
 

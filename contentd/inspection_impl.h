@@ -52,6 +52,10 @@ struct inspection {
 };
 
 void inspection_unref(struct inspection *inspection);
+/* inspection.c: the loop's side. */
+extern const struct job_kind inspection_job;
+void inspection_work_more(void *inspection);
+void inspection_work_ended(void *inspection);
 struct verdict_input inspection_input(const struct inspection *inspection);
 /* inspection_verdict.c: verdicts, and the plan. False: out of memory. */
 bool inspection_judge(struct inspection *inspection);

@@ -17,15 +17,30 @@ static bool reply_sign(const struct inspection *inspection, struct recipient_ver
     return verdict->reply.text.ptr != NULL;
 }
 
+/* Rules have said nothing. */
+static bool is_plain(const struct rule_outcome *outcome)
+{
+    return outcome->final == RULES_SILENT && !outcome->is_tagged && outcome->skipped == 0 &&
+           outcome->edits.count == 0 && outcome->score <= 0 && outcome->score >= 0;
+}
+
+/* Parties of one chain of whom rules say nothing have the same verdict: it is made once. */
 static bool judge_parties(struct inspection *inspection)
 {
     const struct verdict_input input = inspection_input(inspection);
+    const struct party *plain = NULL;
 
     for (size_t i = 0; i < inspection->parties.count; i++) {
         struct party *party = &inspection->parties.parties[i];
+        if (plain != NULL && plain->chain == party->chain && is_plain(&party->outcome)) {
+            party->verdict = plain->verdict;
+            continue;
+        }
         if (!verdict_make(&input, party->chain, &party->outcome, &party->verdict) ||
             !reply_sign(inspection, &party->verdict))
             return false;
+        if (is_plain(&party->outcome))
+            plain = party;
     }
     return true;
 }

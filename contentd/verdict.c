@@ -1,7 +1,7 @@
 /* contentd/verdict.c - see verdict.h. Each step of the order there is a function that decides or does not. */
 #include "contentd/verdict.h"
 
-#include "contentd/headers.h"
+#include "contentd/verdict_edits.h"
 
 const char *const verdict_source_words[VERDICT_SOURCES + 1] = {
     "none", "rule", "virus", "scanner", "score", "trouble", "oversize", NULL,
@@ -265,92 +265,6 @@ static bool judge_quarantine(struct judgement *j)
     return judge_score(j, j->chain->quarantine, VERDICT_QUARANTINE);
 }
 
-/* ---- edits ---- */
-
-/* Of one thing only the first scanner's word counts: a field of the message, its body, its sender, its subject. */
-static bool is_taken(const struct edits *edits, const struct edit *edit)
-{
-    for (const struct edit *other = edits->first; other != NULL; other = other->next) {
-        if (other->kind != edit->kind)
-            continue;
-        if (edit->kind == EDIT_REPLACE_BODY || edit->kind == EDIT_CHANGE_SENDER)
-            return true;
-        if (edit->kind == EDIT_CHANGE_HEADER && other->index == edit->index &&
-            slice_equal_nocase(other->name, edit->name))
-            return true;
-    }
-    return false;
-}
-
-static bool is_header_edit(const struct edit *edit)
-{
-    return edit->kind == EDIT_ADD_HEADER || edit->kind == EDIT_INSERT_HEADER ||
-           edit->kind == EDIT_CHANGE_HEADER;
-}
-
-/* What a scanner wants, as far as those before it do not want something else of the same thing. */
-static bool scanner_edits(struct judgement *j, const struct finding *finding)
-{
-    struct edits own; /* a scanner may change a thing twice */
-    const struct edit *edit;
-
-    edits_init(&own);
-    for (edit = finding->edits.first; edit != NULL; edit = edit->next)
-        if (!(is_header_edit(edit) && header_is_ours(edit->name)) &&
-            !is_taken(&j->out->edits, edit) && !edits_add(&own, j->input->arena, edit))
-            return false;
-    for (edit = own.first; edit != NULL; edit = edit->next)
-        if (!edits_add(&j->out->edits, j->input->arena, edit))
-            return false;
-    return true;
-}
-
-static bool all_scanner_edits(struct judgement *j)
-{
-    for (size_t place = 0; place < j->chain->count; place++)
-        if (!is_skipped(j, place) && !scanner_edits(j, finding_at(j, place)))
-            return false;
-    return true;
-}
-
-/* The subject that a scanner gives to tagged mail. */
-static struct slice scanner_subject(const struct judgement *j)
-{
-    for (size_t place = 0; j->chain->obeys_scanners && place < j->chain->count; place++)
-        if (!is_skipped(j, place) && finding_at(j, place)->subject.len > 0)
-            return finding_at(j, place)->subject;
-    return (struct slice){ NULL, 0 };
-}
-
-static bool tag_subject(struct judgement *j)
-{
-    const struct verdict_input *input = j->input;
-    struct slice subject = scanner_subject(j), prefix = j->rules->subject_prefix;
-
-    if (subject.len > 0)
-        return headers_set_subject(input->message, subject, input->arena, &j->out->edits);
-    if (prefix.len == 0)
-        prefix = j->chain->subject_prefix;
-    return headers_tag_subject(input->message, prefix, input->arena, &j->out->edits);
-}
-
-static bool rule_edits(struct judgement *j)
-{
-    for (const struct edit *edit = j->rules->edits.first; edit != NULL; edit = edit->next)
-        if (!edits_add(&j->out->edits, j->input->arena, edit))
-            return false;
-    return true;
-}
-
-static bool make_edits(struct judgement *j)
-{
-    const struct verdict_input *input = j->input;
-
-    return all_scanner_edits(j) && headers_remove_forged(input, j->chain, &j->out->edits) &&
-           headers_add(input, j->chain, j->rules->skipped, j->out, &j->out->edits) &&
-           rule_edits(j) && (!j->out->is_tagged || tag_subject(j));
-}
-
 /* ---- all together ---- */
 
 bool verdict_make(const struct verdict_input *input, const struct chain *chain,
@@ -372,7 +286,8 @@ bool verdict_make(const struct verdict_input *input, const struct chain *chain,
     out->redirect = j.rules->redirect;
     if (out->kind == VERDICT_DELIVER && j.rules->rule.len > 0)
         decide(&j, VERDICT_DELIVER, BY_RULE, j.rules->rule, j.rules->reason);
-    return !j.failed && (out->kind == VERDICT_TEMPFAIL || make_edits(&j));
+    return !j.failed &&
+           (out->kind == VERDICT_TEMPFAIL || verdict_edits_make(input, chain, j.rules, out));
 }
 
 /* What a scanner said about this recipient alone; NULL: nothing. */

@@ -75,7 +75,8 @@ struct verdict_input {
     size_t scanner_count; /* at most SCANNERS_MAX */
     const struct finding *findings; /* one for each scanner */
     const struct message *message;
-    bool is_from_outside; /* the sender is not one of ours: see headers.h */
+    bool
+        removes_forged; /* it is from outside: fields that only we may make are removed, see headers.h */
     struct slice hostname; /* in the header fields */
     struct arena *arena;
 };

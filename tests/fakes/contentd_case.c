@@ -66,7 +66,7 @@ void contentd_case_begin(struct contentd_case *c, size_t recipients)
                                        .scanner_count = CASE_SCANNERS,
                                        .findings = c->findings,
                                        .message = c->message,
-                                       .is_from_outside = true,
+                                       .removes_forged = true,
                                        .hostname = SLICE("mx.example.org"),
                                        .arena = c->arena };
 }

@@ -111,7 +111,7 @@ static void forged_fields_are_removed_last_first(UNUSED void **state)
     assert_null(edits_find(&got.edits, EDIT_CHANGE_HEADER, "X-Spam-Flag", 0)->text.ptr);
     assert_non_null(edits_find(&got.edits, EDIT_CHANGE_HEADER, "X-Spam-Report", 0));
     assert_null(edits_find(&got.edits, EDIT_CHANGE_HEADER, "X-Spam-Checker-Version", 0));
-    c.input.is_from_outside = false; /* one of ours: only what this chain makes anew */
+    c.input.removes_forged = false; /* one of ours: only what this chain makes anew */
     assert_true(verdict_make(&c.input, &c.light, NULL, &got));
     assert_null(edits_find(&got.edits, EDIT_CHANGE_HEADER, "X-Spam-Report", 0));
     assert_non_null(edits_find(&got.edits, EDIT_CHANGE_HEADER, "X-Spam-Flag", 0));

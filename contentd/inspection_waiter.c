@@ -1,0 +1,109 @@
+/* contentd/inspection_waiter.c - the side of an inspection on libmilter's threads; see inspection.h. */
+#include "contentd/inspection_impl.h"
+
+#include "common/observe/log.h"
+
+enum {
+    INSPECTION_MEMORY_MAX = 1 << 30, /* a scanner may replace the body */
+    MIME_MEMORY_MAX = 64 << 20,
+    PROGRESS_MS = 10000,
+    GRACE_MS = 5000, /* for a loop that is busy, beyond message_budget */
+};
+
+/* Before anybody has been asked. */
+static const struct finding inspection_no_findings[SCANNERS_MAX];
+
+static struct inspection *inspection_new(struct worker *worker, struct snapshot *snapshot,
+                                         struct message *message)
+{
+    struct inspection *inspection = calloc(1, sizeof *inspection);
+
+    if (inspection == NULL) {
+        snapshot_unref(&snapshot);
+        return NULL;
+    }
+    atomic_init(&inspection->references, 1);
+    inspection->worker = worker;
+    inspection->snapshot = snapshot;
+    inspection->decided.setup = snapshot_data(snapshot);
+    inspection->decided.findings = inspection_no_findings;
+    inspection->message = message_ref(message);
+    inspection->decided.message = message;
+    inspection->arena = arena_new(INSPECTION_MEMORY_MAX);
+    inspection->mime_arena = arena_new(MIME_MEMORY_MAX);
+    if (inspection->arena == NULL || inspection->mime_arena == NULL) {
+        inspection_unref(inspection);
+        return NULL;
+    }
+    inspection->decided.arena = inspection->arena;
+    return inspection;
+}
+
+struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
+                                    struct message *message,
+                                    const struct connection_counts *connections)
+{
+    struct inspection *inspection = inspection_new(worker, snapshot, message);
+
+    if (inspection == NULL) {
+        log_error("out of memory: a message cannot be looked at");
+        return NULL;
+    }
+    inspection->connections = *connections;
+    if (inspection->decided.setup->named_mime != 0)
+        inspection->has_headers =
+            mime_read(message, MIME_HEADERS, inspection->mime_arena, &inspection->headers) == 0;
+    inspection->job = job_start(worker, &inspection_job, inspection);
+    if (inspection->job == NULL) {
+        log_error("out of memory: a message cannot be looked at");
+        return NULL; /* released */
+    }
+    return inspection;
+}
+
+void inspection_more(struct inspection *inspection)
+{
+    job_post(inspection->job, inspection_work_more);
+}
+
+bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg), void *arg)
+{
+    const struct setup *setup = inspection->decided.setup;
+
+    if ((setup->named_mime & MIME_STRUCTURE) != 0)
+        inspection->has_structure = mime_read(inspection->message, setup->named_mime,
+                                              inspection->mime_arena, &inspection->structure) == 0;
+    if (job_post(inspection->job, inspection_work_ended)) {
+        log_error("out of memory: a message is deferred");
+        return false;
+    }
+    switch (job_wait(inspection->job, setup->parts.config->message_budget + GRACE_MS, PROGRESS_MS,
+                     progress, arg)) {
+    case JOB_DONE:
+        break;
+    case JOB_LATE:
+        log_error("a message was not decided within message_budget: it is deferred");
+        return false;
+    case JOB_FAILED:
+        return false; /* the daemon ends */
+    }
+    if (inspection->failed)
+        log_error("a message needs more memory than one may have: it is deferred");
+    return !inspection->failed;
+}
+
+void inspection_drop(struct inspection **inspection)
+{
+    struct inspection *gone = *inspection;
+
+    *inspection = NULL;
+    if (gone == NULL)
+        return;
+    struct job *job = gone->job;
+    job_drop(&job);
+}
+
+const struct decided *inspection_decided(const struct inspection *inspection)
+{
+    return &inspection->decided;
+}
