@@ -35,7 +35,7 @@ int icap_request(struct buf *out, const struct scanner *scanner, const struct me
 {
     AUTO_BUF request = BUF_INIT(ICAP_HEAD_MAX);
     AUTO_BUF answer = BUF_INIT(ICAP_HEAD_MAX);
-    struct slice path = scanner->path.ptr != NULL ? scanner->path : SLICE("avscan");
+    struct slice path = scanner->path.len > 0 ? scanner->path : SLICE("avscan");
 
     if (path.len > 0 && path.ptr[0] == '/')
         path = slice_skip(path, 1);

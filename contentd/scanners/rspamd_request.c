@@ -43,14 +43,16 @@ static int put_client(struct buf *out, const struct message_client *client)
  * checks when the verdict is clear. */
 static int put_begin(struct buf *out, const struct scanner *scanner, const char *host)
 {
-    struct slice path = scanner->path.ptr != NULL ? scanner->path : SLICE("/checkv2");
+    struct slice path = scanner->path.len > 0 ? scanner->path : SLICE("/checkv2");
+    struct slice none = { NULL, 0 };
 
     return buf_printf(out, "POST %.*s HTTP/1.1\r\n", SLICE_ARG(path)) ||
                    http_put_field(out, "Host", slice_of(host)) ||
                    http_put_field(out, "Connection", SLICE("close")) ||
                    http_put_field(out, "User-Agent", SLICE("gatehouse")) ||
                    http_put_field(out, "Flags", SLICE("milter")) ||
-                   http_put_field(out, "Password", scanner->password)
+                   http_put_field(out, "Password",
+                                  scanner->password.len > 0 ? scanner->password : none)
                ? -1
                : 0;
 }

@@ -37,7 +37,7 @@ static void encapsulates_the_message_as_an_answer(UNUSED void **state)
 static void says_where_the_parts_begin(UNUSED void **state)
 {
     static const char *const ids[] = { NULL, "", "a", "a/b\r\nc", "0123456789abcdef" };
-    const struct scanner scanner = { 0 };
+    const struct scanner scanner = { .path = SLICE_INIT("") };
 
     for (size_t i = 0; i < COUNT(ids); i++) {
         AUTO_BUF out = BUF_INIT(4096);

@@ -59,6 +59,16 @@ static void leaves_out_what_is_not_known(UNUSED void **state)
                    "From: <>\r\nRcpt: <b@example.org>\r\n\r\n");
 }
 
+static void empty_settings_are_none(UNUSED void **state)
+{
+    const struct scanner scanner = { .path = SLICE_INIT(""), .password = SLICE_INIT("") };
+    const struct sample_message local = { .sender = "<>", .headers = "A: b\n" };
+
+    assert_request(&scanner, &local, 1,
+                   "POST /checkv2 HTTP/1.1\r\n" BEGIN "Content-Length: 1\r\n" MTA
+                   "From: <>\r\n\r\n");
+}
+
 static void an_address_makes_no_field(UNUSED void **state)
 {
     AUTO_BUF out = BUF_INIT(RSPAMD_HEAD_MAX);
@@ -99,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_the_whole_envelope),
         cmocka_unit_test(leaves_out_what_is_not_known),
+        cmocka_unit_test(empty_settings_are_none),
         cmocka_unit_test(an_address_makes_no_field),
         cmocka_unit_test(says_how_many_recipients_found_no_room),
     };
