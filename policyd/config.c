@@ -126,7 +126,8 @@ static const struct conf_kind kinds[] = {
     MAP_KIND,
     { "dnsbl", true, PARAMS(dnsbl_params), SECTIONS(struct dnsbl_section, dnsbls, dnsbl_count),
       "A DNS list, of spammers or of the trusted (RFC 5782). Rules ask dnsbl.score or rhsbl.score (all lists of addresses, of "
-      "domains), or one list, dnsbl.NAME. One that gives errors or lists everybody is switched off until it works again.",
+      "domains), or one list, dnsbl.NAME. One that gives errors, lists everybody or does not answer is switched off until "
+      "it works again.",
       "[dnsbl zen]\nzone = zen.spamhaus.org\nreplies = 127.0.0.[2..11]*3\n" },
     { "classes", false, PARAMS(classes_params), SECTIONS(struct classes_section, classes, classes_count),
       "Who belongs to which class of limits. Entries in gh:class come on top.", "[classes]\n@shop.example = silver\n" },

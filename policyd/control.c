@@ -20,6 +20,17 @@ static void in_force(const void *data, struct control_in_force *out)
     };
 }
 
+/* {"zen": "works", ...} */
+static json_t *dns_lists(const struct dnsbl_set *set)
+{
+    json_t *lists = json_object();
+
+    for (size_t i = 0; i < set->count; i++)
+        json_object_setn_new(lists, set->lists[i].name.ptr, set->lists[i].name.len,
+                             json_string(dnsbl_is_off(&set->lists[i]) ? "off" : "works"));
+    return lists;
+}
+
 static void add_status(void *context, const void *data, json_t *status)
 {
     const struct server *server = context;
@@ -31,6 +42,9 @@ static void add_status(void *context, const void *data, json_t *status)
     json_object_set_new(status, "requests",
                         json_integer((json_int_t)metric_read(metrics->requests)));
     json_object_set_new(status, "limits", json_integer((json_int_t)policy->limit_count));
+    const struct dnsbl_set *dnsbls = shared_get(policy->parts.dnsbls);
+    if (dnsbls->count > 0)
+        json_object_set_new(status, "dns_lists", dns_lists(dnsbls));
     if (policy->parts.geoip != NULL)
         json_object_set_new(
             status, "geoip",

@@ -146,9 +146,9 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
     struct inquiry *inquiry = (struct inquiry *)op;
 
     inquiry_count(inquiry, inquiry->server->policyd->metrics.late, 1);
-    lookups_abandon(&inquiry->facts.lookups);
     evaluation_late(&inquiry->evaluation);
     evaluation_late(&inquiry->over);
+    lookups_time_up(&inquiry->facts.lookups);
     call_over(inquiry, &inquiry->greylist.call);
     call_over(inquiry, &inquiry->charge.call);
     call_over(inquiry, &inquiry->record.call);
@@ -265,6 +265,7 @@ static struct inquiry *inquiry_begin(struct server *server, const struct policy_
         .lookups = { .store = server->store, .arena = inquiry->arena },
         .dns = server->dns,
         .arena = inquiry->arena,
+        .clock = clock,
         .now_ms = inquiry->started_ms,
         .wall_ms = clock->wall_ms(clock),
     };
@@ -314,7 +315,7 @@ void inquiry_explain(struct server *server, const struct policy_request *req, st
         explained(arg, NULL);
         return;
     }
-    inquiry->is_explained = true;
+    inquiry->is_explained = inquiry->facts.is_explained = true;
     inquiry->explained = explained;
     inquiry->owner = arg;
     inquiry->evaluation.trace = trace;

@@ -199,10 +199,41 @@ static bool limits_compile(struct policy *policy, struct conf_errors *errors)
     return true;
 }
 
-/* What the file declares and no rule of the file or the store uses. */
+/* Whether a rule, the key of a limit or the text of one asks for the fact. */
+static bool is_fact_used(const struct policy *policy, struct slice name)
+{
+    bool is_used = rule_set_slot(policy->book.rules, name) != FACT_NONE;
+
+    for (size_t i = 0; !is_used && i < policy->limit_count; i++)
+        is_used = rule_set_slot(policy->limits[i].over, name) != FACT_NONE;
+    return is_used;
+}
+
+/* A DNS list alone, or with all lists of its kind. */
+static bool is_dnsbl_used(const struct policy *policy, const struct dnsbl_section *list)
+{
+    bool is_address = list->kind == DNSBL_ADDRESS;
+    char name[sizeof "dnsbl." + CONF_NAME_MAX];
+
+    snprintf(name, sizeof name, "dnsbl.%.*s", SLICE_ARG(list->conf->name));
+    return is_fact_used(policy, slice_of(name)) || is_fact_used(policy, SLICE("dnsbl.text")) ||
+           is_fact_used(policy, is_address ? SLICE("dnsbl.score") : SLICE("rhsbl.score")) ||
+           is_fact_used(policy, is_address ? SLICE("dnsbl.zones") : SLICE("rhsbl.zones"));
+}
+
+/* What the file declares and no rule of the file or the store uses. A DNS list may wait for a live rule. */
 static void report_unused(const struct policy *policy, struct conf_errors *errors)
 {
     const struct policyd_config *config = policy->parts.config;
+
+    for (size_t i = 0; i < config->dnsbl_count; i++)
+        if (!is_dnsbl_used(policy, &config->dnsbls[i]))
+            conf_warning(errors,
+                         conf_section_where(policy->parts.core.conf, config->dnsbls[i].conf),
+                         "no rule uses this list; one does with dnsbl.%.*s or with the %s.score of "
+                         "all of its kind",
+                         SLICE_ARG(config->dnsbls[i].conf->name),
+                         config->dnsbls[i].kind == DNSBL_ADDRESS ? "dnsbl" : "rhsbl");
 
     for (size_t i = 0; i < config->limit_count; i++)
         if (!rule_set_uses(policy->book.rules, RULE_NAMES_LIMIT, config->limits[i].conf->name))

@@ -95,12 +95,12 @@ void evaluation_provide(struct evaluation *evaluation, size_t slot, const struct
 {
     struct evaluation_cell *cell = &evaluation->cells[slot];
 
-    if (evaluation->is_late || cell->state != CELL_UNDER_WAY)
+    if (cell->state != CELL_UNDER_WAY)
         return;
     cell->state = value == NULL ? CELL_UNKNOWN : CELL_KNOWN;
     if (value != NULL)
         cell->value = *value;
-    if (--evaluation->pending == 0)
+    if (!evaluation->is_late && --evaluation->pending == 0)
         evaluation->ready(evaluation);
 }
 

@@ -52,11 +52,11 @@ enum eval_result evaluation_run(struct evaluation *evaluation);
 enum fact_state evaluation_get(struct evaluation *evaluation, size_t slot, struct value *out);
 
 /* A fact that was FETCH_STARTED has come (`value`), or could not be had (NULL). May call `ready` and so free the
- * evaluation. Ignored when the evaluation is late. */
+ * evaluation; not when the evaluation is late: then the value is there for the last run. */
 void evaluation_provide(struct evaluation *evaluation, size_t slot, const struct value *value);
 
-/* The budget is used up: all that is missing becomes unknown; the caller then runs the rules one last time. What is
- * still under way must be abandoned by the caller. */
+/* The budget is used up: nothing is fetched any more, and all that is missing is unknown. The caller may provide what can
+ * be said without waiting (lookups_time_up()), abandons what is still under way, and runs the rules one last time. */
 void evaluation_late(struct evaluation *evaluation);
 
 #endif

@@ -76,8 +76,9 @@ static const char *classes_check(const struct reply *reply, const char *classes)
         return "the codes disagree: one says temporary, the other permanent";
     if ((reply->code != 0 && strchr(classes, basic) == NULL) ||
         (has_enhanced && strchr(classes, reply->enhanced.ptr[0]) == NULL))
-        return strcmp(classes, "4") == 0 ? "the code must be temporary here: 4NN, 4.Y.Z"
-                                         : "the code must be 4NN or 5NN, 4.Y.Z or 5.Y.Z";
+        return strcmp(classes, "4") == 0   ? "the code must be temporary here: 4NN, 4.Y.Z"
+               : strcmp(classes, "5") == 0 ? "the code must be permanent here: 5NN, 5.Y.Z"
+                                           : "the code must be 4NN or 5NN, 4.Y.Z or 5.Y.Z";
     return NULL;
 }
 

@@ -14,7 +14,7 @@ struct reply {
     struct slice text; /* trimmed; may be empty */
 };
 
-/* Borrows from `text`. `classes` are the first digits allowed, "45" or "4". False, with a constant text in *error, when
+/* Borrows from `text`. `classes` are the first digits allowed, "45", "4" or "5". False, with a constant text in *error, when
  * a code is malformed, of another class, or the two codes are of different classes. A number that is no code is an error
  * too, not text: "250 messages are enough" would be read as a code by whoever gets it. */
 bool reply_parse(struct slice text, const char *classes, struct reply *out, const char **error);

@@ -233,6 +233,8 @@ static void probed(struct dns_probe *probe, bool is_alive)
 {
     struct dns *dns = (struct dns *)probe;
 
+    if (is_alive)
+        dns->answered_ms = now_ms(dns);
     if (is_alive && !dns->is_down)
         return;
     if (is_alive && context_make(dns)) {
@@ -424,5 +426,7 @@ void dns_free(struct dns **dns)
 
 void dns_report(const struct dns *dns, struct dns_status_report *out)
 {
-    *out = (struct dns_status_report){ .in_flight = dns->in_flight, .is_down = dns->is_down };
+    *out = (struct dns_status_report){ .in_flight = dns->in_flight,
+                                       .is_down = dns->is_down,
+                                       .answered_ms = dns->answered_ms };
 }

@@ -63,6 +63,9 @@ void dns_abandon(struct dns_ask *ask);
 struct dns_status_report {
     size_t in_flight; /* questions, also those nobody waits for any more */
     bool is_down; /* no resolver answers */
+    /* When a resolver answered last, a probe or a question, on the worker's clock; 0: never. A lookup that takes too long
+     * is followed by a probe at once, unless there was an answer meanwhile. */
+    uint64_t answered_ms;
 };
 void dns_report(const struct dns *dns, struct dns_status_report *out);
 

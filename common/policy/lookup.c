@@ -10,6 +10,14 @@ void lookups_abandon(struct lookups *lookups)
         self->cancel(self);
 }
 
+void lookups_time_up(struct lookups *lookups)
+{
+    for (struct lookup_cancel *self = lookups->cancels; self != NULL; self = self->next)
+        if (self->time_up != NULL)
+            self->time_up(self);
+    lookups_abandon(lookups);
+}
+
 void lookups_on_abandon(struct lookups *lookups, struct lookup_cancel *self)
 {
     self->next = lookups->cancels;

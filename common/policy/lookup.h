@@ -9,6 +9,9 @@
 /* Something other than a look-up in the store that may be under way when the request ends; in the request's arena. */
 struct lookup_cancel {
     void (*cancel)(struct lookup_cancel *self);
+    /* Optional: the request's time is up. Provides what can be said of its facts without waiting any longer, and asks for
+     * nothing more. `cancel` is called next. */
+    void (*time_up)(struct lookup_cancel *self);
     struct lookup_cancel *next;
 };
 
@@ -22,7 +25,10 @@ struct lookups {
 
 /* Ends all that is under way; the facts stay missing. */
 void lookups_abandon(struct lookups *lookups);
-/* `self->cancel` is called by lookups_abandon(). */
+/* The budget is used up: after evaluation_late() of all evaluations that wait. Ends all that is under way; facts that have
+ * a word for "no answer" get it, the others stay missing. */
+void lookups_time_up(struct lookups *lookups);
+/* `self->cancel` is called by both, perhaps more than once. */
 void lookups_on_abandon(struct lookups *lookups, struct lookup_cancel *self);
 
 /* A look-up that fills `slot` when it ends; in the request's arena. `finish` turns the call's result into a value, or

@@ -62,7 +62,7 @@ struct action_type {
     /* Where it acts unless `stage` says otherwise; 0 for ARG_LIMITS: asked of the schema. */
     unsigned default_stages;
     unsigned stages; /* where it can act at all; 0: anywhere */
-    const char *reply_class; /* ARG_REPLY: the codes it takes, "45" for reject, "4" for defer */
+    const char *reply_class; /* ARG_REPLY: the codes it takes, "5" for reject, "4" for defer */
     const char *default_text; /* ARG_REPLY with no text: "Access denied" */
     const char *word_kind; /* ARG_WORD: a declared name of this kind, see name_at; NULL: any word */
     const char *doc;

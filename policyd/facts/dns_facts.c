@@ -7,6 +7,7 @@
 struct dns_facts {
     struct lookup_cancel cancel; /* first member */
     struct fact_request *request;
+    bool is_late; /* what has no answer has failed, and nothing is asked any more */
     struct dns_lookup *lookups; /* ended ones too */
     struct dns_waiter *waiters;
 };
@@ -52,18 +53,33 @@ static struct dns_waiter *take_finished(struct dns_facts *facts)
 }
 
 /* The last fact that is provided may end the request, and all of this with it. */
-static void lookup_done(struct dns_ask *ask)
+static void facts_go_on(struct dns_facts *facts)
 {
-    struct dns_lookup *lookup = (struct dns_lookup *)ask;
+    struct dns_waiter *waiter = take_finished(facts);
 
-    lookup->is_done = true;
-    struct dns_waiter *waiter = take_finished(lookup->facts);
     while (waiter != NULL) {
         struct dns_waiter *next = waiter->next;
         evaluation_provide(waiter->evaluation, waiter->slot,
                            waiter->is_known ? &waiter->value : NULL);
         waiter = next;
     }
+}
+
+static void lookup_done(struct dns_ask *ask)
+{
+    struct dns_lookup *lookup = (struct dns_lookup *)ask;
+
+    lookup->is_done = true;
+    facts_go_on(lookup->facts);
+}
+
+/* No fact waits any longer: each is a function of the answers that have come, and of failures. */
+static void facts_time_up(struct lookup_cancel *self)
+{
+    struct dns_facts *facts = (struct dns_facts *)self;
+
+    facts->is_late = true;
+    facts_go_on(facts);
 }
 
 /* Ends the look-ups under way; nothing waits any more. */
@@ -85,7 +101,7 @@ static struct dns_facts *facts_of(struct fact_request *request)
     if (facts == NULL)
         return NULL;
     facts->request = request;
-    facts->cancel.cancel = facts_cancel;
+    facts->cancel = (struct lookup_cancel){ .cancel = facts_cancel, .time_up = facts_time_up };
     lookups_on_abandon(&request->lookups, &facts->cancel);
     request->dns_facts = facts;
     return facts;
@@ -111,7 +127,7 @@ enum fetch_result dns_fact_get(struct evaluation *evaluation, size_t slot,
     return FETCH_STARTED;
 }
 
-static const struct dns_answer failed = { .status = DNS_FAILED, .failure = DNS_FAILURE_MEMORY };
+static const struct dns_answer failed = { .status = DNS_FAILED, .failure = DNS_FAILURE_TIMEOUT };
 
 static struct dns_lookup *lookup_find(const struct dns_facts *facts, struct slice name,
                                       enum dns_type type)
@@ -149,9 +165,9 @@ const struct dns_answer *dns_fact_ask(struct fact_request *request, struct slice
     struct dns_facts *facts = facts_of(request);
     struct dns_lookup *lookup = facts == NULL ? NULL : lookup_find(facts, name, type);
 
-    if (facts != NULL && lookup == NULL)
+    if (facts != NULL && lookup == NULL && !facts->is_late)
         lookup = lookup_start(facts, name, type);
-    if (lookup == NULL)
+    if (lookup == NULL || (facts->is_late && !lookup->is_done))
         return &failed;
     return lookup->is_done ? &lookup->ask.answer : NULL;
 }

@@ -1,6 +1,7 @@
 /* policyd/facts/dns_facts.h - facts that are made of DNS answers. Such a fact is a plain function of the request and of
  * the answers known: one that is missing is asked for, and when it is there all functions that wait are run again. An
- * answer is asked for once per request, whichever facts need it. On the worker's thread. */
+ * answer is asked for once per request, whichever facts need it. When the request's time is up they run a last time, with
+ * a failure for each answer that has not come. On the worker's thread. */
 #ifndef GATEHOUSE_POLICYD_DNS_FACTS_H
 #define GATEHOUSE_POLICYD_DNS_FACTS_H
 

@@ -4,9 +4,12 @@
  *              '--> asked, with the list's test entries when a test is due --> judged: done
  *
  * A list that has an entry for the client is believed when it has none for 127.0.0.1 (or the domain invalid), which no
- * list may have: that is asked, and comes from the cache most of the time, before the entry counts. */
+ * list may have: that is asked, and comes from the cache most of the time, before the entry counts.
+ *
+ * A request that is only explained judges the lists in the same way, by the same health, but changes nothing of it. */
 #include "policyd/facts/dnsbl.h"
 
+#include "common/net/dns.h"
 #include "policyd/facts/dns_facts.h"
 
 enum check_state {
@@ -21,6 +24,7 @@ enum check_state {
 struct dnsbl_check {
     enum check_state state;
     bool is_test; /* the list is tested as well */
+    bool is_waiting; /* for the answer, which was not in the cache */
     struct slice name; /* what is asked for */
     double weight; /* CHECK_LISTED */
 };
@@ -92,9 +96,12 @@ static uint64_t retry_ms(const struct fact_request *request)
     return request->policy->parts.config->dnsbl_retry;
 }
 
-static void check_end(struct dnsbl_check *check, const struct dnsbl *list, enum check_state state)
+static void check_end(const struct fact_request *request, struct dnsbl_check *check,
+                      const struct dnsbl *list, enum check_state state)
 {
     check->state = state;
+    if (request->is_explained)
+        return;
     if (state == CHECK_LISTED)
         metric_add(list->series.listed, 1);
     else if (state == CHECK_FAILED)
@@ -104,8 +111,9 @@ static void check_end(struct dnsbl_check *check, const struct dnsbl *list, enum 
 static void check_broken(const struct fact_request *request, struct dnsbl_check *check,
                          const struct dnsbl *list, const char *why)
 {
-    dnsbl_switch_off(list, request->now_ms, retry_ms(request), why);
-    check_end(check, list, CHECK_FAILED);
+    if (!request->is_explained)
+        dnsbl_switch_off(list, request->now_ms, retry_ms(request), why);
+    check_end(request, check, list, CHECK_FAILED);
 }
 
 static void check_begin(const struct fact_request *request, struct dnsbl_check *check,
@@ -117,10 +125,11 @@ static void check_begin(const struct fact_request *request, struct dnsbl_check *
         check->state = CHECK_NOTHING;
         return;
     }
-    check->is_test = dnsbl_claim_test(list, request->now_ms, retry_ms(request));
+    check->is_test =
+        !request->is_explained && dnsbl_claim_test(list, request->now_ms, retry_ms(request));
     check->state = CHECK_ASKED;
     if (dnsbl_is_off(list) && !check->is_test)
-        check_end(check, list, CHECK_FAILED);
+        check_end(request, check, list, CHECK_FAILED);
 }
 
 static bool is_error(const struct dnsbl *list, const struct dns_answer *answer)
@@ -169,7 +178,7 @@ static bool check_test(struct fact_request *request, struct dnsbl_check *check,
              answer->status != DNS_FAILED && !is_error(list, answer))
         dnsbl_passed_test(list, request->now_ms);
     else if (dnsbl_is_off(list))
-        check_end(check, list, CHECK_FAILED);
+        check_end(request, check, list, CHECK_FAILED);
     return true;
 }
 
@@ -183,6 +192,26 @@ static void check_error(const struct fact_request *request, struct dnsbl_check *
     check_broken(request, check, list, why);
 }
 
+/* Whether the list answers: after a wait for it. */
+static void check_silence(const struct fact_request *request, const struct dnsbl *list,
+                          const struct dns_answer *answer)
+{
+    struct dns_status_report resolver;
+
+    if (request->is_explained || dnsbl_is_off(list))
+        return;
+    if (answer->status != DNS_FAILED) {
+        dnsbl_has_answered(list);
+    } else if (answer->failure == DNS_FAILURE_TIMEOUT) {
+        dns_report(request->dns, &resolver);
+        dnsbl_was_silent(list,
+                         &(struct dnsbl_silence){ .begun_ms = request->now_ms,
+                                                  .now_ms = request->clock->now_ms(request->clock),
+                                                  .resolver_ms = resolver.answered_ms },
+                         retry_ms(request));
+    }
+}
+
 static void check_answer(struct fact_request *request, struct dnsbl_check *check,
                          const struct dnsbl *list, const struct dns_answer *answer)
 {
@@ -191,10 +220,10 @@ static void check_answer(struct fact_request *request, struct dnsbl_check *check
 
     switch (dnsbl_judge(list->replies, list->reply_count, answer, &check->weight, &culprit)) {
     case DNSBL_CLEAN:
-        check_end(check, list, CHECK_CLEAN);
+        check_end(request, check, list, CHECK_CLEAN);
         return;
     case DNSBL_NO_ANSWER:
-        check_end(check, list, CHECK_FAILED);
+        check_end(request, check, list, CHECK_FAILED);
         return;
     case DNSBL_ERROR:
         check_error(request, check, list, culprit);
@@ -209,7 +238,7 @@ static void check_answer(struct fact_request *request, struct dnsbl_check *check
     if (absent->status == DNS_DATA)
         check_broken(request, check, list, test_verdict(list, absent, absent));
     else
-        check_end(check, list, absent->status == DNS_FAILED ? CHECK_FAILED : CHECK_LISTED);
+        check_end(request, check, list, absent->status == DNS_FAILED ? CHECK_FAILED : CHECK_LISTED);
 }
 
 /* Goes on as far as the answers allow. True: it is done. */
@@ -221,6 +250,9 @@ static bool check_step(struct fact_request *request, struct dnsbl_check *check,
     if (check->state != CHECK_ASKED)
         return true;
     const struct dns_answer *answer = dns_fact_ask(request, check->name, RR_A);
+    if (check->is_waiting && answer != NULL)
+        check_silence(request, list, answer);
+    check->is_waiting = answer == NULL;
     bool is_tested = !check->is_test || check_test(request, check, list, answer);
     if (check->state == CHECK_ASKED && is_tested && answer != NULL)
         check_answer(request, check, list, answer);

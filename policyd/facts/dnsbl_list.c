@@ -8,6 +8,8 @@
 struct dnsbl_health {
     bool is_off; /* atomic */
     uint64_t test_ms; /* atomic: when the next test is due; 0: it has not been tested */
+    unsigned silent; /* atomic: look-ups in vain, in a row */
+    uint64_t silent_ms; /* atomic: when the last of them ended */
     metric_id off; /* the gauge that has been changed when it is off */
 };
 
@@ -178,4 +180,31 @@ void dnsbl_switch_off(const struct dnsbl *list, uint64_t now_ms, uint64_t retry_
         return;
     metric_change(health->off, 1);
     log_warning("the DNS list %.*s is switched off until it works: %s", SLICE_ARG(list->name), why);
+}
+
+/* Of requests that end at the same time on several workers one counts. */
+void dnsbl_was_silent(const struct dnsbl *list, const struct dnsbl_silence *silence,
+                      uint64_t retry_ms)
+{
+    struct dnsbl_health *health = shared_get(list->health);
+    uint64_t last_ms = __atomic_load_n(&health->silent_ms, __ATOMIC_RELAXED);
+    bool is_first = __atomic_load_n(&health->silent, __ATOMIC_RELAXED) == 0;
+
+    if (!is_first && (silence->begun_ms < last_ms || silence->resolver_ms < last_ms))
+        return;
+    if (!__atomic_compare_exchange_n(&health->silent_ms, &last_ms, silence->now_ms, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    if (__atomic_add_fetch(&health->silent, 1, __ATOMIC_RELAXED) < DNSBL_SILENT_MAX)
+        return;
+    dnsbl_has_answered(list); /* another row */
+    dnsbl_switch_off(list, silence->now_ms, retry_ms, "it does not answer");
+}
+
+void dnsbl_has_answered(const struct dnsbl *list)
+{
+    struct dnsbl_health *health = shared_get(list->health);
+
+    if (__atomic_load_n(&health->silent, __ATOMIC_RELAXED) != 0)
+        __atomic_store_n(&health->silent, 0, __ATOMIC_RELAXED);
 }

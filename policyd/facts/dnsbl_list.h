@@ -49,4 +49,17 @@ void dnsbl_passed_test(const struct dnsbl *list, uint64_t now_ms);
 void dnsbl_switch_off(const struct dnsbl *list, uint64_t now_ms, uint64_t retry_ms,
                       const char *why);
 
+/* A look-up that has waited for the list in vain. Those in a row switch it off, for each request waits as long: when there
+ * were DNSBL_SILENT_MAX of them, each begun after the one before had ended, and between any two a resolver has answered
+ * something (so it is the list that is away). */
+struct dnsbl_silence {
+    uint64_t begun_ms, now_ms;
+    uint64_t resolver_ms; /* when a resolver answered last */
+};
+enum { DNSBL_SILENT_MAX = 3 };
+void dnsbl_was_silent(const struct dnsbl *list, const struct dnsbl_silence *silence,
+                      uint64_t retry_ms);
+/* It has answered, not from a cache: the row ends. */
+void dnsbl_has_answered(const struct dnsbl *list);
+
 #endif

@@ -17,7 +17,9 @@ struct fact_request {
     struct lookups lookups; /* with the worker's store */
     struct dns *dns; /* NULL: DNS facts are unknown */
     struct arena *arena;
+    const struct clock *clock;
     uint64_t now_ms, wall_ms; /* when it began */
+    bool is_explained; /* it only looks: nothing is counted, nothing learnt */
     /* Limits charged or exceeded by this very request; NULL: none yet. */
     const struct store_charge *charged;
     enum { GEO_UNASKED, GEO_KNOWN, GEO_UNKNOWN } geo_state;

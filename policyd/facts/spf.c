@@ -229,6 +229,18 @@ static void lookup_cancel(struct lookup_cancel *self)
             dns_abandon(&ask->dns);
 }
 
+/* RFC 7208 4.6.4: a check that takes too long is a temperror. */
+static void lookup_time_up(struct lookup_cancel *self)
+{
+    struct spf_lookup *lookup = (struct spf_lookup *)self;
+
+    if (lookup->is_known)
+        return;
+    spf_check_give_up(lookup->check, "the time for the check is up");
+    lookup->is_known = true;
+    waiters_tell(lookup);
+}
+
 /* As the client wrote it where that differs in case only: macros of explanations show it. */
 static struct slice as_received(const struct policy_request *req, enum policy_attribute attr,
                                 const struct value *normal)
@@ -265,7 +277,7 @@ static struct spf_lookup *lookup_begin(struct fact_request *request, enum spf_id
     lookup->check = spf_check_new(request->arena, &lookup->query, &lookup->dns);
     if (lookup->check == NULL)
         return NULL;
-    lookup->cancel.cancel = lookup_cancel;
+    lookup->cancel = (struct lookup_cancel){ .cancel = lookup_cancel, .time_up = lookup_time_up };
     lookups_on_abandon(&request->lookups, &lookup->cancel);
     lookup->is_known = spf_check_run(lookup->check) == SPF_KNOWN;
     return lookup;

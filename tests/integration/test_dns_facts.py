@@ -249,6 +249,76 @@ def test_a_silent_list_does_not_list(show, lists):
     assert values.policyd.metric("gatehouse_dnsbl_failures_total", list="one") == 1
 
 
+@pytest.mark.parametrize("dns_timeout, budget", [(200, 5000), (5000, 300)], ids=["lookup-ends-first", "budget-ends-first"])
+def test_a_list_that_is_only_silent_is_switched_off(show, lists, dns_timeout, budget):
+    """Else each request would wait for it. It comes back by itself."""
+    silent = {name: "SILENT" for name in [*lists.zone, "*.one.test"] if name.endswith(".one.test")}
+    works = {name: lists.zone.get(name) for name in silent}
+    lists.add(silent)
+    values = show(FACTS, LISTS, options=[f"dns_timeout={dns_timeout}ms", f"budget={budget}ms", "dnsbl_retry=3s"])
+    policyd = values.policyd
+    for last in (20, 21, 22):
+        assert values(client_address=f"192.0.2.{last}") == ["0", "", "0", ""]
+    assert said(policyd, "DNS list one is switched off until it works: it does not answer") == 1
+    assert policyd.metric("gatehouse_dnsbl_off", list="one") == 1
+    assert policyd.gatectl_json("status")["dns_lists"] == {
+        "one": "off", "good": "works", "senders": "works", "helos": "works", "names": "works"}
+    assert values(client_address="192.0.2.23") == ["0", "", "0", ""]
+    assert not lists.asked("23.2.0.192.one.test")
+    lists.set({name: records for name, records in (lists.zone | works).items() if records is not None})
+    wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "the list is tried again")
+    assert said(policyd, "DNS list one works again") == 1
+    assert policyd.gatectl_json("status")["dns_lists"]["one"] == "works"
+
+
+def test_requests_side_by_side_do_not_switch_a_list_off(show, lists):
+    lists.add({name: "SILENT" for name in [*lists.zone, "*.one.test"] if name.endswith(".one.test")})
+    policyd = show(FACTS, LISTS, options=["dns_timeout=300ms"]).policyd
+    clients = [policyd.client() for _ in range(20)]
+    for number, client in enumerate(clients):
+        client.send(encode(attributes(client_address=f"192.0.2.{number + 20}")))
+    for client in clients:
+        assert b"Seen, <0>" in client.reply()
+        client.close()
+    assert policyd.metric("gatehouse_dnsbl_off", list="one") == 0
+
+
+def test_a_dead_resolver_switches_no_list_off(show, lists):
+    values = show(FACTS, LISTS, options=["dns_timeout=200ms"])
+    lists.silent = True
+    for last in range(20, 26):
+        assert values(client_address=f"192.0.2.{last}") == ["unknown", "unknown", "unknown", "unknown"]
+    assert values.policyd.metric("gatehouse_dnsbl_off") == 0
+    lists.silent = False
+    wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "full service", timeout=3)
+
+
+def test_what_has_been_answered_counts_when_the_time_is_up(show, lists):
+    lists.zone["2.2.0.192.good.test"] = "SILENT"
+    lists.zone["3.2.0.192.one.test"] = "SILENT"
+    values = show("dnsbl.one " + FACTS, LISTS, options=["budget=500ms", "dns_timeout=5s"])
+    assert values(client_address="192.0.2.2") == ["3", "unknown", "unknown", "0", ""]  # the allow list may know better
+    assert values(client_address="192.0.2.3") == ["unknown", "0", "", "0", ""]
+    assert values.policyd.metric("gatehouse_policy_late_total") == 2
+
+
+def test_explaining_leaves_no_trace(show, lists):
+    values = show("dnsbl.score", LISTS)
+    policyd = values.policyd
+    lists.add(address_list("one.test", {"192.0.2.6": {"A": ["127.255.255.254"]}}))
+    for last, score in ((2, "3"), (6, "0"), (2, "3")):
+        answer = policyd.gatectl_json("explain", f"client_address=192.0.2.{last}")
+        assert f"Seen, <{score}>" in answer["reply"]
+    assert not lists.asked("2.0.0.127.one.test")  # no test of the list
+    for metric in ("listed_total", "failures_total", "skipped_total", "off"):
+        assert policyd.metric(f"gatehouse_dnsbl_{metric}") == 0
+    assert "switched off" not in policyd.log
+    assert values(client_address="192.0.2.6") == "0"
+    said(policyd, "DNS list one is switched off")
+    answer = policyd.gatectl_json("explain", "client_address=192.0.2.2")
+    assert "Seen, <0>" in answer["reply"]  # as requests are answered now
+
+
 def test_without_the_allow_list_nobody_is_refused(show, lists):
     lists.zone["5.2.0.192.good.test"] = "SERVFAIL"
     lists.zone["2.2.0.192.good.test"] = "SERVFAIL"
@@ -332,6 +402,33 @@ def test_many_requests_at_once_with_a_dead_resolver(start_policyd, dns):
 
 # ---- mistakes ----
 
+def check(workdir, text):
+    path = workdir / "checked.conf"
+    path.write_text(text)
+    done = subprocess.run([PROGRAM, "-t", "-c", path], capture_output=True, text=True, check=False)
+    return path, done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rules, unused", [
+    ("", ["one", "two", "dom"]),
+    ("[rule r]\nwhen = dnsbl.score > 1\nthen = accept\n", ["dom"]),
+    ("[rule r]\nthen = warn {dnsbl.zones}\n", ["dom"]),
+    ("[rule r]\nwhen = rhsbl.zones is set\nthen = accept\n", ["one", "two"]),
+    ("[rule r]\nwhen = dnsbl.two > 1\nthen = accept\nmode = shadow\n", ["one", "dom"]),
+    ("[rule r]\nthen = reject Listed, {dnsbl.text}\n", []),
+    ("[limit l]\nkey = client_address\nrate = 1/1h\nover = defer Listed by {dnsbl.zones}\n[rule r]\nthen = limit l\n", ["dom"]),
+    ("[limit l]\nkey = rhsbl.zones\nrate = 1/1h\n[rule r]\nthen = limit l\n", ["one", "two"]),
+])
+def test_lists_that_no_rule_uses_are_told(workdir, rules, unused):
+    lists = ["[dnsbl one]\nzone = one.test\n", "[dnsbl two]\nzone = two.test\n",
+             "[dnsbl dom]\nzone = dom.test\nkind = helo\n"]
+    path, status, said_of_it = check(workdir, "".join(lists) + rules)
+    told = [name for line, name in ((1, "one"), (3, "two"), (5, "dom"))
+            if f"{path}:{line}:2: warning: no rule uses this list" in said_of_it]
+    assert told == unused, said_of_it
+    assert status == 0
+
+
 @pytest.mark.parametrize("section, where, text", [
     ("[dnsbl a]\nzone = a.test\nreplies = 127.0.0.2*3, 127.0.0.[2-4]\n", "3:34", "a range is written with two dots, [2..11]"),
     ("[dnsbl a]\nzone = a.test\nreplies = 127.0.0.1\n", "3:11", "127.0.0.1 and 127.255.255.0/24 tell of an error"),
@@ -343,8 +440,6 @@ def test_many_requests_at_once_with_a_dead_resolver(start_policyd, dns):
     ("[rule r]\nwhen = sender_mx = nul\nthen = accept\n", "2:20", "null"),
 ])
 def test_mistakes_are_told_with_their_place(workdir, section, where, text):
-    path = workdir / "mistake.conf"
-    path.write_text(section)
-    done = subprocess.run([PROGRAM, "-t", "-c", path], capture_output=True, text=True, check=False)
-    assert done.returncode == 78
-    assert f"{path}:{where}: " in done.stdout + done.stderr and text in done.stdout + done.stderr, done.stdout + done.stderr
+    path, status, said_of_it = check(workdir, section)
+    assert status == 78
+    assert f"{path}:{where}: " in said_of_it and text in said_of_it, said_of_it

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from servers.dns import DNS
 from servers.policyd import Policyd
 from servers.postfix import Postfix
 from servers.process import wait_for
-from servers.zones import Zones
 
 pytestmark = pytest.mark.sanitized
 DELAY = 2.0  # seconds
@@ -195,10 +195,9 @@ def test_what_waits_is_charged_no_limit(start_policyd):
 
 def test_spf_stands_in_for_the_network(start_policyd):
     """A sender that SPF allows may come back from another of its networks; who it does not allow waits for itself."""
-    zones = Zones()
-    zones.set([("big.example", "TXT", "v=spf1 ip4:192.0.2.0/24 ip4:203.0.113.0/24 -all")])
+    dns = DNS({"big.example": {"TXT": ["v=spf1 ip4:192.0.2.0/24 ip4:203.0.113.0/24 -all"]}})
     try:
-        policyd = start_policyd("[rule grey]\nthen = greylist 1s\n", options=[f"resolver=127.0.0.1@{zones.port}"])
+        policyd = start_policyd("[rule grey]\nthen = greylist 1s\n", options=[f"resolver={dns.resolver}"])
         mail = {"sender": "a@big.example", "recipient": "b@example.org"}
         assert policyd.ask(client_address="192.0.2.7", **mail).startswith(DEFERRED)
         assert policyd.ask(client_address="198.51.100.7", **mail).startswith(DEFERRED)
@@ -206,4 +205,4 @@ def test_spf_stands_in_for_the_network(start_policyd):
         assert policyd.ask(client_address="203.0.113.7", **mail) == "DUNNO"
         assert policyd.ask(client_address="198.51.101.7", **mail).startswith(DEFERRED)
     finally:
-        zones.close()
+        dns.stop()

@@ -4,17 +4,32 @@ import socket
 import threading
 import time
 
-from dnslib import A, AAAA, MX, QTYPE, RCODE, RR, SOA, TXT, DNSRecord
+from dnslib import AAAA, CNAME, MX, PTR, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
 
 from .process import free_port
 
-DATA = {"A": A, "AAAA": AAAA, "TXT": lambda text: TXT([text.encode()[at:at + 255] for at in range(0, len(text) or 1, 255)]),
-        "MX": lambda text: MX(text.split()[1], int(text.split()[0]))}
+ALIASES_MAX = 10
+
+
+def rdata(kind, value):
+    """TXT: text (its characters are bytes) or bytes of any length; MX: "10 host" or (10, "host"); else as dnslib has it."""
+    if kind == "TXT":
+        data = value.encode("latin-1") if isinstance(value, str) else value
+        return TXT([data[at:at + 255] for at in range(0, max(len(data), 1), 255)])
+    if kind == "MX":
+        preference, host = value.split(" ", 1) if isinstance(value, str) else value
+        return MX(host, int(preference))
+    return {"A": A, "AAAA": AAAA, "PTR": PTR, "CNAME": CNAME}[kind](value)
+
+
+def labels(name):
+    return b".".join(name.label).decode("latin-1").lower()
 
 
 class DNS:
     """`zone` maps a name to {"A": [...], "MX": ["10 host"], ...}; "SERVFAIL" or "SILENT" instead of a dict does that, and
-    a name that begins with *. stands for all below it. Names without an entry do not exist."""
+    a name that begins with *. stands for all below it. "SILENT" as a key: nothing is said of types that the name has not.
+    Names without an entry do not exist."""
 
     def __init__(self, zone=None, delay=0.0, ttl=60):
         self.zone = {}
@@ -34,6 +49,9 @@ class DNS:
 
     def add(self, zone):
         self.zone.update({name.lower(): records for name, records in zone.items()})
+
+    def set(self, zone):
+        self.zone = {name.lower(): records for name, records in zone.items()}
 
     def start(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -68,30 +86,40 @@ class DNS:
     def find(self, name):
         if name in self.zone:
             return self.zone[name]
-        labels = name.split(".")
-        for cut in range(1, len(labels)):
-            records = self.zone.get(".".join(["*"] + labels[cut:]))
+        parts = name.split(".")
+        for cut in range(1, len(parts)):
+            records = self.zone.get(".".join(["*"] + parts[cut:]))
             if records is not None:
                 return records
         below = any(other.endswith("." + name) for other in self.zone)
         return {} if below or name == "" else None
 
+    def put_records(self, reply, kind):
+        """The records of the name asked for, and of those that it is an alias of. False: nothing is to be said."""
+        name = reply.q.qname
+        for _ in range(ALIASES_MAX):
+            records = self.find(labels(name))
+            if records in ("SERVFAIL", None):
+                reply.header.rcode = RCODE.NXDOMAIN if records is None else RCODE.SERVFAIL
+                return True
+            if records == "SILENT" or "SILENT" in records and kind not in records:
+                return False
+            answers, aliases = records.get(kind, []), records.get("CNAME", [])
+            for value in answers or aliases[:1]:
+                reply.add_answer(RR(name, getattr(QTYPE, kind if answers else "CNAME"), ttl=self.ttl,
+                                    rdata=rdata(kind if answers else "CNAME", value)))
+            if answers or not aliases:
+                return True
+            name = CNAME(aliases[0]).label
+        return True
+
     def answer(self, query):
-        name = str(query.q.qname).rstrip(".").lower()
         kind = QTYPE[query.q.qtype]
-        self.questions[name, kind] += 1
+        self.questions[labels(query.q.qname), kind] += 1
         reply = query.reply()
-        records = self.find(name)
-        if records == "SILENT":
+        if not self.put_records(reply, kind):
             return None
-        if records == "SERVFAIL":
-            reply.header.rcode = RCODE.SERVFAIL
-        elif records is None:
-            reply.header.rcode = RCODE.NXDOMAIN
-        else:
-            for text in records.get(kind, []):
-                reply.add_answer(RR(query.q.qname, query.q.qtype, ttl=self.ttl, rdata=DATA[kind](text)))
-        if not reply.rr and records != "SERVFAIL":
+        if not reply.rr and reply.header.rcode != RCODE.SERVFAIL:
             reply.add_auth(RR("test", QTYPE.SOA, ttl=self.ttl,
                               rdata=SOA("ns.test", "root.test", (1, 60, 60, 60, self.ttl))))
         return reply

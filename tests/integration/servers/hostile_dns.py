@@ -7,7 +7,7 @@ import time
 
 from dnslib import QTYPE, RCODE, RR, DNSRecord
 
-from .zones import rdata
+from .dns import rdata
 
 
 class Query:

@@ -202,8 +202,25 @@ static void what_is_late_is_unknown(UNUSED void **state)
     assert_int_equal(EVAL_DONE, evaluation_run(&engine.evaluation));
     assert_null(engine.evaluation.verdict.final);
     assert_int_equal(2, engine.evaluation.verdict.troubled_count);
-    provide(&engine, "helo_name"); /* too late: nothing happens */
+    provide(&engine, "helo_name"); /* nobody is told */
     provide(&engine, "sender_domain");
+    assert_int_equal(0, engine.ready);
+    engine_close(&engine);
+}
+
+static void what_is_said_at_the_end_counts_in_the_last_run(UNUSED void **state)
+{
+    struct planned plan[] = { { .name = "helo_name", .text = "x.example", .how = LATER },
+                              { .name = "client_name", .text = "b.example" },
+                              { .name = "sender_domain", .text = "z.example", .how = LATER } };
+    struct engine engine;
+
+    engine_open(&engine, two_rules, COUNT(two_rules), plan, COUNT(plan));
+    assert_int_equal(EVAL_WAIT, evaluation_run(&engine.evaluation));
+    evaluation_late(&engine.evaluation);
+    provide(&engine, "sender_domain");
+    assert_int_equal(EVAL_DONE, evaluation_run(&engine.evaluation));
+    assert_int_equal(1, engine.evaluation.verdict.troubled_count); /* helo_name alone is unknown */
     assert_int_equal(0, engine.ready);
     engine_close(&engine);
 }
@@ -245,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_fact_made_of_another_waits_for_it),
         cmocka_unit_test(a_fact_that_never_comes_ends_as_unknown),
         cmocka_unit_test(what_is_late_is_unknown),
+        cmocka_unit_test(what_is_said_at_the_end_counts_in_the_last_run),
         cmocka_unit_test(late_before_the_first_run_asks_for_nothing),
         cmocka_unit_test(says_when_memory_is_out),
     };

@@ -62,6 +62,52 @@ static void goes_off_and_on_and_is_counted(UNUSED void **state)
     dnsbl_set_free(set);
 }
 
+/* Look-ups that have waited in vain, one after the other: from when to when, and when a resolver answered. */
+struct wait {
+    uint64_t begun_ms, now_ms, resolver_ms;
+    bool answers; /* an answer before it */
+};
+static const struct {
+    const char *what;
+    struct wait waits[4];
+    bool off;
+} rows[] = {
+    { "three in a row", { { 10, 20, 5, 0 }, { 20, 30, 25, 0 }, { 31, 40, 30, 0 } }, true },
+    { "two in a row", { { 10, 20, 5, 0 }, { 20, 30, 25, 0 } }, false },
+    { "at the same time",
+      { { 10, 20, 5, 0 }, { 10, 21, 20, 0 }, { 12, 22, 20, 0 }, { 13, 23, 20, 0 } },
+      false },
+    { "no resolver answers",
+      { { 10, 20, 5, 0 }, { 20, 30, 5, 0 }, { 30, 40, 5, 0 }, { 40, 50, 5, 0 } },
+      false },
+    { "an answer between", { { 10, 20, 5, 0 }, { 20, 30, 25, 0 }, { 31, 40, 30, 1 } }, false },
+    { "one without a resolver",
+      { { 10, 20, 5, 0 }, { 20, 30, 5, 0 }, { 30, 40, 25, 0 }, { 40, 50, 45, 0 } },
+      true },
+};
+
+static void is_off_when_it_has_been_silent_for_long(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct dnsbl_set *set = dnsbl_set_new(sections, 1, NULL);
+        const struct dnsbl *list = &set->lists[0];
+        for (size_t n = 0; n < COUNT(rows[i].waits) && rows[i].waits[n].now_ms > 0; n++) {
+            const struct wait *wait = &rows[i].waits[n];
+            assert_false(dnsbl_is_off(list));
+            if (wait->answers)
+                dnsbl_has_answered(list);
+            dnsbl_was_silent(
+                list, &(struct dnsbl_silence){ wait->begun_ms, wait->now_ms, wait->resolver_ms },
+                RETRY_MS);
+        }
+        if (dnsbl_is_off(list) != rows[i].off)
+            fail_msg("%s", rows[i].what);
+        if (rows[i].off)
+            assert_false(dnsbl_claim_test(list, 50 + RETRY_MS - 20, RETRY_MS));
+        dnsbl_set_free(set);
+    }
+}
+
 static void keeps_its_health_over_a_reload(UNUSED void **state)
 {
     struct dnsbl_set *before = dnsbl_set_new(sections, 2, NULL);
@@ -87,6 +133,7 @@ int main(void)
         cmocka_unit_test(holds_what_the_sections_say),
         cmocka_unit_test(is_tested_once_when_due),
         cmocka_unit_test(goes_off_and_on_and_is_counted),
+        cmocka_unit_test(is_off_when_it_has_been_silent_for_long),
         cmocka_unit_test(keeps_its_health_over_a_reload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

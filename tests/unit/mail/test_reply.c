@@ -33,6 +33,9 @@ static const struct {
     { "450 5.7.1 x", "45", 0, NULL, NULL, "disagree" },
     { "550 x", "4", 0, NULL, NULL, "temporary here" },
     { "5.7.1 x", "4", 0, NULL, NULL, "temporary here" },
+    { "450 x", "5", 0, NULL, NULL, "permanent here: 5NN, 5.Y.Z" },
+    { "4.7.1 x", "5", 0, NULL, NULL, "permanent here" },
+    { "550 5.7.1 x", "5", 550, "5.7.1", "x", NULL },
     { "2.7.1 x", "45", 0, NULL, NULL, "4.Y.Z or 5.Y.Z" },
 };
 

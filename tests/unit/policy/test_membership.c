@@ -181,12 +181,41 @@ static void what_cannot_be_had_is_unknown(UNUSED void **state)
 
 struct other {
     struct lookup_cancel cancel; /* first member */
-    size_t cancelled;
+    size_t cancelled, told;
 };
 
 static void cancel(struct lookup_cancel *self)
 {
     ((struct other *)self)->cancelled++;
+}
+
+static void answer_now(struct lookup_cancel *self)
+{
+    struct other *other = (struct other *)self;
+
+    assert_int_equal(0, other->cancelled); /* before anything is ended */
+    other->told++;
+}
+
+static void at_the_end_of_the_time_others_may_still_answer(UNUSED void **state)
+{
+    const struct named_value known[] = { { "sasl_username", case_mailbox("eve"), false },
+                                         { "recipient", case_mailbox("b@example.com"), false } };
+    struct other first = { .cancel = { .cancel = cancel, .time_up = answer_now } };
+    struct other second = { .cancel.cancel = cancel };
+
+    store->holds = true;
+    assert_int_equal(EVAL_WAIT, begin(known, COUNT(known)));
+    lookups_on_abandon(&lookups, &first.cancel);
+    lookups_on_abandon(&lookups, &second.cancel);
+    evaluation_late(&evaluation);
+    lookups_time_up(&lookups);
+    assert_int_equal(1, first.told);
+    assert_int_equal(0, second.told);
+    assert_int_equal(1, first.cancelled);
+    assert_int_equal(1, second.cancelled);
+    assert_int_equal(1, store->abandoned);
+    assert_int_equal(0, readies);
 }
 
 static void ends_what_is_under_way(UNUSED void **state)
@@ -216,6 +245,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_of_several_values_is_enough, open_case, close_case),
         cmocka_unit_test_setup_teardown(what_cannot_be_had_is_unknown, open_case, close_case),
         cmocka_unit_test_setup_teardown(ends_what_is_under_way, open_case, close_case),
+        cmocka_unit_test_setup_teardown(at_the_end_of_the_time_others_may_still_answer, open_case,
+                                        close_case),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
