@@ -1,10 +1,5 @@
 /* contentd/release/release.h - a kept message goes on its way: over SMTP to the `release` listener, a Postfix smtpd without our
- * milter:
- *
- *     127.0.0.1:10026 inet n - y - - smtpd -o syslog_name=postfix/release -o smtpd_milters= -o mynetworks=127.0.0.0/8
- *       -o smtpd_client_restrictions= -o smtpd_helo_restrictions= -o smtpd_sender_restrictions=
- *       -o smtpd_relay_restrictions= -o smtpd_recipient_restrictions=permit_mynetworks,reject
- *       -o smtpd_data_restrictions= -o smtpd_end_of_data_restrictions= -o local_header_rewrite_clients=
+ * milter (README.md has its lines for master.cf).
  *
  * The message arrives byte for byte as it was received (after Postfix's own Received field), with the same envelope: null sender,
  * SMTPUTF8, BODY, RET, ENVID, NOTIFY and ORCPT as far as the listener offers them.

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 
@@ -10,23 +11,15 @@ import pytest
 
 from servers.policyd import BUILD, GATECTL
 from servers.postfix import Postfix
-from servers.process import free_port, wait_for
+from servers.process import ROOT, free_port, wait_for
 
 pytestmark = pytest.mark.usefixtures("needs_postfix")
 
-# As contentd/release/release.h has it.
-RELEASE = """\
-syslog_name = postfix/release
-smtpd_milters =
-smtpd_client_restrictions =
-smtpd_helo_restrictions =
-smtpd_sender_restrictions =
-smtpd_relay_restrictions =
-smtpd_recipient_restrictions = permit_mynetworks, reject
-smtpd_data_restrictions =
-smtpd_end_of_data_restrictions =
-local_header_rewrite_clients =
-"""
+
+def release_lines():
+    """The options of the listener in README.md, as lines for main.cf."""
+    block = re.search(r"^```master.cf\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    return "".join(f"{name} = {value}\n" for name, value in re.findall(r"^  -o (\w+)=(.*)$", block, re.M))
 
 
 class Keeper:
@@ -86,7 +79,7 @@ class Keeper:
 
 @pytest.fixture(scope="module")
 def postfix(workdir, sink):
-    server = Postfix(workdir / "postfix", sink, {"release": RELEASE.replace("=\n", "= \n")},
+    server = Postfix(workdir / "postfix", sink, {"release": release_lines()},
                      "relay_domains = example.org\nsmtpd_recipient_limit = 5\nmessage_size_limit = 0\n"
                      "virtual_alias_maps = inline:{ {both@example.org = one@example.org two@example.org} }\n")
     yield server
