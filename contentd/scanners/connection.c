@@ -140,8 +140,11 @@ static void begin_again(struct connection *connection)
 
 void connection_failed(struct connection *connection, enum backend_outcome outcome, const char *why)
 {
+    bool is_slow = connection->deadline_ms == 0 && connection->state == CONNECTION_OPEN;
+
     add_error(connection, why);
-    give_back(connection, outcome);
+    /* It may have lost patience with a message that arrives slowly: that says nothing about it. */
+    give_back(connection, is_slow ? BACKEND_UNUSED : outcome);
     close_socket(connection);
     if (outcome == BACKEND_UNUSED) /* it was not the scanner: no other would do better */
         end(connection, OP_FAILED);

@@ -170,6 +170,30 @@ static void tries_again_when_the_message_is_whole(UNUSED void **state)
     scan_case_close(&test);
 }
 
+/* clamd gives up on slow senders: others must not suffer for them. */
+static void impatience_with_a_slow_message_breaks_nothing(UNUSED void **state)
+{
+    static const struct fake_step fails[] = { { STEP_READ_BYTES, { NULL, 0 }, 20 },
+                                              { STEP_SEND,
+                                                SLICE_INIT("COMMAND READ TIMED OUT ERROR\0"), 0 },
+                                              { .kind = STEP_CLOSE } };
+    struct scan_case test;
+
+    scan_case_open(&test, &clamd_kind, fails);
+    scan_case_message(&test, SLICE("one\r\n"), false);
+    for (size_t scans = 1; scans <= 2 * BACKEND_FAILURES_MOST; scans++) {
+        scan_case_start(&test);
+        scan_case_until(&test, &test.servers[0].connections, scans);
+        for (int i = 0; i < 5; i++)
+            event_base_loop(worker_base(test.worker), EVLOOP_NONBLOCK);
+        assert_int_equal(0, test.done);
+        clamd_kind.abandon(test.scan);
+        test.scan = NULL;
+    }
+    assert_false(backend_is_broken(test.backend, 0));
+    scan_case_close(&test);
+}
+
 static void can_be_abandoned_at_any_time(UNUSED void **state)
 {
     static const struct fake_step steps[] = { { STEP_READ, END, 0 }, { .kind = STEP_HANG } };
@@ -199,6 +223,7 @@ int main(void)
         cmocka_unit_test(sends_large_messages_whole),
         cmocka_unit_test(takes_an_early_answer),
         cmocka_unit_test(tries_again_when_the_message_is_whole),
+        cmocka_unit_test(impatience_with_a_slow_message_breaks_nothing),
         cmocka_unit_test(can_be_abandoned_at_any_time),
     };
 

@@ -8,9 +8,42 @@
     "SPAMD/1.1 0 EX_OK\r\nContent-length: 46\r\nSpam: True ; 15.0 / 5.0\r\n\r\n"                   \
     "---- ---- ----\n 5.0 ONE     One\n10.0 TWO  Two\n"
 
+#define REAL                                                                                       \
+    "SPAMD/1.1 0 EX_OK\r\nContent-length: 849\r\nSpam: False ; 4.2 / 5.0\r\n\r\n"                  \
+    "Spam detection software, running on the system \"vm\",\n"                                     \
+    "has NOT identified this incoming email as spam.  The original\n"                              \
+    "message has been attached to this so you can view it or label\n"                              \
+    "similar future email.  If you have any questions, see\n"                                      \
+    "@@CONTACT_ADDRESS@@ for details.\n"                                                           \
+    "\n"                                                                                           \
+    "Content preview:  hello \n"                                                                   \
+    "\n"                                                                                           \
+    "Content analysis details:   (4.2 points, 5.0 required)\n"                                     \
+    "\n"                                                                                           \
+    " pts rule name              description\n"                                                    \
+    "---- ---------------------- --------------------------------------------------\n"             \
+    "-0.0 NO_RECEIVED            Informational: message has no Received headers\n"                 \
+    " 0.6 MISSING_MID            Missing Message-Id: header\n"                                     \
+    " 2.7 MISSING_DATE           Missing Date: header\n"                                           \
+    " 0.9 MISSING_HEADERS        Missing To: header\n"                                             \
+    "-0.0 NO_RELAYS              Informational: message was not relayed via SMTP\n"                \
+    " 0.0 NO_HEADERS_MESSAGE     Message appears to be missing most RFC-822 headers\n"             \
+    "\n"                                                                                           \
+    "\n"
+
 static void never_clean_when_spamd_fails(UNUSED void **state)
 {
     const struct scan_faults faults = { .kind = &spamd_kind, .answer = SLICE(CLEAN) };
+    const char *failed = scan_faults_run(&faults);
+
+    if (failed != NULL)
+        fail_msg("%s", failed);
+}
+
+/* As SpamAssassin 4.0.1 has sent it. */
+static void never_clean_from_a_part_of_a_real_answer(UNUSED void **state)
+{
+    const struct scan_faults faults = { .kind = &spamd_kind, .answer = SLICE(REAL) };
     const char *failed = scan_faults_run(&faults);
 
     if (failed != NULL)
@@ -108,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(never_clean_when_spamd_fails),
+        cmocka_unit_test(never_clean_from_a_part_of_a_real_answer),
         cmocka_unit_test(gives_score_and_symbols),
         cmocka_unit_test(waits_until_the_message_is_whole),
         cmocka_unit_test(sends_user_length_and_fields),
