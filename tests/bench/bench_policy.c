@@ -1,10 +1,12 @@
 /* tests/bench/bench_policy.c - load on a policy server: N connections, each sends its next request when the answer to
  * the one before has come (as Postfix does), for a given time. One thread, epoll.
  *
- *     bench_policy -a inet:127.0.0.1:10030|unix:PATH [-c CONNECTIONS] [-t SECONDS] [-u USERS] [-p PID] [-i]
+ *     bench_policy -a inet:127.0.0.1:10030|unix:PATH [-c CONNECTIONS] [-t SECONDS] [-u USERS] [-p PID] [-i|-n|-s]
  *
  * -u: sender, login and client are drawn from so many; every request is a new message (its own `instance`).
  * -p: the server's process, for its CPU time per request and its memory.
+ * -n: ends when each user has sent one request, and prints the server's memory before and after.
+ * -s: senders are of domains that null_dns never answers for.
  * -i: no requests; opens the connections, one request on each, and prints the server's memory before and after.
  * Prints one line of name=value. Exit 1: a connection was closed or left without an answer, or an answer was no action. */
 #include <arpa/inet.h>
@@ -42,7 +44,7 @@ struct options {
     socklen_t address_len;
     size_t connections;
     uint64_t seconds, users, pid;
-    bool idle;
+    bool idle, once, stalls;
 };
 
 struct connection {
@@ -172,22 +174,25 @@ static uint64_t next_random(struct run *run)
  * redis-benchmark's __rand_int__. */
 static size_t make_request(struct run *run, char out[REQUEST_MAX])
 {
-    unsigned long long user = next_random(run) % run->options.users;
     unsigned long long serial = ++run->serial;
+    unsigned long long user = run->options.once ? serial : next_random(run) % run->options.users;
+    char domain[64] = "example.com";
+    if (run->options.stalls)
+        snprintf(domain, sizeof domain, "user%012llu.silent.example", user);
     int length = snprintf(
         out, REQUEST_MAX,
         "request=smtpd_access_policy\nprotocol_state=DATA\nprotocol_name=ESMTP\n"
         "client_address=198.18.%llu.%llu\nclient_name=host%llu.example.net\nclient_port=%llu\n"
         "reverse_client_name=host%llu.example.net\nserver_address=127.0.0.1\nserver_port=587\n"
-        "helo_name=host%llu.example.net\nsender=user%012llu@example.com\n"
+        "helo_name=host%llu.example.net\nsender=user%012llu@%s\n"
         "recipient=someone@example.org\nrecipient_count=1\nqueue_id=4Xk%012llX\n"
         "instance=%llx.%llx\nsize=10240\netrn_domain=\nstress=\nsasl_method=plain\n"
         "sasl_username=user%012llu@example.com\nsasl_sender=\nccert_subject=\nccert_issuer=\n"
         "ccert_fingerprint=\nccert_pubkey_fingerprint=\nencryption_protocol=TLSv1.3\n"
         "encryption_cipher=TLS_AES_256_GCM_SHA384\nencryption_keysize=256\npolicy_context=\n"
         "compatibility_level=3.6\nmail_version=3.7.11\n\n",
-        user >> 8 & 255, user & 255, user, 1024 + serial % 60000, user, user, user, serial, serial,
-        (unsigned long long)run->started, user);
+        user >> 8 & 255, user & 255, user, 1024 + serial % 60000, user, user, user, domain, serial,
+        serial, (unsigned long long)run->started, user);
 
     return (size_t)length;
 }
@@ -228,6 +233,7 @@ static void take_reply(struct run *run, struct connection *connection, uint64_t 
         run->failed++;
     else if (!slice_starts_with(reply, SLICE("action=DUNNO")))
         run->refused++;
+    run->is_over |= run->options.once && run->serial >= run->options.users;
     if (!run->is_over)
         send_request(run, connection);
 }
@@ -300,6 +306,7 @@ static void run_load(struct run *run)
     for (size_t i = 0; i < options->connections; i++)
         connection_open(run, &run->connections[i]);
     double cpu = process_cpu_s(options->pid);
+    uint64_t before = process_memory_kib(options->pid);
     uint64_t start = now_ns();
     for (size_t i = 0; i < options->connections; i++)
         send_request(run, &run->connections[i]);
@@ -310,12 +317,14 @@ static void run_load(struct run *run)
     cpu = process_cpu_s(options->pid) - cpu;
     printf(
         "connections=%zu requests_per_second=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f max_us=%.0f "
-        "cpu_us_per_request=%.2f requests=%llu refused=%llu failed=%llu\n",
+        "cpu_us_per_request=%.2f requests=%llu refused=%llu failed=%llu memory_before_kib=%llu "
+        "memory_after_kib=%llu\n",
         options->connections, (double)answered / seconds, histogram_us(&run->latency, 0.5),
         histogram_us(&run->latency, 0.99), histogram_us(&run->latency, 0.999),
         histogram_us(&run->latency, 1), answered > 0 ? cpu * 1e6 / (double)run->answered : 0.0,
         (unsigned long long)run->answered, (unsigned long long)run->refused,
-        (unsigned long long)run->failed);
+        (unsigned long long)run->failed, (unsigned long long)before,
+        (unsigned long long)process_memory_kib(options->pid));
 }
 
 /* Idle connections as Postfix leaves them: each has asked once. */
@@ -374,7 +383,7 @@ static bool parse_address(struct slice text, struct options *options)
 static _Noreturn void usage(void)
 {
     fputs("usage: bench_policy -a inet:ADDRESS:PORT|unix:PATH [-c CONNECTIONS] [-t SECONDS]"
-          " [-u USERS] [-p PID] [-i]\n",
+          " [-u USERS] [-p PID] [-i|-n|-s]\n",
           stderr);
     exit(64);
 }
@@ -393,7 +402,7 @@ static struct options parse_options(int argc, char **argv)
     struct options options = { .connections = 1, .seconds = 3, .users = 1000000 };
     int option;
 
-    while ((option = getopt(argc, argv, "a:c:t:u:p:i")) != -1) {
+    while ((option = getopt(argc, argv, "a:c:t:u:p:ins")) != -1) {
         if (option == 'a' && !parse_address(slice_of(optarg), &options))
             usage();
         if (option == 'c')
@@ -406,6 +415,10 @@ static struct options parse_options(int argc, char **argv)
             options.pid = parse_number(optarg);
         if (option == 'i')
             options.idle = true;
+        if (option == 'n')
+            options.once = true;
+        if (option == 's')
+            options.stalls = true;
         if (option == '?')
             usage();
     }

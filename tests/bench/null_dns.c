@@ -1,21 +1,36 @@
-/* tests/bench/null_dns.c - as little as can be called a name server, for SPF through policyd. Every name is 192.0.2.1; the
- * SPF record of example.com has ten terms that need lookups, that of any other name one: its own address. None matches.
+/* tests/bench/null_dns.c - as little as can be called a name server, for what policyd asks of the DNS.
  *
- *     null_dns PORT      serves 127.0.0.1:PORT (UDP) until it is killed */
+ *     null_dns PORT      serves 127.0.0.1:PORT (UDP) until it is killed
+ *
+ * Every name is 192.0.2.1; the SPF record of example.com has ten terms that need lookups, that of any other name one: its
+ * own address. None matches. A name with a label `slowN` is in a block list that takes N milliseconds for each answer and
+ * lists nobody but the test entry (RFC 5782); one with a label `silent` gets no answer. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/net/dns_packet.h"
 
-enum { HEADER = 12, BATCH = 64, PACKET = 1500, RECORD_MAX = 300 };
+enum { HEADER = 12, BATCH = 64, PACKET = 1500, RECORD_MAX = 300, LABEL_MAX = 63, LATER_MAX = 8192 };
 
 static const char one_lookup[] = "v=spf1 a -all";
 static const char ten_lookups[] =
     "v=spf1 a:a.net a:b.net a:c.net a:d.net a:e.net a:f.net a:g.net a:h.net "
     "a:i.net a:j.net -all";
-static const unsigned char address[] = { 192, 0, 2, 1 };
+static const unsigned char address[] = { 192, 0, 2, 1 }, listed[] = { 127, 0, 0, 2 };
+
+/* Answers that are not to be sent yet, in no order. */
+static struct later {
+    uint64_t due_us;
+    struct sockaddr_in to;
+    size_t len;
+    unsigned char packet[512];
+} later[LATER_MAX];
+static size_t later_count;
 
 static _Noreturn void fail(const char *what)
 {
@@ -23,34 +38,112 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
-/* Makes the question (no records but EDNS) an answer. Its length; 0: it is none. */
-static size_t make_answer(unsigned char packet[PACKET], size_t len)
+/* What the labels of a name ask for. */
+struct wish {
+    size_t end; /* of the name, where type and class stand; 0: it is none */
+    bool is_silent, is_list, is_listed;
+    uint64_t delay_ms;
+};
+
+static struct wish read_name(const unsigned char *packet, size_t len)
 {
-    static const unsigned char flags[] = { 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0 };
+    static const unsigned char test_entry[] = { 1, '2', 1, '0', 1, '0', 3, '1', '2', '7' };
+    struct wish wish = { 0 };
     size_t at = HEADER;
 
-    while (at < len && packet[at] != 0)
-        at += 1u + packet[at];
-    size_t end = at + 5; /* root label, type, class */
-    if (end > len || end + RECORD_MAX > PACKET)
+    while (at < len && packet[at] != 0) {
+        struct slice label = { (const char *)packet + at + 1, packet[at] };
+        at += 1 + label.len;
+        if (label.len > LABEL_MAX || at >= len)
+            return wish;
+        wish.is_silent |= slice_equal(label, SLICE("silent"));
+        if (slice_starts_with(label, SLICE("slow")))
+            wish.is_list = slice_to_u64(slice_skip(label, 4), &wish.delay_ms);
+    }
+    wish.is_listed = at > HEADER + sizeof test_entry &&
+                     memcmp(packet + HEADER, test_entry, sizeof test_entry) == 0;
+    wish.end = at + 1 + 4 <= len ? at + 1 : 0;
+    return wish;
+}
+
+/* Adds the one record of an answer: of the question's name and type, an hour old at most. The length of all. */
+static size_t add_record(unsigned char packet[PACKET], size_t end, const void *data, size_t len)
+{
+    const unsigned char record[] = { 0xc0, HEADER, 0, packet[end - 3],   0, 1, 0, 0,
+                                     14,   16,     0, (unsigned char)len };
+
+    packet[7] = 1;
+    memcpy(packet + end, record, sizeof record);
+    memcpy(packet + end + sizeof record, data, len);
+    return end + sizeof record + len;
+}
+
+/* Makes the question (no records but EDNS) an answer. Its length; 0: there is none. */
+static size_t make_answer(unsigned char packet[PACKET], const struct wish *wish)
+{
+    static const unsigned char flags[] = { 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0 };
+    size_t end = wish->end + 4;
+    bool is_txt = packet[wish->end + 1] == RR_TXT;
+
+    if (wish->end == 0 || wish->is_silent || end + RECORD_MAX > PACKET)
         return 0;
-    bool is_txt = packet[at + 2] == RR_TXT;
+    memcpy(packet + 2, flags, sizeof flags);
+    if (wish->is_list && (is_txt || !wish->is_listed)) {
+        packet[3] |= 3; /* no such name */
+        return end;
+    }
+    if (!is_txt)
+        return add_record(packet, end, wish->is_list ? listed : address, sizeof address);
     const char *text = packet[HEADER] == 7 && packet[HEADER + 8] == 3 && packet[HEADER + 12] == 0
                            ? ten_lookups
                            : one_lookup;
-    size_t data_len = is_txt ? 1 + strlen(text) : sizeof address;
-    const unsigned char record[] = { 0xc0, HEADER, 0, packet[at + 2],         0, 1, 0, 0,
-                                     14,   16,     0, (unsigned char)data_len };
-    memcpy(packet + 2, flags, sizeof flags);
-    memcpy(packet + end, record, sizeof record);
-    unsigned char *data = packet + end + sizeof record;
-    if (is_txt) {
-        data[0] = (unsigned char)strlen(text);
-        memcpy(data + 1, text, data[0]);
-    } else {
-        memcpy(data, address, sizeof address);
+    unsigned char data[1 + UINT8_MAX] = { (unsigned char)strlen(text) };
+    memcpy(data + 1, text, data[0]);
+    return add_record(packet, end, data, 1u + data[0]);
+}
+
+/* ---- answers that take their time ---- */
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void send_later(const struct sockaddr_in *to, const unsigned char *packet, size_t len,
+                       uint64_t ms)
+{
+    struct later *entry = &later[later_count];
+
+    if (later_count == LATER_MAX || len > sizeof entry->packet)
+        return;
+    later_count++;
+    *entry = (struct later){ .due_us = now_us() + ms * 1000, .to = *to, .len = len };
+    memcpy(entry->packet, packet, len);
+}
+
+/* Sends what is due, and waits until more is or something has come. */
+static void wait_for_questions(int fd)
+{
+    struct pollfd readable = { .fd = fd, .events = POLLIN };
+    uint64_t now = now_us(), next = UINT64_MAX;
+
+    for (size_t i = 0; i < later_count;) {
+        struct later *entry = &later[i];
+        if (entry->due_us <= now) {
+            sendto(fd, entry->packet, entry->len, 0, (const struct sockaddr *)&entry->to,
+                   sizeof entry->to);
+            *entry = later[--later_count];
+            continue;
+        }
+        next = entry->due_us < next ? entry->due_us : next;
+        i++;
     }
-    return end + sizeof record + data_len;
+    const struct timespec pause = { (time_t)((next - now) / 1000000),
+                                    (long)((next - now) % 1000000 * 1000) };
+    ppoll(&readable, 1, later_count == 0 ? NULL : &pause, NULL);
 }
 
 static void serve(int fd)
@@ -67,14 +160,22 @@ static void serve(int fd)
                                                .msg_iov = &pieces[i],
                                                .msg_iovlen = 1 };
     }
-    int count = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
-    if (count <= 0)
+    wait_for_questions(fd);
+    int count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+    if (count < 0 && errno != EAGAIN)
         fail("recvmmsg");
-    for (int i = 0; i < count; i++)
-        pieces[i].iov_len = make_answer(packets[i], messages[i].msg_len);
-    for (int sent = 0; sent < count;) {
-        int n = sendmmsg(fd, messages + sent, (unsigned)(count - sent), 0);
-        sent += n > 0 ? n : 1; /* a port that is closed again */
+    unsigned ready = 0;
+    for (int i = 0; i < count; i++) {
+        struct wish wish = read_name(packets[i], messages[i].msg_len);
+        pieces[i].iov_len = make_answer(packets[i], &wish);
+        if (pieces[i].iov_len > 0 && wish.delay_ms > 0)
+            send_later(&from[i], packets[i], pieces[i].iov_len, wish.delay_ms);
+        else if (pieces[i].iov_len > 0)
+            messages[ready++].msg_hdr = messages[i].msg_hdr;
+    }
+    for (unsigned sent = 0; sent < ready;) {
+        int n = sendmmsg(fd, messages + sent, ready - sent, 0);
+        sent += n > 0 ? (unsigned)n : 1; /* a port that is closed again */
     }
 }
 

@@ -1,12 +1,13 @@
 #!/bin/bash
-# make bench: how fast policyd answers, beside a null responder and beside what Redis alone can do, all in one run.
-# BENCH_SECONDS (default 2) is the time of each case. Results are also in build/bench/results.
+# make bench: how fast policyd answers, beside a null responder and beside what Redis alone can do, and its parts; all in
+# one run. BENCH_SECONDS (default 2) is the time of each case. Results are also in build/bench/results.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 seconds=${BENCH_SECONDS:-2}
 rounds=3      # at 16 connections, which the goals are about: the median counts
 users=1000000 # senders and logins are drawn from so many
+senders=100000 # greylisted, for the memory they take
 out=build/bench
 run=$(mktemp -d /tmp/gatehouse-bench-XXXXXX)
 chmod 755 "$run"
@@ -52,7 +53,7 @@ field() {
     sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$2"
 }
 
-row() { # NAME CONNECTIONS LINE
+row() { # NAME CONNECTIONS LINE: prints what is known of a case
     printf '%-16s %5s %9s %8s %8s %8s %8s %7s %7s\n' "$1" "$2" "$(field requests_per_second "$3")" "$(field p50_us "$3")" \
         "$(field p99_us "$3")" "$(field p999_us "$3")" "$(field cpu_us_per_request "$3")" "$(field refused "$3")" \
         "$(field failed "$3")" | tee -a "$out/results"
@@ -64,17 +65,30 @@ count_failed() { # CONNECTIONS NUMBER
     failed[$1]=$((${failed[$1]:-0} + ${2:-$1}))
 }
 
-# measure NAME CONNECTIONS: prints one row, and adds to what is known of the case
-declare -A rate p99 cpu # by NAME/CONNECTIONS: one number for each round
+# measure NAME CONNECTIONS: one run against the server of that name
+declare -A rate p50 p99 cpu # by NAME/CONNECTIONS: one number for each round
 measure() {
     local line
     case $1 in redis | script | grey-redis) redis-cli -p "${port[store]}" flushdb >/dev/null ;; esac
     if [ "$1" = script ]; then
         line=$(run_script "$2")
     else
-        line=$("$out/bench_policy" -a "inet:127.0.0.1:${port[$1]}" -c "$2" -t "$seconds" -u "$users" -p "${pid[$1]}") || true
+        line=$(load "$1" "$2" -t "$seconds" -u "$users") || true
     fi
+    keep "$1" "$2" "$line"
+}
+
+load() { # SERVER CONNECTIONS OPTION...
+    local name=$1 connections=$2
+    shift 2
+    "$out/bench_policy" -a "inet:127.0.0.1:${port[$name]}" -c "$connections" -p "${pid[$name]}" "$@"
+}
+
+# keep NAME CONNECTIONS LINE: adds to what is known of the case, and prints it
+keep() {
+    local line=$3
     rate[$1/$2]+=" $(field requests_per_second "$line")"
+    p50[$1/$2]+=" $(field p50_us "$line")"
     p99[$1/$2]+=" $(field p99_us "$line")"
     cpu[$1/$2]+=" $(field cpu_us_per_request "$line")"
     case $1 in null | script) ;; *) count_failed "$2" "$(field failed "$line")" ;; esac
@@ -161,6 +175,15 @@ limits >"$run/limits.conf"
 # The load has one sender domain, with ten lookups, and a HELO name for each user, with two.
 printf '%s\n' '[rule spf]' 'when = spf = pass' 'then = reject No' >"$run/spf-cached.conf"
 printf '%s\n' '[rule spf]' 'when = spf_helo = pass' 'then = reject No' >"$run/spf-uncached.conf"
+
+# Lists of which the slowest answers after 20 ms; nobody is listed.
+block_lists() { # MILLISECONDS...
+    local ms
+    for ms in "$@"; do printf '[dnsbl list%s]\nzone = slow%s.example\n' "$ms" "$ms"; done
+    printf '%s\n' '[rule listed]' 'when = dnsbl.score > 0' 'then = reject No'
+}
+block_lists 20 >"$run/list-1.conf"
+block_lists 2 4 6 8 10 12 16 20 >"$run/lists-8.conf"
 printf '%s\n' '[rule grey]' 'then = greylist 5m' 'stage = data' >"$run/grey.conf"
 
 # ---- the servers: those that are not asked cost nothing ----
@@ -215,13 +238,51 @@ pid[names]=$!
 resolver="resolver=127.0.0.1@${port[names]}"
 start_policyd spf-cached spf-cached -o store=memory -o "$resolver"
 start_policyd spf-uncached spf-uncached -o store=memory -o "$resolver" -o dns_cache_size=0
+start_policyd list-1 list-1 -o store=memory -o "$resolver" -o dns_cache_size=0
+start_policyd lists-8 lists-8 -o store=memory -o "$resolver" -o dns_cache_size=0
 start_policyd grey-memory grey -o store=memory
 start_policyd grey-redis grey -o "store=redis://127.0.0.1:${port[store]}/0"
-for name in spf-cached spf-uncached grey-memory grey-redis; do
+for name in spf-cached spf-uncached list-1 lists-8 grey-memory grey-redis; do
     for c in 1 16; do measure $name $c; done
     stop $name
 done
+
+# ---- cached answers beside lookups that nobody answers ----
+
+start_policyd stalled spf-cached -o store=memory -o "$resolver" -o budget=1s
+for ((round = 0; round < rounds; round++)); do
+    keep alone 16 "$(load stalled 16 -t "$seconds")"
+    load stalled 16 -s -t $((seconds + 1)) >"$run/stalls" &
+    pid[stalls]=$!
+    sleep 0.5 # they are all stuck
+    keep beside-stalls 16 "$(load stalled 16 -t "$seconds")"
+    wait "${pid[stalls]}" || true
+    unset "pid[stalls]"
+    keep stalls 16 "$(cat "$run/stalls")"
+done
+stop stalled
 stop names
+
+# ---- memory ----
+
+redis_memory() {
+    redis-cli -p "${port[store]}" info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p'
+}
+start_policyd empty empty -o store=memory
+start_policyd grey-memory grey -o store=memory
+start_policyd grey-redis grey -o "store=redis://127.0.0.1:${port[store]}/0"
+redis-cli -p "${port[store]}" flushdb >/dev/null
+redis_before=$(redis_memory)
+declare -A grown
+for name in empty grey-memory grey-redis; do
+    line=$(load $name 16 -n -t 60 -u $senders) || true
+    grown[$name]=$(($(field memory_after_kib "$line") - $(field memory_before_kib "$line")))
+    stop $name
+done
+{
+    echo "$senders messages of as many senders: policyd grows by ${grown[empty]} KiB (answers and decisions remembered)"
+    echo "greylisted in memory: by $((grown[grey-memory] - grown[empty])) KiB more; in Redis: by $((($(redis_memory) - redis_before) / 1024)) KiB, decisions included"
+} | tee -a "$out/results"
 
 # ---- idle connections ----
 
@@ -240,6 +301,21 @@ echo "A list of 1,000,000 entries:"
 echo
 echo "CPU of one SPF check with all answers at hand:"
 "$out/bench_spf" | tee -a "$out/results"
+
+echo
+BENCH_SECONDS=$seconds "$out/bench_dns" | tee -a "$out/results"
+
+echo
+echo "One evaluation of rules:"
+"$out/bench_rules" | tee -a "$out/results"
+
+echo
+echo "The memory store:"
+"$out/bench_store_memory" | tee -a "$out/results"
+
+echo
+echo "Redis through the store:"
+"$out/bench_store_redis" "redis://127.0.0.1:${port[store]}/0" | tee -a "$out/results"
 
 # ---- against the goals ----
 
@@ -261,4 +337,6 @@ goal "128 connections: requests without an answer" "${failed[128]}" '<=' 0
 goal "20 rules and lists: CPU us per request" "$(median "${cpu[rules/16]}")" '<=' 15
 goal "SPF, ten lookups from the cache: CPU us per request" "$(median "${cpu[spf-cached/16]}")" '<=' 100
 goal "SPF, two lookups over the network: requests/s" "$(median "${rate[spf-uncached/16]}")" '>=' 6000
+goal "8 block lists: latency / that of the slowest list alone" "$(ratio "${p50[lists-8/1]}" "${p50[list-1/1]}")" '<=' 1.1
+goal "cached SPF beside stalled lookups: p99 / p99 without them" "$(ratio "${p99[beside-stalls/16]}" "${p99[alone/16]}")" '<=' 1.5
 goal "10,000 idle connections: KiB each" "$idle" '<=' 4
