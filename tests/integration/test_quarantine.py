@@ -134,6 +134,17 @@ def test_the_null_sender_and_a_large_message(keeper, sink):
     assert found[0].raw.endswith(sent)
 
 
+def test_internationalised_mail(keeper, sink):
+    sent = "From: <jürgen@bücher.example>\r\nSubject: intl\r\nX: ä\r\n\r\nä\r\n".encode()
+    kept = keeper.keep("jürgen@bücher.example;SMTPUTF8;BODY=8BITMIME", "käte@example.org", sent)
+    assert keeper.json("show", kept)["sender"] == "jürgen@bücher.example"
+    keeper.gatectl("release", kept)
+    found = arrived(sink, "intl")
+    assert (found[0].sender, found[0].recipients) == ("jürgen@bücher.example", ["käte@example.org"])
+    assert "SMTPUTF8" in found[0].said and "BODY=8BITMIME" in found[0].said
+    assert found[0].raw.endswith(sent)
+
+
 def test_who_is_refused_stays(keeper, sink):
     kept = keeper.keep("sender@example.net", "a@example.org,nobody@[broken", message("refused", b"x\r\n"))
     done = keeper.gatectl("release", kept, code=5)

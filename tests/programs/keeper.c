@@ -6,6 +6,7 @@
  *
  *   keep SENDER RECIPIENT,... FILE REASON    puts the message in FILE into the quarantine
  *   copy SENDER RECIPIENT,... FILE HEADER    sends it with this header field before all others through the outbox
+ *   (SENDER may have ESMTP parameters behind it: a@x.example;SMTPUTF8;BODY=8BITMIME)
  *   wait                                     answers when the outbox is empty
  */
 #include <sys/socket.h>
@@ -87,6 +88,17 @@ static void worker_ends(UNUSED struct worker *worker)
 
 /* ---- commands ---- */
 
+static void set_sender(struct message *message, struct slice sender)
+{
+    struct slice arguments[8], path = SLICE("");
+    size_t count = 0;
+
+    slice_next(&sender, ';', &path);
+    while (count < COUNT(arguments) && slice_next(&sender, ';', &arguments[count]))
+        count++;
+    message_set_sender(message, path, arguments, count);
+}
+
 static struct message *read_message(const char *path, const char *sender, char *recipients)
 {
     AUTO_BUF text = BUF_INIT(FILE_MAX);
@@ -103,7 +115,7 @@ static struct message *read_message(const char *path, const char *sender, char *
             *c = ' ';
     struct message *message = mail_message_new(buf_slice(&text), recipients);
     check(message != NULL, "the message passes a bound");
-    message_set_sender(message, slice_of(sender), NULL, 0);
+    set_sender(message, slice_of(sender));
     return message;
 }
 

@@ -47,7 +47,10 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("354 go on")
                 message.raw = self.take_text()
                 self.server.messages.append(message)
-            self.say("221 bye" if verb == "QUIT" else "250 ok")
+            if verb == "EHLO":
+                self.say("250-sink.example.org\r\n250-8BITMIME\r\n250 SMTPUTF8")
+            else:
+                self.say("221 bye" if verb == "QUIT" else "250 ok")
             if verb == "QUIT":
                 return
 
