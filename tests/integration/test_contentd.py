@@ -1,0 +1,279 @@
+"""contentd behind a real Postfix, with real clamd and spamd: verdicts, recipients that disagree, live changes."""
+import contextlib
+import re
+
+import pytest
+
+from servers.clamd import EICAR, Clamd
+from servers.filter import Filter, filtering_postfix, send
+from servers.milters import OpenDKIM
+from servers.policyd import Policyd
+from servers.process import ROOT, wait_for
+from servers.spamd import GTUBE, Spamd
+
+pytestmark = pytest.mark.usefixtures("needs_postfix")
+
+CONFIG = """
+release = inet:127.0.0.1:{release}
+
+[scanner clam]
+kind = clamd unix:{clamd}
+
+[scanner spam]
+kind = spamd inet:127.0.0.1:{spamd}
+scan_timeout = 30s
+
+[chain full]
+scanners   = clam, spam
+tag        = 6
+quarantine = 10
+
+[chain light]
+scanners = clam
+
+[chain boss]
+scanners       = clam, spam
+tag            = 6
+subject_prefix = [SPAM]
+
+[apply]
+*                       = full
+@light.example.org      = light
+gm@example.org          = boss
+
+[rule not-you]
+when  = sender = "bad@example.net"
+then  = reject 5.7.1 Not you
+stage = mail
+
+[rule author]
+when = authenticated and from != sasl_username
+then = reject 5.7.1 From address does not belong to this login
+
+[rule programs]
+when = attachment.extension in (exe, scr)
+then = reject 5.7.1 No programs, {{attachment.name}}
+
+[rule crowd]
+when  = connections > 2 and client_address = 198.18.7.7
+then  = tempfail 4.7.0 Too many connections
+stage = connect
+"""
+
+HEAD = "From: <a@example.net>\nTo: <b@example.org>\nSubject: {subject}\nX-Spam-Flag: NO\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n" \
+       "Message-ID: <{subject}@example.net>\n\n"
+
+
+def text(subject, body="hello"):
+    return HEAD.format(subject=subject) + body
+
+
+@pytest.fixture(scope="module")
+def site(workdir, sink):
+    """(contentd, Postfix, configuration) with clamd and spamd."""
+    with contextlib.ExitStack() as stack:
+        clamd = Clamd(workdir / "clamd")
+        stack.callback(clamd.stop)
+        spamd = Spamd(workdir / "spamd")
+        stack.callback(spamd.stop)
+        postfix = filtering_postfix(workdir / "postfix", sink, workdir / "contentd/milter")
+        stack.callback(postfix.stop)
+        config = CONFIG.format(release=postfix.ports["release"], clamd=clamd.socket, spamd=spamd.port)
+        contentd = Filter(workdir / "contentd", config)
+        stack.callback(contentd.stop)
+        yield contentd, postfix, config, clamd
+
+
+def delivered(sink, subject):
+    return wait_for(lambda: [m for m in sink.messages if f"Message-ID: <{subject}@example.net>" in m.text], f"{subject} arrives")
+
+
+def test_malware_is_refused_and_named(site, sink):
+    contentd, postfix, _, _ = site
+    with postfix.session("mx") as session:
+        reply = send(session, "a@example.net", ["b@example.org"], text("eicar", EICAR))
+    assert reply[0] == 554
+    assert re.search(r"5\.7\.1 Message contains malware, Gatehouse\.Test\.EICAR\S*, ref=\w{6}", reply[1])
+    reference = reply[1].rsplit("ref=", 1)[1]
+    line = wait_for(lambda: [line for line in contentd.decisions() if reference in line], "the decision is logged")[0]
+    assert "verdict=reject" in line and "by=virus" in line and "found=clam:virus" in line
+    assert not [m for m in sink.messages if "eicar@example.net" in m.text]
+
+
+def test_clean_mail_says_so_and_forged_fields_go(site, sink):
+    _, postfix, _, _ = site
+    with postfix.session("mx") as session:
+        assert send(session, "a@example.net", ["b@example.org"], text("clean"))[0] == 250
+    headers = delivered(sink, "clean")[0].headers
+    assert ("X-Virus-Status", "Clean") in headers
+    assert [name for name, _ in headers if name == "X-Spam-Flag"] == []
+    assert any(name == "X-Spam-Status" and value.startswith("No, score=") for name, value in headers)
+
+
+def test_three_chains_three_outcomes(site, sink):
+    contentd, postfix, _, _ = site
+    with postfix.session("mx") as session:
+        reply = send(session, "a@example.net", ["x@example.org", "y@light.example.org", "gm@example.org"], text("gtube", GTUBE))
+    assert reply[0] == 250
+    wait_for(lambda: len(delivered(sink, "gtube")) == 2, "two copies arrive")
+    by_recipient = {m.recipients[0]: m.headers for m in delivered(sink, "gtube")}
+    assert set(by_recipient) == {"y@light.example.org", "gm@example.org"}
+    plain, tagged = by_recipient["y@light.example.org"], by_recipient["gm@example.org"]
+    assert ("Subject", "gtube") in plain and not [name for name, _ in plain if name.startswith("X-Spam")]
+    assert ("Subject", "[SPAM] gtube") in tagged and ("X-Spam-Flag", "YES") in tagged
+    kept = contentd.gatectl("quarantine", "list").stdout
+    assert "x@example.org" in kept
+    looked_at = contentd.metric("gatehouse_messages_total")
+    identity = re.search(r"\b01\w{18}\b", kept)[0]
+    assert contentd.gatectl("quarantine", "release", identity).returncode == 0
+    wait_for(lambda: len(delivered(sink, "gtube")) == 3, "the third is released")
+    assert delivered(sink, "gtube")[2].recipients == ["x@example.org"]
+    assert contentd.metric("gatehouse_messages_total") == looked_at  # not scanned again
+
+
+def test_a_live_change_is_in_force_within_a_second(site, sink):
+    contentd, postfix, _, _ = site
+    assert contentd.gatectl("apply", "set", "live@example.org", "ligth").returncode != 0
+    assert contentd.gatectl("apply", "set", "live@example.org", "light").returncode == 0
+
+    def is_light():
+        with postfix.session("mx") as session:
+            assert send(session, "a@example.net", ["live@example.org"], text("live"))[0] == 250
+        return "chain=light" in wait_for(lambda: [d for d in contentd.decisions() if "live@example.org" in d], "decided")[-1]
+
+    wait_for(is_light, "the chain is another", 5)
+    assert "light" in contentd.gatectl("apply", "list").stdout
+    assert contentd.gatectl("apply", "unset", "live@example.org").returncode == 0
+
+
+@pytest.mark.parametrize("what, arguments, reply", [
+    ("before the message", dict(sender="bad@example.net"), "Not you"),
+    ("impersonation", dict(login="b@example.org"), "From address does not belong to this login"),
+    ("an attachment", dict(head="MIME-Version: 1.0\nContent-Type: application/octet-stream; name*=utf-8''a%2Eexe\n"), "No programs, a.exe"),
+])
+def test_rules_refuse(site, what, arguments, reply):
+    _, postfix, _, _ = site
+    head = arguments.get("head", "")
+    with postfix.session("mx", login=arguments.get("login")) as session:
+        code, said = send(session, arguments.get("sender", "a@example.net"), ["b@example.org"], head + text("rules"))
+    assert code == 554 and reply in said and "ref=" in said, what
+
+
+def test_connections_at_the_same_time(site):
+    contentd, postfix, _, _ = site
+    with contextlib.ExitStack() as stack:
+        replies = []
+        for _ in range(4):
+            session = stack.enter_context(contextlib.closing(postfix.session("mx", address="198.18.7.7")))
+            replies.append(session.reply(*session.mail("a@example.net"))[0])
+        assert replies == [250, 250, 451, 451] or replies == [250, 250, 421, 421], replies
+    assert wait_for(lambda: any("rule=crowd" in line for line in contentd.decisions()), "it is logged")
+
+
+def test_a_dead_scanner_defers_its_chain_alone(site, sink):
+    contentd, postfix, config, clamd = site
+    clamd.pause()
+    try:
+        contentd.reload(config.replace("kind = clamd unix:" + str(clamd.socket),
+                                       "kind = clamd unix:" + str(clamd.socket) + "\nscan_timeout = 300ms\nconnect_timeout = 300ms")
+                        .replace("[apply]", "[chain none]\n[apply]\nfree@example.org = none"))
+        wait_for(lambda: "none" in contentd.gatectl("status").stdout, "the new chain is in force")
+        with postfix.session("mx") as session:
+            reply = send(session, "a@example.net", ["b@example.org"], text("dead"))
+            assert reply[0] == 451 and "cannot be scanned now" in reply[1], reply
+        with postfix.session("mx") as session:
+            assert send(session, "a@example.net", ["free@example.org"], text("free"))[0] == 250
+    finally:
+        clamd.go_on()
+        contentd.reload(config)
+    delivered(sink, "free")
+    wait_for(lambda: "none" not in contentd.gatectl("status").stdout.split("chains")[1], "the old one is in force again")
+
+
+def test_split_sends_other_chains_away(site, sink):
+    contentd, postfix, config, _ = site
+    contentd.reload("mixed = split\n" + config)
+    try:
+        def is_split():
+            with postfix.session("mx") as session:
+                session.start("a@example.net", "b@example.org")
+                return session.reply(*session.rcpt("y@light.example.org"))[0] == 452
+        wait_for(is_split, "the other chain is told to come again")
+        with postfix.session("mx") as session:
+            session.start("a@example.net", "b@example.org")
+            assert session.reply(*session.rcpt("y@light.example.org"))[0] == 452
+            assert session.reply(*session.rcpt("c@example.org"))[0] == 250
+            session.docmd("DATA")
+            session.send(text("split").replace("\n", "\r\n").encode() + b"\r\n.\r\n")
+            assert session.getreply()[0] == 250
+        assert sorted(delivered(sink, "split")[0].recipients) == ["b@example.org", "c@example.org"]
+    finally:
+        contentd.reload(config)
+
+
+def test_shadow_mode_changes_nothing(site, sink):
+    contentd, postfix, config, _ = site
+    contentd.reload("mode = shadow\n" + config)
+    try:
+        def passes():
+            with postfix.session("mx") as session:
+                return send(session, "a@example.net", ["b@example.org"], text("shadow", EICAR))[0] == 250
+        wait_for(passes, "malware passes")
+        assert not [name for name, _ in delivered(sink, "shadow")[0].headers if name.startswith("X-Virus")]
+        wait_for(lambda: any("mode=shadow" in line and "verdict=reject" in line for line in contentd.decisions()), "it is logged")
+    finally:
+        contentd.reload(config)
+
+
+POLICYD = """
+[limit messages]
+key   = sender
+count = messages
+rate  = 100/1h
+[rule all]
+then = limit messages
+"""
+
+
+def test_refused_mail_costs_nothing(site, workdir, sink, redis):
+    _, _, config, _ = site
+    with contextlib.ExitStack() as stack:
+        policyd = Policyd(workdir / "policyd", POLICYD, [f"store={redis.url}"])
+        stack.callback(policyd.stop)
+        postfix = filtering_postfix(workdir / "postfix2", sink, workdir / "contentd2/milter",
+                                    f"smtpd_data_restrictions = check_policy_service unix:{policyd.unix}\n")
+        stack.callback(postfix.stop)
+        contentd = Filter(workdir / "contentd2", re.sub(r"release = .*", "", config), [f"store={redis.url}"])
+        stack.callback(contentd.stop)
+        with postfix.session("mx") as session:
+            assert send(session, "a@example.net", ["b@example.org"], text("refund", EICAR))[0] == 554
+        wait_for(lambda: contentd.metric("gatehouse_refunds_total") == 1, "it is given back")
+        queue_id = re.search(r"queue_id=(\S+)", contentd.decisions()[0])[1]
+        why = contentd.gatectl("why", queue_id).stdout
+        assert "contentd" in why and "reject virus clam" in why, why
+        with postfix.session("mx") as session:
+            assert send(session, "a@example.net", ["b@example.org"], text("paid"))[0] == 250
+        wait_for(lambda: len(contentd.decisions()) == 2, "decided")
+        assert contentd.metric("gatehouse_refunds_total") == 1
+
+
+def test_the_sample_of_aximilter(workdir, sink):
+    child = OpenDKIM(workdir / "opendkim", "example.net", "test", "198.18.0.1")
+    try:
+        sample = (ROOT / "conf/aximilter.conf").read_text()
+        assert "milter inet:127.0.0.1:1990" in sample and "listen = inet:127.0.0.1:1981" in sample
+        contentd = Filter(workdir / "aximilter", sample.replace("inet:127.0.0.1:1990", child.address))
+        postfix = None
+        try:
+            postfix = filtering_postfix(workdir / "postfix4", sink, contentd.unix)
+            with postfix.session("mx") as session:
+                assert send(session, "a@example.net", ["b@example.org"], text("signed"))[0] == 250
+            headers = delivered(sink, "signed")[0].headers
+            assert [name for name, _ in headers if name == "DKIM-Signature"] == ["DKIM-Signature"]
+            assert ("X-Spam-Flag", "NO") in headers and not [name for name, _ in headers if name.startswith("X-Virus")]
+        finally:
+            if postfix is not None:
+                postfix.stop()
+            contentd.stop()
+    finally:
+        child.stop()
