@@ -160,20 +160,39 @@ static void line_write(const struct settlement *settlement, const struct party *
 
 /* ---- policyd's record ---- */
 
-/* "reject virus clam Eicar-Signature ref=7f3k2q" */
+static int source_print(struct buf *out, const struct recipient_verdict *verdict)
+{
+    struct slice reason = slice_part(verdict->reason, 0, 200);
+    struct slice by = slice_part(verdict->by, 0, 64);
+
+    switch (verdict->source) {
+    case BY_RULE:
+        return buf_printf(out, " rule=%.*s", SLICE_ARG(by));
+    case BY_SCORE:
+        return buf_printf(out, " score=%.1f", verdict->score);
+    case BY_VIRUS:
+    case BY_SCANNER:
+    case BY_TROUBLE:
+    case BY_OVERSIZE:
+        return buf_printf(out, " %s=%.*s by=%.*s", verdict_source_words[verdict->source],
+                          SLICE_ARG(reason), SLICE_ARG(by));
+    case BY_NOTHING:
+    case VERDICT_SOURCES:
+        break;
+    }
+    return 0;
+}
+
+/* "reject virus=Eicar-Signature by=clam ref=7f3k2q" */
 static struct slice verdict_text(const struct settlement *settlement)
 {
     const struct decided *decided = &settlement->inspection->decided;
-    const struct recipient_verdict *spoken = decided->plan.spoken;
     AUTO_BUF text = BUF_INIT(VERDICT_TEXT_MAX);
 
-    (void)buf_put(&text, verdict_words[told(settlement)]);
-    if (spoken != NULL && spoken->source != BY_NOTHING && spoken->source != BY_SCORE)
-        (void)buf_printf(&text, " %s%s%.*s", verdict_source_words[spoken->source],
-                         spoken->by.len > 0 ? " " : "", SLICE_ARG(slice_part(spoken->by, 0, 64)));
-    if (spoken != NULL && spoken->reason.len > 0)
-        (void)buf_printf(&text, " %.*s", SLICE_ARG(slice_part(spoken->reason, 0, 200)));
-    (void)buf_printf(&text, " ref=%s", decided->reference);
+    if (buf_put(&text, verdict_words[told(settlement)]) ||
+        (decided->plan.spoken != NULL && source_print(&text, decided->plan.spoken)) ||
+        buf_printf(&text, " ref=%s", decided->reference))
+        return SLICE("");
     return arena_copy(settlement->inspection->arena, buf_slice(&text));
 }
 

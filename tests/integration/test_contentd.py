@@ -250,7 +250,7 @@ def test_refused_mail_costs_nothing(site, workdir, sink, redis):
         wait_for(lambda: contentd.metric("gatehouse_refunds_total") == 1, "it is given back")
         queue_id = re.search(r"queue_id=(\S+)", contentd.decisions()[0])[1]
         why = contentd.gatectl("why", queue_id).stdout
-        assert "contentd" in why and "reject virus clam" in why, why
+        assert "contentd" in why and "reject virus=Gatehouse.Test.EICAR" in why, why
         with postfix.session("mx") as session:
             assert send(session, "a@example.net", ["b@example.org"], text("paid"))[0] == 250
         wait_for(lambda: len(contentd.decisions()) == 2, "decided")

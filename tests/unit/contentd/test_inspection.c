@@ -213,7 +213,7 @@ static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
     worker_join(bench.worker);
     assert_int_equal(1, store->refunds);
     assert_int_equal(0, store->tx_updates);
-    assert_non_null(strstr(buf_text(&store->verdict), "reject rule r"));
+    assert_non_null(strstr(buf_text(&store->verdict), "reject rule=r"));
     assert_non_null(strstr(buf_text(&store->log), "verdict=reject"));
     worker_free(&bench.worker);
     message_unref(&bench.message);
