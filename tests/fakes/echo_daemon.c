@@ -124,10 +124,13 @@ static void read_line(evutil_socket_t fd, UNUSED short what, void *arg)
     }
     struct slice text = slice_trim((struct slice){ line, (size_t)n });
     connection->is_busy = true;
+    if (!slice_equal(text, SLICE("slow")) && !slice_equal(text, SLICE("never"))) {
+        reply(connection, text);
+        return;
+    }
+    send(connection->fd, "wait\n", strlen("wait\n"), MSG_NOSIGNAL);
     if (slice_equal(text, SLICE("slow")))
         op_start(&connection->slow, connection->worker, SLOW_MS, slow_done);
-    else if (!slice_equal(text, SLICE("never")))
-        reply(connection, text);
 }
 
 static void accept_one(struct worker *worker, int fd, UNUSED unsigned listener)

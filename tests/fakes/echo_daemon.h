@@ -1,5 +1,5 @@
 /* tests/fakes/echo_daemon.h - the smallest daemon there is, for the tests of the frame: answers each line with its
- * greeting and the line; `slow` after 300 ms, `never` never, `config` with its generation. */
+ * greeting and the line; `slow` after 300 ms, `never` never (both with `wait` at once), `config` with its generation. */
 #ifndef GATEHOUSE_TESTS_ECHO_DAEMON_H
 #define GATEHOUSE_TESTS_ECHO_DAEMON_H
 

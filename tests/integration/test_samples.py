@@ -87,6 +87,14 @@ CASES = [
          {"sender": "x@gone.example"}, {"sender": "x@mail.example"}),
     Case("recipient-without-mx", USERS, r"550 5\.1\.2 The recipient's domain takes no mail, gone\.example nxdomain",
          {"recipient": "x@gone.example"}, {"recipient": "x@mail.example"}),
+    Case("spf-fail", MX, r"550 5\.7\.23 SPF check failed, Ask the postmaster of fail\.example",
+         {"sender": "x@fail.example"}, {"sender": "x@mail.example"}),
+    Case("spf-permerror", MX, r"550 5\.7\.24 SPF record of wrong\.example is wrong",
+         {"sender": "x@wrong.example"}, {"sender": "x@fail.example"}),
+    Case("spf-temperror", MX, r"451 4\.7\.24 SPF record of away\.example cannot be read now",
+         {"sender": "x@away.example"}, {"sender": "x@fail.example"}),
+    Case("received-spf", MX, r"PREPEND Received-SPF: fail \(.*", {**DATA, "sender": "x@fail.example"},
+         {**DATA, "sender": "x@fail.example", "client_address": "127.0.0.1"}),
     Case("helo-without-address", MX, r"554 5\.7\.1 Your HELO name has no address, gone\.example",
          {"helo_name": "gone.example"}, {"helo_name": "mail.example"}),
     Case("country-only", MX, r"554 5\.7\.1 Mail from your country is not accepted for this domain, KP",
@@ -298,9 +306,15 @@ def shipped(workdir, country_database):
 
 @pytest.fixture(scope="module")
 def resolver():
-    """The address of a name server that knows the DNS lists of the samples, and mail.example."""
+    """The address of a name server that knows the DNS lists of the samples, and some domains."""
     zone = address_list("zen.spamhaus.org", {"198.51.100.66": {"A": ["127.0.0.2"], "TXT": ["Listed since today"]}})
-    server = DNS(zone | address_list("list.dnswl.org") | {"mail.example": {"A": ["8.8.4.4"]}})
+    server = DNS(zone | address_list("list.dnswl.org") | {
+        "mail.example": {"A": ["8.8.4.4"]},
+        "fail.example": {"TXT": ["v=spf1 -all exp=why.fail.example"]},
+        "why.fail.example": {"TXT": ["Ask the postmaster of %{d}"]},
+        "wrong.example": {"TXT": ["v=spf1 ip4:192.0.2.0/33 -all"]},
+        "away.example": "SERVFAIL",
+    })
     yield server.resolver
     server.stop()
 
