@@ -9,9 +9,10 @@ import time
 import pytest
 
 from servers.dns import DNS, address_list
-from servers.policyd import PROGRAM, Policyd
+from servers.policyd import BUILD, PROGRAM, Policyd
 from servers.process import ROOT, wait_for
 
+OF_CONTENTD = ("aximilter", "content", "contentd")
 SAMPLES = ("inbound", "submission", "both")
 MX, SUBMISSION, USERS = ("inbound", "both"), ("submission",), ("submission", "both")
 REFERENCE = r", ref=[a-z0-9]{6}"
@@ -319,8 +320,8 @@ def resolver():
     server.stop()
 
 
-def check(*arguments):
-    done = subprocess.run([PROGRAM, "-t", *arguments], capture_output=True, text=True, check=False)
+def check(*arguments, program=PROGRAM):
+    done = subprocess.run([program, "-t", *arguments], capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -329,7 +330,8 @@ def check(*arguments):
 @pytest.mark.parametrize("sample", [path.stem for path in sorted((ROOT / "conf").glob("*.conf"))])
 def test_samples_are_correct(sample):
     path = ROOT / f"conf/{sample}.conf"
-    assert check("-c", path) == (0, f"{path} is correct\n")
+    program = BUILD / "bin/gatehouse-contentd" if sample in OF_CONTENTD else PROGRAM
+    assert check("-c", path, program=program) == (0, f"{path} is correct\n")
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
