@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from servers.filter import Filter, send
 from servers.policyd import BUILD, GATECTL
 from servers.postfix import Postfix
 from servers.process import ROOT, free_port, wait_for
@@ -238,3 +239,26 @@ def test_killed_at_any_time_it_loses_nothing(workdir, postfix, sink):
     for subject in wanted:
         assert arrived(sink, subject)[0].raw.endswith(message(subject, b"x\r\n"))
     keeper.stop()
+
+
+def test_released_mail_does_not_loop(workdir, sink):
+    """The release listener has the milter by mistake: what is released is not quarantined again."""
+    milter = f"smtpd_milters = unix:{workdir}/loop/milter\nmilter_default_action = tempfail\n"
+    options = release_lines().replace("smtpd_milters = \n", "")
+    postfix = Postfix(workdir / "loop-postfix", sink, {"mx": milter, "release": milter + options})
+    contentd = Filter(workdir / "loop", f"release = inet:127.0.0.1:{postfix.ports['release']}\n"
+                      "[rule all]\nwhen = subject matches \"loop*\"\nthen = quarantine seen\n")
+    try:
+        with postfix.session("mx") as session:
+            reply = send(session, "a@example.net", ["b@example.org"], "Subject: loop\n\nx")
+        assert reply[0] == 250, reply
+        kept = json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"]
+        assert [(row["subject"], row["recipients"][0]["address"]) for row in kept] == [("loop", "b@example.org")]
+        assert sink.find("loop") == []
+        done = contentd.gatectl("quarantine", "release", kept[0]["id"])
+        assert done.returncode == 0, done
+        assert arrived(sink, "loop")[0].recipients == ["b@example.org"]
+        assert json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"] == []
+    finally:
+        contentd.stop()
+        postfix.stop()
