@@ -164,6 +164,31 @@ static json_t *edits_json(const struct edits *edits)
     return array;
 }
 
+static void set_reply(json_t *object, const struct reply *reply)
+{
+    if (reply->code > 0) {
+        json_object_set_new(object, "code", json_integer((json_int_t)reply->code));
+        set_text(object, "enhanced", reply->enhanced);
+    }
+    set_text(object, "reply", reply->text);
+}
+
+/* Those that the scanner refuses by themselves. */
+static json_t *recipients_json(const struct finding *finding)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < finding->recipient_count; i++) {
+        const struct finding_recipient *recipient = &finding->recipients[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "index", json_integer((json_int_t)recipient->index));
+        json_object_set_new(object, "result", json_string(finding_words[recipient->result]));
+        set_reply(object, &recipient->reply);
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
 static void print(const struct finding *finding)
 {
     json_t *object = json_object();
@@ -179,11 +204,8 @@ static void print(const struct finding *finding)
     set_text(object, "report", finding->report);
     set_text(object, "subject", finding->subject);
     set_text(object, "error", finding->error);
-    if (finding->reply.code > 0) {
-        json_object_set_new(object, "code", json_integer((json_int_t)finding->reply.code));
-        set_text(object, "enhanced", finding->reply.enhanced);
-    }
-    set_text(object, "reply", finding->reply.text);
+    set_reply(object, &finding->reply);
+    json_object_set_new(object, "recipients", recipients_json(finding));
     json_object_set_new(object, "quarantine", json_boolean(finding->wants_quarantine));
     json_object_set_new(object, "edits", edits_json(&finding->edits));
     json_dumpf(object, stdout, JSON_COMPACT);

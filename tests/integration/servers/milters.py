@@ -1,8 +1,9 @@
 """Milters from Debian, each on a unix socket: opendkim, clamav-milter."""
+import os
 import pathlib
 import subprocess
 
-from .process import Process, accepts
+from .process import ROOT, Process, accepts
 
 
 class Milter:
@@ -57,3 +58,17 @@ class ClamavMilter(Milter):
                          f"MilterSocket unix:@/milter.sock\nForeground yes\nClamdSocket unix:{clamd_socket}\n"
                          "OnInfected Reject\nOnFail Defer\nAddHeader Replace\nRejectMsg Malware found: %v\n"
                          "TemporaryDirectory @\nPidFile @/pid\n")
+
+
+class ChildMilter(Milter):
+    """tests/programs/child_milter.c: does what the message tells it."""
+
+    def __init__(self, directory, *options):
+        directory = pathlib.Path(directory)
+        build = pathlib.Path(os.environ.get("GATEHOUSE_BUILD", ROOT / "build"))
+        self.options = options
+        super().__init__(directory, [build / "tests/child_milter", f"unix:{directory / 'milter.sock'}", *options], "")
+
+    def closed(self):
+        """How many sessions have ended."""
+        return self.process.output.count("child_milter: closed")
