@@ -1,13 +1,14 @@
 """contentd behind a real Postfix, with real clamd and spamd: verdicts, recipients that disagree, live changes."""
 import contextlib
 import re
+import subprocess
 
 import pytest
 
 from servers.clamd import EICAR, Clamd
 from servers.filter import Filter, filtering_postfix, send
 from servers.milters import OpenDKIM
-from servers.policyd import Policyd
+from servers.policyd import BUILD, Policyd
 from servers.process import ROOT, wait_for
 from servers.spamd import GTUBE, Spamd
 
@@ -123,12 +124,12 @@ def test_three_chains_three_outcomes(site, sink):
     assert ("Subject", "[SPAM] gtube") in tagged and ("X-Spam-Flag", "YES") in tagged
     kept = contentd.gatectl("quarantine", "list").stdout
     assert "x@example.org" in kept
-    looked_at = contentd.metric("gatehouse_messages_total")
+    looked_at = contentd.metric("gatehouse_content_messages_total")
     identity = re.search(r"\b01\w{18}\b", kept)[0]
     assert contentd.gatectl("quarantine", "release", identity).returncode == 0
     wait_for(lambda: len(delivered(sink, "gtube")) == 3, "the third is released")
     assert delivered(sink, "gtube")[2].recipients == ["x@example.org"]
-    assert contentd.metric("gatehouse_messages_total") == looked_at  # not scanned again
+    assert contentd.metric("gatehouse_content_messages_total") == looked_at  # not scanned again
 
 
 def test_a_live_change_is_in_force_within_a_second(site, sink):
@@ -247,14 +248,14 @@ def test_refused_mail_costs_nothing(site, workdir, sink, redis):
         stack.callback(contentd.stop)
         with postfix.session("mx") as session:
             assert send(session, "a@example.net", ["b@example.org"], text("refund", EICAR))[0] == 554
-        wait_for(lambda: contentd.metric("gatehouse_refunds_total") == 1, "it is given back")
+        wait_for(lambda: contentd.metric("gatehouse_content_refunds_total") == 1, "it is given back")
         queue_id = re.search(r"queue_id=(\S+)", contentd.decisions()[0])[1]
         why = contentd.gatectl("why", queue_id).stdout
         assert "contentd" in why and "reject virus=Gatehouse.Test.EICAR" in why, why
         with postfix.session("mx") as session:
             assert send(session, "a@example.net", ["b@example.org"], text("paid"))[0] == 250
         wait_for(lambda: len(contentd.decisions()) == 2, "decided")
-        assert contentd.metric("gatehouse_refunds_total") == 1
+        assert contentd.metric("gatehouse_content_refunds_total") == 1
 
 
 def test_the_sample_of_aximilter(workdir, sink):
@@ -277,3 +278,26 @@ def test_the_sample_of_aximilter(workdir, sink):
             contentd.stop()
     finally:
         child.stop()
+
+
+@pytest.mark.parametrize("sample", ["contentd.conf", "content.conf", "aximilter.conf"])
+def test_samples_are_correct(sample):
+    done = subprocess.run([BUILD / "bin/gatehouse-contentd", "-c", ROOT / "conf" / sample, "-t"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def test_the_sample_of_all_parameters_is_that_of_the_tables():
+    done = subprocess.run([BUILD / "tools/contentd_documents", "sample"], capture_output=True, text=True, check=True)
+    assert done.stdout == (ROOT / "conf/contentd.conf").read_text()
+
+
+def test_mail_that_is_kept_for_all_is_taken_and_kept(site, sink):
+    contentd, postfix, _, _ = site
+    with postfix.session("mx") as session:
+        assert send(session, "a@example.net", ["k@example.org", "l@example.org"], text("kept", GTUBE))[0] == 250
+    kept = contentd.gatectl("quarantine", "list", "--recipient", "l@example.org").stdout
+    identity = re.search(r"\b01\w{18}\b", kept)[0]
+    assert contentd.gatectl("quarantine", "release", identity).returncode == 0
+    message = delivered(sink, "kept")[0]
+    assert sorted(message.recipients) == ["k@example.org", "l@example.org"]
+    assert ("X-Spam-Flag", "YES") in message.headers

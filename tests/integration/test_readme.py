@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from servers.filter import Filter
 from servers.policyd import GATECTL, Policyd
 from servers.process import ROOT
 
@@ -85,16 +86,19 @@ def test_its_first_limit_is_correct(workdir):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_metrics_that_are_named_exist(document, start_policyd, redis):
+def test_metrics_that_are_named_exist(document, start_policyd, redis, workdir):
     policyd = start_policyd("[limit a]\nkey = sender\nrate = 1/1h\n[rule a]\nthen = limit a\n",
                             options=[f"store=redis://127.0.0.1:{redis.port}"])
-    known = set(re.findall(r"^# TYPE (\S+)", policyd.get("/metrics")[1], re.M))
+    contentd = Filter(workdir / f"metrics-{document}", blocks(text_of("README.md"), "contentd.conf")[0])
+    known = {name for daemon in (policyd, contentd)
+             for name in re.findall(r"^# TYPE (\S+)", daemon.get("/metrics")[1], re.M)}
+    contentd.stop()
     assert set(re.findall(r"`(gatehouse_[a-z_]+)`", text_of(document))) <= known
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_that_are_named_exist(document):
-    folders = "common|policyd|gatectl|conf|scripts|systemd|tests|tools"
+    folders = "common|policyd|contentd|gatectl|conf|scripts|systemd|tests|tools"
     named = re.findall(rf"`((?:{folders})/[\w./*\[\]-]*)`", text_of(document))
     real = [path for path in named if not re.search(r"\b(DIR|X)\b|_X\b", path)]  # those stand for any name
     assert [path for path in real if not list(ROOT.glob(path.rstrip("/")))] == []
