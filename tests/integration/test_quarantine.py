@@ -14,7 +14,7 @@ from servers.policyd import BUILD, GATECTL
 from servers.postfix import Postfix
 from servers.process import ROOT, free_port, wait_for
 
-pytestmark = pytest.mark.usefixtures("needs_postfix")
+pytestmark = [pytest.mark.usefixtures("needs_postfix"), pytest.mark.sanitized]
 
 
 def release_lines():
@@ -259,6 +259,37 @@ def test_released_mail_does_not_loop(workdir, sink):
         assert done.returncode == 0, done
         assert arrived(sink, "loop")[0].recipients == ["b@example.org"]
         assert json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"] == []
+    finally:
+        contentd.stop()
+        postfix.stop()
+
+
+@pytest.fixture
+def small_disk(workdir):
+    """A file system of 256 KiB."""
+    path = workdir / "disk"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", path], check=False).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+def test_a_full_disk_defers_what_cannot_be_kept(workdir, sink, small_disk):
+    """The message that does not fit is not taken; nothing half of it stays, and smaller ones are kept."""
+    postfix = Postfix(workdir / "full-postfix", sink, {"mx": f"smtpd_milters = unix:{workdir}/full/milter\n"
+                                                       "milter_default_action = accept\n"})
+    contentd = Filter(workdir / "full", "[rule all]\nwhen = subject matches \"full*\"\nthen = quarantine seen\n",
+                      [f"quarantine_directory={small_disk}"])
+    try:
+        for size, code in ((1000, 250), (500000, 451), (1000, 250)):
+            with postfix.session("mx") as session:
+                reply = send(session, "a@example.net", ["b@example.org"], f"Subject: full {size}\n\n" + "x" * 70 * (size // 70))
+            assert reply[0] == code, (size, reply)
+        assert len(json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"]) == 2
+        assert len(list(small_disk.glob("*.eml"))) == 2 and not list(small_disk.glob("*.tmp"))
+        assert contentd.metric("gatehouse_quarantine_errors_total") == 1
+        assert "No space left on device" in contentd.log
     finally:
         contentd.stop()
         postfix.stop()
