@@ -93,7 +93,11 @@ static bool step_is_done(struct fake_connection *connection)
 
     switch (step->kind) {
     case STEP_READ:
-        return has_come(connection, step->text);
+        if (has_come(connection, step->text))
+            return true;
+        if (!connection->ended)
+            return false;
+        break; /* it will never come */
     case STEP_READ_BYTES:
         return connection->server->received.len >= step->count;
     case STEP_SEND:
@@ -149,6 +153,12 @@ static void on_step(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 
 static const struct fake_step *script_of(const struct fake_scanner *server, size_t n)
 {
+    size_t count = 0;
+
+    while (count < FAKE_SCRIPTS_MOST && server->scripts[count] != NULL)
+        count++;
+    if (server->rotates)
+        return server->scripts[n % count];
     while (n >= FAKE_SCRIPTS_MOST || (n > 0 && server->scripts[n] == NULL))
         n--;
     return server->scripts[n];

@@ -34,6 +34,7 @@ struct fake_scanner {
     char address[128]; /* unix:PATH or inet:127.0.0.1:PORT */
     const struct fake_step
         *scripts[FAKE_SCRIPTS_MOST]; /* of the n-th connection; the last one of all that follow */
+    bool rotates; /* after the last script the first one again */
     size_t connections; /* that were accepted */
     struct buf received; /* of the last connection */
     bool client_ended; /* the last client has half closed, or closed */
