@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+enum { CHUNK_MAX = 1 << 20 }; /* servers need not know larger numbers */
+
 void http_upload_chunk(struct http_upload *upload, struct connection *connection,
                        const struct message *message)
 {
@@ -12,15 +14,16 @@ void http_upload_chunk(struct http_upload *upload, struct connection *connection
 
     if (upload->is_ended)
         return;
-    if (size > upload->put) {
-        uint64_t more = size - upload->put;
+    uint64_t more = size - upload->put;
+    if (more > 0) {
+        more = more < CHUNK_MAX ? more : CHUNK_MAX;
         int len = snprintf(line, sizeof(line), "%" PRIx64 "\r\n", more);
         connection_put(connection, (struct slice){ line, (size_t)len });
         connection_put_message(connection, upload->put, more);
         connection_put(connection, SLICE("\r\n"));
-        upload->put = size;
+        upload->put += more;
     }
-    if (is_whole) {
+    if (is_whole && upload->put == size) {
         connection_put(connection, SLICE("0\r\n\r\n"));
         upload->is_ended = true;
     }

@@ -10,7 +10,8 @@ struct http_upload {
     bool is_ended; /* all of it, and the last chunk, are put */
 };
 
-/* Puts what there is of the message and was not put yet, as one chunk, and the last chunk when it is whole. */
+/* Puts a chunk of what there is of the message and was not put yet; behind the end of a whole one the last chunk, too. To be
+ * called until nothing is put: each time that all was sent. */
 void http_upload_chunk(struct http_upload *upload, struct connection *connection,
                        const struct message *message);
 

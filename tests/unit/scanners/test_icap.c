@@ -1,6 +1,7 @@
 /* tests/unit/scanners/test_icap.c - ICAP over a connection: content that comes back is compared, no half of an answer counts. */
 #include "tests/unit/unit.h"
 
+#include "contentd/scanners/http_wire.h"
 #include "tests/fakes/scan_faults.h"
 
 #define END SLICE_INIT("\r\n0\r\n\r\n")
@@ -147,6 +148,44 @@ static void compares_large_content(UNUSED void **state)
     buf_free(&answer);
 }
 
+static void sends_large_messages_whole(UNUSED void **state)
+{
+    enum { SIZE = (5 << 20) / 2 };
+    static char body[SIZE];
+    static const struct fake_step steps[] = { { STEP_READ, END, 0 },
+                                              { STEP_SEND, SLICE_INIT(UNMODIFIED), 0 },
+                                              { .kind = STEP_CLOSE } };
+    struct buf got = BUF_INIT(2 * SIZE);
+    struct chunk_reader reader = { 0 };
+    struct scan_case test;
+    struct slice data;
+    size_t used;
+
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (char)(i % 251);
+    scan_case_open(&test, &icap_kind, steps);
+    test.servers[0].received.max = 2 * SIZE;
+    scan_case_message(&test, (struct slice){ body, SIZE }, true);
+    assert_int_equal(FINDING_CLEAN, scan_case_run(&test)->result);
+
+    struct slice rest = buf_slice(&test.servers[0].received);
+    for (int heads = 0; heads < 3; heads++) { /* of ICAP, request and answer of HTTP */
+        const char *end = memmem(rest.ptr, rest.len, "\r\n\r\n", 4);
+        rest = slice_skip(rest, (size_t)(end - rest.ptr) + 4);
+    }
+    while (chunk_read(&reader, rest, &data, &used) == WIRE_MORE) {
+        assert_int_not_equal(0, used);
+        assert_true(reader.left <= 1 << 20);
+        assert_int_equal(0, buf_add(&got, data));
+        rest = slice_skip(rest, used);
+    }
+    assert_int_equal(used, rest.len);
+    assert_int_equal(SIZE + 19, got.len);
+    assert_memory_equal(body, got.data + 19, SIZE);
+    buf_free(&got);
+    scan_case_close(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +195,7 @@ int main(void)
         cmocka_unit_test(sends_the_message_as_it_arrives),
         cmocka_unit_test(takes_malware_early),
         cmocka_unit_test(compares_large_content),
+        cmocka_unit_test(sends_large_messages_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
