@@ -66,6 +66,17 @@ static void tx_end(struct fake_store *fake, struct store_call *call, enum fake_c
     }
 }
 
+/* There is no local copy of the live state. */
+static void live_end(struct fake_store *fake, struct store_call *call, enum fake_call kind)
+{
+    if (fake->is_degraded)
+        call->result = STORE_FAILED;
+    else if (kind == FAKE_READ)
+        store_read(fake->real, (struct store_read *)call);
+    else
+        store_poll(fake->real, (struct store_poll *)call);
+}
+
 /* Ends a call with what the memory store says, or without an answer. */
 static void fake_end(struct fake_store *fake, struct store_call *call, enum fake_call kind)
 {
@@ -88,6 +99,10 @@ static void fake_end(struct fake_store *fake, struct store_call *call, enum fake
     case FAKE_TX_UPDATE:
     case FAKE_REFUND:
         tx_end(fake, call, kind);
+        break;
+    case FAKE_READ:
+    case FAKE_POLL:
+        live_end(fake, call, kind);
         break;
     }
     call->is_degraded = fake->is_degraded;
@@ -188,21 +203,9 @@ static void fake_lease_close(struct store *store, struct store_lease *lease)
     store_lease_close(fake_of(store)->real, lease);
 }
 
-/* Whether the live state can be looked at: there is no local copy of it. */
-static bool fake_has_live(const struct fake_store *fake, struct store_call *call)
-{
-    if (!fake->fails && !fake->is_degraded)
-        return true;
-    call->result = STORE_FAILED;
-    call->is_degraded = fake->is_degraded;
-    return false;
-}
-
 static bool fake_read(struct store *store, struct store_read *read)
 {
-    struct fake_store *fake = fake_of(store);
-
-    return !fake_has_live(fake, &read->call) || store_read(fake->real, read);
+    return fake_begin(fake_of(store), &read->call, FAKE_READ);
 }
 
 static bool fake_write(struct store *store, struct store_write *write)
@@ -212,9 +215,7 @@ static bool fake_write(struct store *store, struct store_write *write)
 
 static bool fake_poll(struct store *store, struct store_poll *poll)
 {
-    struct fake_store *fake = fake_of(store);
-
-    return !fake_has_live(fake, &poll->call) || store_poll(fake->real, poll);
+    return fake_begin(fake_of(store), &poll->call, FAKE_POLL);
 }
 
 static bool fake_reset(struct store *store, struct store_reset *reset)
@@ -318,17 +319,22 @@ void fake_store_free(struct fake_store **fake)
     *fake = NULL;
 }
 
+void fake_store_release_one(struct fake_store *fake)
+{
+    struct fake_held held = fake->held[0];
+    void (*done)(struct store_call *) = held.call->done;
+
+    fake->held_count--;
+    memmove(fake->held, fake->held + 1, fake->held_count * sizeof held);
+    fake_end(fake, held.call, held.kind);
+    held.call->pending = NULL;
+    done(held.call);
+}
+
 void fake_store_release(struct fake_store *fake)
 {
-    while (fake->held_count > 0) {
-        struct fake_held held = fake->held[0];
-        fake->held_count--;
-        memmove(fake->held, fake->held + 1, fake->held_count * sizeof held);
-        void (*done)(struct store_call *) = held.call->done;
-        fake_end(fake, held.call, held.kind);
-        held.call->pending = NULL;
-        done(held.call);
-    }
+    while (fake->held_count > 0)
+        fake_store_release_one(fake);
 }
 
 void fake_store_set(struct fake_store *fake, const char *key, const char *field, const char *text)

@@ -13,8 +13,9 @@ struct fake_store {
     struct store_ops ops; /* is_shared: false, until a test sets it */
     struct store_memory *memory;
     struct store *real; /* what a call ends with, unless it fails */
-    bool holds; /* charges, greylisting, fetches and records wait for fake_store_release() */
-    bool fails; /* they end without an answer, so do polls and reads */
+    bool
+        holds; /* charges, greylisting, fetches, records, polls and reads wait for fake_store_release() */
+    bool fails; /* they end without an answer */
     bool is_degraded; /* the local copy answers; polls and reads, which have none, fail */
     struct fake_held {
         struct store_call *call;
@@ -26,6 +27,8 @@ struct fake_store {
             FAKE_TX_READ,
             FAKE_TX_UPDATE,
             FAKE_REFUND,
+            FAKE_READ,
+            FAKE_POLL,
         } kind;
     } held[FAKE_STORE_HELD_MAX];
     size_t held_count;
@@ -47,6 +50,8 @@ void fake_store_free(struct fake_store **fake);
 
 /* Ends all calls that are held, in the order in which they began, as the loop would. */
 void fake_store_release(struct fake_store *fake);
+/* The one that began first; there must be one. */
+void fake_store_release_one(struct fake_store *fake);
 
 /* Writes a field of a live hash, at once; NULL removes it. */
 void fake_store_set(struct fake_store *fake, const char *key, const char *field, const char *text);

@@ -196,6 +196,16 @@ def test_one_list_by_name(show, lists):
     assert not lists.asked("2.2.0.192.good.test")  # nothing names it
 
 
+def test_a_rule_before_spares_a_network(start_policyd, lists):
+    policyd = start_policyd("[rule own]\nwhen = client_address in (192.0.2.0/29)\nthen = accept\n"
+                            "[rule listed]\nwhen = dnsbl.score >= 3\nthen = reject 5.7.1 Listed\n" + LISTS,
+                            options=[f"resolver={lists.resolver}"])
+    lists.add({"9.2.0.192.one.test": {"A": ["127.0.0.2"]}})
+    assert policyd.ask(client_address="192.0.2.2") == "DUNNO"
+    assert not lists.asked("2.2.0.192.one.test")
+    assert policyd.ask(client_address="192.0.2.9").startswith("554 5.7.1 Listed")
+
+
 def test_the_text_of_a_listing_is_escaped_and_bounded(show, lists):
     policyd = show("dnsbl.text", LISTS)
     text = policyd(client_address="192.0.2.2")

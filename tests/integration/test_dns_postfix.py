@@ -8,6 +8,7 @@ from servers.dns import DNS
 from servers.policyd import Policyd
 from servers.postfix import Postfix
 
+pytestmark = pytest.mark.sanitized
 RULES = """
 [dnsbl one]
 zone = one.bl.example

@@ -254,6 +254,74 @@ static void a_reload_watches_other_names(UNUSED void **state)
     put_in_force(&loaded);
 }
 
+/* Another configuration, with the list n, comes into force while the store is being asked; live_reloaded() is told only
+ * after the store has answered, or before. */
+static void reload_while_asked(bool told_before)
+{
+    fake_store_set(store, "list:l", "bob", "");
+    fake_store_set(store, "list:n", "carol", "");
+    store->holds = true;
+    rounds(1); /* its poll is held */
+    case_load_with(&reloaded, "[list n]\n" RULES, CONF_ENFORCE, &now->parts.core, NULL);
+    put_in_force(&reloaded);
+    published = 0;
+    if (told_before) {
+        live_reloaded(live);
+        assert_int_equal(1, store->abandoned);
+    }
+    store->holds = false;
+    fake_store_release(store);
+    assert_int_equal(0, published);
+    assert_false(in_list("bob"));
+    live_reloaded(live);
+    rounds(1);
+    assert_int_equal(1, published);
+    assert_true(in_list("carol") && !in_list("bob"));
+    live_stop(&live);
+    data_free(now);
+    now = NULL;
+    case_unload(&reloaded);
+    put_in_force(&loaded);
+}
+
+static void a_reload_overtakes_a_round(UNUSED void **state)
+{
+    reload_while_asked(false);
+}
+
+static void a_reload_ends_a_round(UNUSED void **state)
+{
+    reload_while_asked(true);
+}
+
+/* The poll has been answered: a hash is being read. Files that change then wait for the end of the round. */
+static void a_reload_overtakes_a_read(UNUSED void **state)
+{
+    fake_store_set(store, "list:l", "bob", "");
+    store->holds = true;
+    rounds(1);
+    assert_int_equal(FAKE_POLL, store->held[0].kind);
+    fake_store_release_one(store);
+    assert_int_equal(FAKE_READ, store->held[0].kind);
+    live_check_files(live);
+    assert_int_equal(0, published);
+    case_load_with(&reloaded, "[list n]\n" RULES, CONF_ENFORCE, &now->parts.core, NULL);
+    put_in_force(&reloaded);
+    fake_store_release_one(store);
+    assert_int_equal(0, published);
+    assert_false(in_list("bob"));
+    store->holds = false;
+    fake_store_set(store, "list:n", "carol", "");
+    live_reloaded(live);
+    rounds(1);
+    assert_true(in_list("carol"));
+    live_stop(&live);
+    data_free(now);
+    now = NULL;
+    case_unload(&reloaded);
+    put_in_force(&loaded);
+}
+
 static void files_are_looked_at(UNUSED void **state)
 {
     char path[] = "/tmp/gatehouse-list-XXXXXX", text[200];
@@ -289,6 +357,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_makes_no_sense_is_left_out, open_case, close_case),
         cmocka_unit_test_setup_teardown(a_degraded_store_changes_nothing, open_case, close_case),
         cmocka_unit_test_setup_teardown(a_reload_watches_other_names, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_reload_overtakes_a_round, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_reload_ends_a_round, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_reload_overtakes_a_read, open_case, close_case),
         cmocka_unit_test_setup_teardown(files_are_looked_at, open_case, close_case),
     };
 
