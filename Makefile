@@ -60,6 +60,8 @@ PROGRAMS := $(B)/bin/gatehouse-policyd $(B)/bin/gatehouse-contentd $(B)/bin/gate
 UNIT_C := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
 BENCH_C := $(wildcard tests/bench/*.c)
+MEASURE_C := $(wildcard tests/bench/measure/*.c)
+LIBMEASURE := $(B)/libmeasure.a
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_C))
 TEST_PROGRAMS_C := $(wildcard tests/programs/*.c)
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(B)/tests/%,$(TEST_PROGRAMS_C))
@@ -104,7 +106,8 @@ $(filter-out $(UNITS_GATECTL),$(UNITS)): $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD
 $(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
-$(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBPOLICYD) $(LIB)
+$(LIBMEASURE): $(call objects,$(MEASURE_C))
+$(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBMEASURE) $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lspf2
 # What integration tests run beside the real programs.
