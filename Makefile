@@ -163,8 +163,11 @@ test:
 lint:
 	scripts/lint
 
-bench:
+bench: bench-policyd bench-contentd
+bench-policyd:
 	tests/bench/run.sh
+bench-contentd:
+	tests/bench/contentd.sh
 
 check-asan check-tsan: check-%:
 	$(MAKE) VARIANT=$* WERROR=1 units
@@ -184,6 +187,6 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: all man samples units test-programs benches fuzzers clean run test lint bench check-asan check-tsan fuzz install
+.PHONY: all man samples units test-programs benches fuzzers clean run test lint bench bench-policyd bench-contentd check-asan check-tsan fuzz install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

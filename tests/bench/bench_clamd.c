@@ -16,7 +16,17 @@
 static struct bench_address address;
 static size_t connections = 1, size = 4096;
 static uint64_t seconds = 2, until_ns;
-static char *message;
+static const char head[] = "Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+                           "From: Alice <alice@example.com>\r\n"
+                           "To: Bob <bob@example.org>\r\n"
+                           "Subject: A message of a benchmark\r\n"
+                           "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+                           "MIME-Version: 1.0\r\n"
+                           "Content-Type: text/plain; charset=us-ascii\r\n"
+                           "User-Agent: bench_milter\r\n"
+                           "X-Filler: something to read\r\n"
+                           "Message-ID: <1@example.com>\r\n\r\n";
+static char *message; /* the same that bench_milter sends */
 static struct histogram *latencies;
 static atomic_ulong scanned, failed;
 
@@ -74,12 +84,15 @@ int main(int argc, char **argv)
     struct histogram all = { .count = 0 };
 
     parse_options(argc, argv);
+    size += sizeof head - 1; /* given: the body's */
     message = malloc(size);
     latencies = calloc(connections, sizeof *latencies);
     if (message == NULL || latencies == NULL)
         bench_fail("start");
-    for (size_t i = 0; i < size; i++)
-        message[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : (char)('a' + i * 7 % 26);
+    memcpy(message, head, sizeof head - 1);
+    char *body = message + sizeof head - 1;
+    for (size_t i = 0; i < size - (sizeof head - 1); i++)
+        body[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : (char)('a' + i * 7 % 26);
     uint64_t start = bench_now_ns();
     until_ns = start + seconds * UINT64_C(1000000000);
     bench_threads(connections, client, NULL);

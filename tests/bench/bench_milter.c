@@ -137,7 +137,8 @@ static void negotiate(struct connection *connection)
         memcpy(numbers, space, sizeof numbers);
         connection->protocol = ntohl(numbers[2]);
     }
-    MACROS(connection, "Cj\0mx.example.com\0{daemon_name}\0mx\0{daemon_addr}\0" "127.0.0.1\0");
+    MACROS(connection, "Cj\0mx.example.com\0{daemon_name}\0mx\0{daemon_addr}\0"
+                       "127.0.0.1\0");
     STEP(connection, 'C',
          "client.example.net\0"
          "4\x9c\x40"
