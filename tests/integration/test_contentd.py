@@ -1,6 +1,7 @@
 """contentd behind a real Postfix, with real clamd and spamd: verdicts, recipients that disagree, live changes."""
 import contextlib
 import re
+import socket
 import subprocess
 
 import pytest
@@ -189,6 +190,25 @@ def test_a_dead_scanner_defers_its_chain_alone(site, sink):
         contentd.reload(config)
     delivered(sink, "free")
     wait_for(lambda: "none" not in contentd.gatectl("status").stdout.split("chains")[1], "the old one is in force again")
+
+
+def test_malware_does_not_wait_for_scanners_behind(site, workdir):
+    contentd, postfix, config, _ = site
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as silent:
+        silent.bind(str(workdir / "silent"))
+        silent.listen(10)
+        contentd.reload(config.replace("[chain light]\nscanners = clam\n",
+                                       "[chain light]\nscanners = clam, silent\n[scanner silent]\nkind = clamd "
+                                       f"unix:{workdir}/silent\nscan_timeout = 40s\n"))
+        try:
+            wait_for(lambda: "silent" in contentd.gatectl("status").stdout, "the new chain is in force")
+            with postfix.session("mx") as session:
+                assert send(session, "a@example.net", ["y@light.example.org"], text("early", EICAR))[0] == 554
+            line = wait_for(lambda: [line for line in contentd.decisions() if "silent:" in line], "decided")[0]
+            assert "found=clam:virus,silent:cancelled" in line
+        finally:
+            contentd.reload(config)
+            wait_for(lambda: "silent" not in contentd.gatectl("status").stdout, "the old one is in force again")
 
 
 def test_split_sends_other_chains_away(site, sink):

@@ -1,6 +1,10 @@
 /* tests/unit/contentd/test_inspection.c - one message from the end of its header fields to its plan, on a worker's thread. */
 #include "common/mime/mime.h"
 #include "common/observe/log.h"
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include "contentd/inspection.h"
 #include "contentd/server.h"
 #include "tests/fakes/contentd_load.h"
@@ -221,6 +225,42 @@ static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
     fake_store_free(&store);
 }
 
+/* A scanner that takes everything and says nothing. */
+static int listen_silently(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    unlink(path);
+    assert_int_equal(0, bind(fd, (const struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(fd, 10));
+    return fd;
+}
+
+static void the_budget_ends_what_hangs(UNUSED void **state)
+{
+    char path[64], conf[300];
+    struct bench bench;
+
+    snprintf(path, sizeof path, "/tmp/gatehouse-silent-%d", (int)getpid());
+    int fd = listen_silently(path);
+    snprintf(
+        conf, sizeof conf,
+        "message_budget = 1s\n[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n[apply]\n* = a\n"
+        "[rule r]\nwhen = s.result = clean\nthen = accept\n",
+        path);
+    bench_begin(&bench, conf, one);
+    const struct decided *decided = bench_run(&bench);
+    assert_non_null(decided);
+    assert_int_equal(PLAN_TEMPFAIL, decided->plan.action);
+    assert_int_equal(BY_TROUBLE, decided->verdicts[0]->source);
+    assert_true(decided->decided_ms - decided->ended_ms < 3000);
+    bench_end(&bench);
+    close(fd);
+    unlink(path);
+}
+
 static void a_message_can_go_at_any_time(UNUSED void **state)
 {
     const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
@@ -266,6 +306,7 @@ int main(void)
         cmocka_unit_test(comes_to_a_plan),
         cmocka_unit_test(refusals_carry_the_reference),
         cmocka_unit_test(what_policyd_wrote_is_known_and_given_back),
+        cmocka_unit_test(the_budget_ends_what_hangs),
         cmocka_unit_test(a_message_can_go_at_any_time),
         cmocka_unit_test(many_recipients_with_rules_of_their_own),
     };
