@@ -152,7 +152,7 @@ static bool party_begin(struct party_rules *rules)
     subject->skipped = party->outcome.skipped;
     rules->base_score = rules->base == NULL ? 0 : rules->base(rules->owner, party);
     if (!evaluation_init(&rules->evaluation, subject->setup->book.rules, rules->stage,
-                         rules->scratch, fact_provide))
+                         rules->scratch, content_fact))
         return false;
     rules->evaluation.source.score = rules->base_score;
     rules->evaluation.request = subject;

@@ -69,7 +69,7 @@ static bool plain_fact(const struct fact_subject *subject, const struct fact_ref
     return scanner_fact(subject, ref, out);
 }
 
-enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
+enum fetch_result content_fact(struct evaluation *evaluation, size_t slot,
                                const struct fact_ref *ref, struct value *out)
 {
     const struct fact_subject *subject = evaluation->request;

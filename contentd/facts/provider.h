@@ -27,7 +27,7 @@ struct fact_subject {
 };
 
 /* The fact_fetch of contentd. */
-enum fetch_result fact_provide(struct evaluation *evaluation, size_t slot,
+enum fetch_result content_fact(struct evaluation *evaluation, size_t slot,
                                const struct fact_ref *ref, struct value *out);
 
 #endif
