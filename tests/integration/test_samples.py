@@ -84,6 +84,11 @@ CASES = [
          "list add country-block/example.org KP"),
     Case("dns-lists", MX, r"554 5\.7\.1 Your address is on a block list, zen Listed since today",
          {"client_address": "198.51.100.66"}, {"client_address": "198.51.100.67"}),
+    Case("domain-lists", MX, r"554 5\.7\.1 Your domain is on a block list, bad\.example dbl",
+         {"sender": "x@bad.example"}, {"sender": "x@mail.example"}),
+    Case("client-without-name", MX, r"550 5\.7\.25 Your address has no name that leads back to it, 192\.0\.2\.10 unverified",
+         {"client_name": "unknown", "reverse_client_name": "mail.example"},
+         {"client_name": "mail.example", "reverse_client_name": "mail.example"}),
     Case("sender-without-mx", MX, r"550 5\.1\.8 Your sender domain takes no mail, gone\.example nxdomain",
          {"sender": "x@gone.example"}, {"sender": "x@mail.example"}),
     Case("recipient-without-mx", USERS, r"550 5\.1\.2 The recipient's domain takes no mail, gone\.example nxdomain",
@@ -310,6 +315,7 @@ def resolver():
     """The address of a name server that knows the DNS lists of the samples, and some domains."""
     zone = address_list("zen.spamhaus.org", {"198.51.100.66": {"A": ["127.0.0.2"], "TXT": ["Listed since today"]}})
     server = DNS(zone | address_list("list.dnswl.org") | {
+        "bad.example.dbl.spamhaus.org": {"A": ["127.0.1.2"]},
         "mail.example": {"A": ["8.8.4.4"]},
         "fail.example": {"TXT": ["v=spf1 -all exp=why.fail.example"]},
         "why.fail.example": {"TXT": ["Ask the postmaster of %{d}"]},
