@@ -114,7 +114,7 @@ printf '%-22s %5s %8s %9s %9s %9s %9s %8s %7s\n' case conn bytes msg/s p50_us p9
 declare -A rate
 for bytes in ${BENCH_BYTES:-4096 51200 1048576}; do
     for c in 1 16 64; do
-        for name in null-milter contentd-null contentd-clamd clamd-alone; do measure $name $c $bytes; done
+        for name in null-milter contentd-null contentd-clamd clamd-alone; do measure $name "$c" "$bytes"; done
     done
 done
 # What the goals are about, three times in turns: the median counts.
@@ -172,7 +172,7 @@ goal() { # TEXT VALUE RELATION BOUND
 }
 echo
 goal "messages/s with clamd, of clamd alone, 16 connections, 20 KiB" \
-    "$(awk -v a="$(median "${rate[contentd-clamd]}")" -v b="$(median "${rate[clamd-alone]}")" 'BEGIN { print b > 0 ? a / b : 0 }')" \
+    "$(awk -v a="$(median "${rate[contentd-clamd]}")" -v b="$(median "${rate[clamd-alone]}")" 'BEGIN { print((b > 0) ? a / b : 0) }')" \
     ">=" 0.6
 goal "CPU of contentd per message there, ms" "$(awk -v a="$(median "$cpu")" 'BEGIN { print a / 1000 }')" "<=" 0.5
 goal "latency over that of the slowest of 1 to 4 scanners, p50, ms" "$(awk -v a="$late_p50" 'BEGIN { print a / 1000 }')" "<=" 1

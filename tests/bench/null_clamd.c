@@ -109,7 +109,10 @@ int main(int argc, char **argv)
     }
     delay_ms = argc > 2 ? (long)bench_number(argv[2]) : 0;
     signal(SIGPIPE, SIG_IGN);
-    base = event_base_new();
+    struct event_config *config = event_config_new();
+    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER); /* else up to 1 ms late */
+    base = event_base_new_with_config(config);
+    event_config_free(config);
     int fd = bench_listen(&address);
     evutil_make_socket_nonblocking(fd);
     if (base == NULL ||
