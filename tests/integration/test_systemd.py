@@ -12,23 +12,25 @@ from servers.process import ROOT, Process, accepts, free_port, wait_for
 
 SERVICE = ROOT / "systemd/gatehouse-policyd.service"
 SOCKET = ROOT / "systemd/gatehouse-policyd.socket"
+DAEMONS = ("policyd", "contentd")
 
 
 def setting(unit, name):
     return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.M)
 
 
-def test_exposure_is_small():
-    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", SERVICE], capture_output=True,
-                          text=True, check=False)
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_exposure_is_small(daemon):
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                           ROOT / f"systemd/gatehouse-{daemon}.service"], capture_output=True, text=True, check=False)
     exposure = float(re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)[1])
     assert exposure <= 1.3, done.stdout
 
 
 def test_units_are_well_formed(tmp_path):
     """With the program that was built, and without the manual pages that are not installed here."""
-    for unit in (SERVICE, SOCKET):
-        text = unit.read_text().replace("/usr/sbin/gatehouse-policyd", str(PROGRAM))
+    for unit in (ROOT / f"systemd/gatehouse-{daemon}.{kind}" for daemon in DAEMONS for kind in ("service", "socket")):
+        text = unit.read_text().replace("/usr/sbin/", f"{PROGRAM.parent}/")
         (tmp_path / unit.name).write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.M))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir())], capture_output=True,
                           text=True, check=False)
@@ -36,10 +38,12 @@ def test_units_are_well_formed(tmp_path):
     assert not complaints, done.stderr
 
 
-def test_socket_is_postfix_own():
-    assert setting(SOCKET, "ListenStream") == ["/var/spool/postfix/gatehouse/policyd"]
-    assert setting(SOCKET, "SocketGroup") == ["postfix"]
-    assert setting(SOCKET, "SocketMode") == ["0660"]
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_socket_is_postfix_own(daemon):
+    unit = ROOT / f"systemd/gatehouse-{daemon}.socket"
+    assert setting(unit, "ListenStream") == [f"/var/spool/postfix/gatehouse/{daemon}"]
+    assert setting(unit, "SocketGroup") == ["postfix"]
+    assert setting(unit, "SocketMode") == ["0660"]
 
 
 def test_account_is_declared():
