@@ -151,19 +151,19 @@ struct reading {
     struct mime_attachment *open; /* the part under way; NULL: it is no attachment */
 };
 
-/* The first field of this name in a block of fields: its value, folds and all. */
-static struct slice field_value(struct slice fields, struct slice name)
+/* The next field of this name in a block of fields: its value, folds and all. *rest is what comes after it. */
+static struct slice next_value(struct slice *rest, struct slice name)
 {
-    struct slice rest = fields, line;
+    struct slice line;
 
-    while (rest.len > 0) {
-        struct slice whole = rest;
-        if (!slice_cut(&rest, '\n', &line))
-            rest = slice_skip(rest, rest.len);
-        while (rest.len > 0 && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t'))
-            if (!slice_cut(&rest, '\n', &line))
-                rest = slice_skip(rest, rest.len);
-        whole.len -= rest.len;
+    while (rest->len > 0) {
+        struct slice whole = *rest;
+        if (!slice_cut(rest, '\n', &line))
+            *rest = slice_skip(*rest, rest->len);
+        while (rest->len > 0 && (rest->ptr[0] == ' ' || rest->ptr[0] == '\t'))
+            if (!slice_cut(rest, '\n', &line))
+                *rest = slice_skip(*rest, rest->len);
+        whole.len -= rest->len;
         size_t colon = slice_find(whole, ':');
         if (colon != SIZE_MAX && slice_equal_nocase(slice_trim(slice_part(whole, 0, colon)), name))
             return slice_trim(slice_skip(whole, colon + 1));
@@ -171,10 +171,24 @@ static struct slice field_value(struct slice fields, struct slice name)
     return (struct slice){ NULL, 0 };
 }
 
-static enum mime_encoding encoding_of(struct slice fields)
+/* The only one. Of several the first counts here, and another one elsewhere: the structure is broken then. */
+static struct slice field_value(struct reading *reading, struct slice fields, struct slice name)
 {
-    struct slice word = field_value(fields, SLICE("content-transfer-encoding"));
+    struct slice value = next_value(&fields, name);
 
+    if (value.ptr != NULL && next_value(&fields, name).ptr != NULL)
+        reading->facts->is_broken = true;
+    return value;
+}
+
+/* By the first word: a comment or a parameter after it, which must not be there, changes nothing. */
+static enum mime_encoding encoding_of(struct reading *reading, struct slice fields)
+{
+    struct slice word = field_value(reading, fields, SLICE("content-transfer-encoding"));
+
+    for (size_t i = 0; i < word.len; i++)
+        if (strchr(" \t\r\n(;", word.ptr[i]) != NULL)
+            word.len = i;
     if (slice_equal_nocase(word, SLICE("base64")))
         return MIME_BASE64;
     return slice_equal_nocase(word, SLICE("quoted-printable")) ? MIME_QUOTED_PRINTABLE
@@ -236,10 +250,8 @@ static bool attach(struct reading *reading, const struct mime_type *type,
     return true;
 }
 
-static void set_structure(const struct mime_type *type, struct slice fields,
-                          struct mime_entity *out)
+static void set_structure(const struct mime_type *type, struct mime_entity *out)
 {
-    out->encoding = encoding_of(fields);
     if (slice_starts_with(type->type, SLICE("multipart/"))) {
         out->kind = MIME_MULTIPART;
         out->is_digest = slice_equal(type->type, SLICE("multipart/digest"));
@@ -258,8 +270,8 @@ static void set_structure(const struct mime_type *type, struct slice fields,
 static bool part_begins(void *arg, struct slice fields, bool in_digest, struct mime_entity *out)
 {
     struct reading *reading = arg;
-    struct slice type_field = field_value(fields, SLICE("content-type"));
-    struct slice disposition_field = field_value(fields, SLICE("content-disposition"));
+    struct slice type_field = field_value(reading, fields, SLICE("content-type"));
+    struct slice disposition_field = field_value(reading, fields, SLICE("content-disposition"));
     struct mime_type type = { .type = { NULL, 0 } };
     struct mime_disposition disposition = { .is_attachment = false };
 
@@ -272,7 +284,10 @@ static bool part_begins(void *arg, struct slice fields, bool in_digest, struct m
         type.type = in_digest ? SLICE("message/rfc822") : SLICE("text/plain");
     if (disposition_field.ptr != NULL)
         mime_decode_disposition(reading->arena, disposition_field, &disposition);
-    set_structure(&type, fields, out);
+    out->encoding = encoding_of(reading, fields);
+    set_structure(&type, out);
+    if (type.boundary.len > sizeof out->boundary)
+        reading->facts->is_limited = true;
     if (out->kind == MIME_MULTIPART)
         return true;
     if (disposition.is_attachment || disposition.name.ptr != NULL || type.name.ptr != NULL ||

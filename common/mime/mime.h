@@ -56,7 +56,7 @@ struct mime_facts {
         attachments; /* in order: what has a name, is an attachment by its disposition, or no text */
     size_t attachment_count;
     bool
-        is_broken; /* against the rules: an end that never comes, a boundary that is missing, NUL bytes in the header ... */
+        is_broken; /* against the rules: an end that never comes, a boundary that is missing, a field twice, NUL bytes in the header ... */
     bool
         is_limited; /* a bound was passed: what lies beyond it is not seen, and a rule may refuse it; counted */
 };

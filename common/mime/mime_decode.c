@@ -124,12 +124,47 @@ size_t mime_decode_mailboxes(struct arena *arena, struct slice raw, mime_see_mai
 
 /* ---- Content-* ---- */
 
+/* The boundary as it stands there. GMime decodes a parameter that looks like an encoded word (=?...), which no mail program
+ * does with a boundary: parts could hide behind it. So it is not shown the question marks. Changes `text`. */
+static struct slice literal_boundary(struct arena *arena, char *text)
+{
+    enum { STAND_IN = 1 };
+    struct slice boundary = { NULL, 0 }, copy;
+
+    for (char *at = text; (at = strstr(at, "=?")) != NULL;)
+        at[1] = STAND_IN;
+    GMimeContentType *parsed = g_mime_content_type_parse(options, text);
+    if (parsed == NULL)
+        return boundary;
+    copy = arena_copy(arena, slice_of(g_mime_content_type_get_parameter(parsed, "boundary")));
+    char *bytes = plain(arena, copy);
+    for (size_t i = 0; bytes != NULL && bytes[i] != '\0'; i++)
+        if (bytes[i] == STAND_IN)
+            bytes[i] = '?';
+    g_object_unref(parsed);
+    return copy.ptr == NULL ? boundary : take(arena, bytes);
+}
+
+/* A type that is none counts as text/plain (RFC 2045 5.2). GMime drops its parameters with it; mail programs look at them. */
+static char *with_type(struct arena *arena, char *text)
+{
+    size_t type_len = strcspn(text, ";");
+    struct slice whole;
+
+    if (memchr(text, '/', type_len) != NULL)
+        return text;
+    whole = arena_printf(arena, "text/plain%s", text + type_len);
+    return whole.ptr == NULL ? NULL : plain(arena, whole);
+}
+
 void mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *out)
 {
     char *text = plain(arena, raw), *type;
     GMimeContentType *parsed;
 
     *out = (struct mime_type){ .type = { NULL, 0 } };
+    if (text != NULL)
+        text = with_type(arena, text);
     parsed = text == NULL ? NULL : g_mime_content_type_parse(options, text);
     if (parsed == NULL)
         return;
@@ -138,7 +173,10 @@ void mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *o
         *c = ascii_lower(*c);
     out->type = take(arena, type);
     out->name = take(arena, g_mime_content_type_get_parameter(parsed, "name"));
-    out->boundary = take(arena, g_mime_content_type_get_parameter(parsed, "boundary"));
+    if (strstr(text, "=?") != NULL)
+        out->boundary = literal_boundary(arena, text);
+    if (out->boundary.ptr == NULL)
+        out->boundary = take(arena, g_mime_content_type_get_parameter(parsed, "boundary"));
     g_free(type);
     g_object_unref(parsed);
 }

@@ -204,6 +204,33 @@ static void lists_attachments(UNUSED void **state)
           "x application/x-exe 14" },
         { "in the preamble",
           MIXED EXE "filename=no.exe\n\n--b\n\ntext\n--b--\n" EXE "filename=after.exe\n\n1\n", "" },
+        { "a boundary that looks encoded",
+          "Content-Type: multipart/mixed; boundary=\"=?utf-8?q?b?=\"\n\n--=?utf-8?q?b?=\n" EXE
+          "filename=x\n\n1\n--=?utf-8?q?b?=--\n",
+          "x application/x-exe 1" },
+        { "a boundary with percents",
+          "Content-Type: multipart/mixed; boundary=\"a%62c\"\n\n--a%62c\n" EXE
+          "filename=x\n\n1\n--a%62c--\n",
+          "x application/x-exe 1" },
+        { "a boundary in pieces",
+          "Content-Type: multipart/mixed; boundary*0=\"aa\"; boundary*1=bb\n\n--aabb\n" EXE
+          "filename=x\n\n1\n--aabb--\n",
+          "x application/x-exe 1" },
+        { "a boundary with backslashes",
+          "Content-Type: multipart/mixed; boundary=\"a\\\"b\"\n\n--a\"b\n" EXE
+          "filename=x\n\n1\n--a\"b--\n",
+          "x application/x-exe 1" },
+        { "two boundaries",
+          "Content-Type: multipart/mixed; boundary=b; boundary=c\n\n--b\n" EXE
+          "filename=x\n\n1\n--b--\n",
+          "x application/x-exe 1" },
+        { "a boundary of one blank", "Content-Type: multipart/mixed; boundary=\" \"\n\n1\n", "" },
+        { "a name without =", "Content-Type: application/x-exe; name\n\n1",
+          "- application/x-exe 1" },
+        { "a type without slash", "Content-Type: exe; name=x.exe\n\n1", "x.exe .exe text/plain 1" },
+        { "no type at all", "Content-Type: ; name=x.exe\n\n1", "x.exe .exe text/plain 1" },
+        { "an encoding with a comment",
+          "Content-Type: a/b\nContent-Transfer-Encoding: base64 (x)\n\nQUJD\n", "- a/b 3" },
         { "two types", MIXED "--b\nContent-Type: image/png\nContent-Type: text/html\n\n1\n--b--",
           "- image/png 1" },
     };
@@ -238,6 +265,9 @@ static void tells_what_is_broken(UNUSED void **state)
         { "NUL in a part's header", NULL, true, 1 },
         { "a part that is only a header", MIXED "--b\nContent-Type: text/plain\n--b--\n", false,
           1 },
+        { "two types", MIXED "--b\nContent-Type: a/b\ncontent-type: c/d\n\n1\n--b--\n", true, 1 },
+        { "two encodings of the message",
+          "Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64\n\n1\n", true, 1 },
         { "nothing in it", MIXED, true, 0 },
         { "no body", "Subject: x\n", false, 1 },
     };
