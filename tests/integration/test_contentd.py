@@ -300,12 +300,6 @@ def test_the_sample_of_aximilter(workdir, sink):
         child.stop()
 
 
-@pytest.mark.parametrize("sample", ["contentd.conf", "content.conf", "aximilter.conf"])
-def test_samples_are_correct(sample):
-    done = subprocess.run([BUILD / "bin/gatehouse-contentd", "-c", ROOT / "conf" / sample, "-t"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done
-
-
 def test_the_sample_of_all_parameters_is_that_of_the_tables():
     done = subprocess.run([BUILD / "tools/contentd_documents", "sample"], capture_output=True, text=True, check=True)
     assert done.stdout == (ROOT / "conf/contentd.conf").read_text()

@@ -12,7 +12,7 @@ from servers.dns import DNS, address_list
 from servers.policyd import BUILD, PROGRAM, Policyd
 from servers.process import ROOT, wait_for
 
-OF_CONTENTD = ("aximilter", "content", "contentd")
+OF_CONTENTD = ("aximilter", "content", "contentd", "try-content")
 SAMPLES = ("inbound", "submission", "both")
 MX, SUBMISSION, USERS = ("inbound", "both"), ("submission",), ("submission", "both")
 REFERENCE = r", ref=[a-z0-9]{6}"
