@@ -121,8 +121,8 @@ const struct command commands[] = {
       "Puts a key into a state by hand: pending, seen, active, retiring or retired.",
       "gatectl dkim set example.com s20261122 active" },
     { "check", NULL, "[FILE]", 0, 1, 0, cmd_check,
-      "Checks a configuration: runs gatehouse-policyd -t -c FILE, whose exit status (0, or 78 for a "
-      "bad file) is then that of gatectl.",
+      "Checks a configuration: runs gatehouse-NAME -t -c FILE for a file that is named NAME.conf (policyd, contentd, "
+      "signd), gatehouse-policyd for any other; its exit status (0, or 78 for a bad file) is then that of gatectl.",
       NULL },
     { "help", NULL, "[COMMAND]", 0, 2, OPTION_MAN, cmd_help, "Shows what the commands do.", NULL },
 };

@@ -300,6 +300,15 @@ def test_the_sample_of_aximilter(workdir, sink):
         child.stop()
 
 
+def test_gatectl_checks_its_configuration(site, tmp_path):
+    contentd, _, config, _ = site
+    assert contentd.gatectl("check", contentd.conf).returncode == 0
+    bad = tmp_path / "contentd.conf"
+    bad.write_text(config.replace("scanners = clam\n", "scanners = clamm\n"))
+    done = contentd.gatectl("check", bad)
+    assert done.returncode == 78 and 'there is no scanner "clamm"; did you mean clam?' in done.stderr
+
+
 def test_the_sample_of_all_parameters_is_that_of_the_tables():
     done = subprocess.run([BUILD / "tools/contentd_documents", "sample"], capture_output=True, text=True, check=True)
     assert done.stdout == (ROOT / "conf/contentd.conf").read_text()
