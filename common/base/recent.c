@@ -61,8 +61,10 @@ void recent_add(struct recent *recent, struct recent_entry *entry, uint64_t key,
     struct recent_entry **bucket = bucket_of(recent, key);
 
     forget_expired(recent, now_ms);
-    if (recent->count >= recent->max)
+    if (recent->count >= recent->max) {
         recent_drop(recent, recent->oldest);
+        __builtin_prefetch(recent->oldest); /* long untouched, and looked at in the next call */
+    }
     *entry = (struct recent_entry){
         .key = key, .expires_ms = now_ms + recent->ttl_ms, .chain = *bucket, .older = recent->newest
     };
