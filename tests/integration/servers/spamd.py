@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import signal
 
-from .process import Process, accepts, free_port
+from .process import Process, accepts, free_port, wait_for
 
 # In two pieces, so that a spam filter that looks at this file does not find it.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -42,4 +42,6 @@ class Spamd:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
+        # While it starts a child it misses the signal.
+        wait_for(lambda: not self.process.is_running() or self.process.send_signal(signal.SIGTERM), "spamd ends", 15, 0.5)
         self.process.stop()
