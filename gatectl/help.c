@@ -165,7 +165,7 @@ static int man_tail(struct buf *out)
     return buf_put(out, ".SH FILES\n") ||
                    man_item(out, GATECTL_CONFIG, "The configuration of policyd.") ||
                    man_item(out, GATECTL_CONTENTD_CONFIG,
-                            "The configuration of contentd, for quarantine.") ||
+                            "The configuration of contentd, for apply and quarantine.") ||
                    man_item(out, GATECTL_SIGND_CONFIG, "The configuration of signd, for dkim.") ||
                    buf_put(out, ".SH SEE ALSO\n.BR gatehouse\\-policyd (8),\n"
                                 ".BR policyd.conf (5)\n")

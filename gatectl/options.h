@@ -6,6 +6,7 @@
 
 #define GATECTL_CONFIG "/etc/gatehouse/policyd.conf"
 #define GATECTL_CONTENTD_CONFIG "/etc/gatehouse/contentd.conf"
+#define GATECTL_CONTENTD_SOCKET "unix:/run/gatehouse/contentd.http"
 #define GATECTL_SIGND_CONFIG "/etc/gatehouse/signd.conf"
 
 /* Bits of a set: which options a command takes beside those that all take. */

@@ -6,12 +6,10 @@
 #include "gatectl/output.h"
 #include "gatectl/when.h"
 
-#define CONTENTD_SOCKET "unix:/run/gatehouse/contentd.http"
-
 enum { CHUNK_MAX = 1 << 20 };
 
 static const struct gatectl_daemon contentd = { "contentd", GATECTL_CONTENTD_CONFIG,
-                                                CONTENTD_SOCKET, false };
+                                                GATECTL_CONTENTD_SOCKET, false };
 
 static void set_param(struct ask *ask, const char *name, const char *value)
 {
