@@ -55,7 +55,7 @@ LIBGATECTL := $(B)/libgatectl.a
 LIBCONTENTD := $(B)/libcontentd.a
 LIBSIGND := $(B)/libsignd.a
 LIBFAKES := $(B)/libfakes.a
-PROGRAMS := $(B)/bin/gatehouse-policyd $(B)/bin/gatehouse-contentd $(B)/bin/gatectl
+PROGRAMS := $(B)/bin/gatehouse-policyd $(B)/bin/gatehouse-contentd $(B)/bin/gatehouse-signd $(B)/bin/gatectl
 
 UNIT_C := $(sort $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
@@ -92,6 +92,7 @@ $(B)/%.a:
 
 $(B)/bin/gatehouse-policyd: $(B)/obj/policyd/main.o $(LIBPOLICYD) $(LIB)
 $(B)/bin/gatehouse-contentd: $(B)/obj/contentd/main.o $(LIBCONTENTD) $(LIB)
+$(B)/bin/gatehouse-signd: $(B)/obj/signd/main.o $(LIBSIGND) $(LIB)
 $(B)/bin/gatectl: $(B)/obj/gatectl/main.o $(LIBGATECTL) $(LIB)
 $(B)/bin/%:
 	@mkdir -p $(@D)
@@ -99,10 +100,13 @@ $(B)/bin/%:
 
 $(B)/obj/common/mime/mime_decode.o: CFLAGS += $(GMIME_CFLAGS)
 
-# A unit test may use the insides of the programs, never their main(). gatectl's names are its own: no daemon is linked with it.
+# A unit test may use the insides of the programs, never their main(). Programs have equal names in them: gatectl and signd are
+# linked alone.
+UNITS_SIGND := $(filter $(B)/unit/signd/%,$(UNITS))
+$(UNITS_SIGND): $(LIBFAKES) $(LIBSIGND) $(LIB)
 UNITS_GATECTL := $(filter $(B)/unit/gatectl/% $(B)/unit/control/%,$(UNITS))
 $(UNITS_GATECTL): $(LIBFAKES) $(LIBGATECTL) $(LIB)
-$(filter-out $(UNITS_GATECTL),$(UNITS)): $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIB)
+$(filter-out $(UNITS_GATECTL) $(UNITS_SIGND),$(UNITS)): $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIB)
 $(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
@@ -119,7 +123,7 @@ $(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIB
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
 # Sample configuration and manual pages, made from the programs' own tables.
-$(B)/tools/%: $(B)/obj/tools/%.o $(LIBPOLICYD) $(LIBCONTENTD) $(LIB)
+$(B)/tools/%: $(B)/obj/tools/%.o $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 build/man/gatehouse-policyd.8: build/tools/policyd_documents
@@ -134,14 +138,21 @@ build/man/gatehouse-contentd.8: build/tools/contentd_documents
 build/man/contentd.conf.5: build/tools/contentd_documents
 	@mkdir -p $(@D)
 	$< conf-page > $@
+build/man/gatehouse-signd.8: build/tools/signd_documents
+	@mkdir -p $(@D)
+	$< daemon-page > $@
+build/man/signd.conf.5: build/tools/signd_documents
+	@mkdir -p $(@D)
+	$< conf-page > $@
 build/man/gatectl.8: build/bin/gatectl
 	@mkdir -p $(@D)
 	$< help --man > $@
 man: build/man/gatehouse-policyd.8 build/man/policyd.conf.5 build/man/gatehouse-contentd.8 build/man/contentd.conf.5 \
-  build/man/gatectl.8
-samples: build/tools/policyd_documents build/tools/contentd_documents
+  build/man/gatehouse-signd.8 build/man/signd.conf.5 build/man/gatectl.8
+samples: build/tools/policyd_documents build/tools/contentd_documents build/tools/signd_documents
 	build/tools/policyd_documents sample > conf/policyd.conf
 	build/tools/contentd_documents sample > conf/contentd.conf
+	build/tools/signd_documents sample > conf/signd.conf
 
 units: $(UNITS)
 test-programs: $(TEST_PROGRAMS)

@@ -1,8 +1,6 @@
 /* contentd/config.c - see config.h. */
 #include "contentd/config.h"
 
-static const char *const overload_words[] = { "tempfail", "accept", NULL };
-
 static bool check_place(struct slice text, struct conf_complaint *out)
 {
     return text.len == 0 || slice_starts_with(text, SLICE("inet:")) ||
@@ -31,21 +29,7 @@ static const struct conf_param params[] = {
     { PARAM(message_budget), CONF_TIME, "60s", SECOND, 280 * SECOND, .live = true,
       .doc = "For everything that is done with one message after its last line; what is known by then decides. Postfix waits "
              "300 s (milter_content_timeout)." },
-    { PARAM(message_memory), CONF_SIZE, "1M", 0, UINT64_C(1) << 30, .live = true,
-      .doc = "So much of a message's body is kept in memory; what is beyond it goes to a file." },
-    { PARAM(message_size_max), CONF_SIZE, "256M", 1024, UINT64_C(64) << 30, .live = true,
-      .doc = "Messages whose body is larger are refused. Keep it above message_size_limit of main.cf." },
-    { PARAM(spool_directory), CONF_PATH, "/var/tmp", .live = true,
-      .doc = "Where the bodies of large messages are kept, in files without a name, while they are looked at." },
-    { PARAM(max_sessions), CONF_INTEGER, "1000", 1, 100000, .live = true,
-      .doc = "Messages dealt with at the same time. Connections on which there is no message do not count." },
-    { PARAM(session_wait), CONF_TIME, "2s", 0, 25 * SECOND, .live = true,
-      .doc = "How long a message waits when there are max_sessions already." },
-    { PARAM(overload), CONF_WORD, "tempfail", .words = overload_words, .live = true,
-      .doc = "What becomes of it then: it is deferred, or accepted as it is, without any check." },
-    { PARAM(idle_timeout), CONF_TIME, "30m", 6 * MINUTE, DAY,
-      .doc = "A connection on which nothing comes is closed after this time; an SMTP client may be silent for 300 s "
-             "(smtpd_timeout)." },
+    MILTER_PARAMS("without any check"),
     { PARAM(myhostname), CONF_TEXT, "", 0, 253, .live = true, .example = "mx.example.com",
       .doc = "Our name in the header fields that are added. Empty: what Postfix calls itself." },
     DIRECTION_PARAMS,
@@ -53,10 +37,7 @@ static const struct conf_param params[] = {
       .doc = "Whether X-Virus-Scanned, X-Virus-Status, X-Spam-Flag, -Score, -Level, -Status, -Report and "
              "X-Gatehouse-Unscanned are removed from inbound mail: whoever adds them there forges them. Those that a chain "
              "adds itself are removed in any case." },
-    { PARAM(strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true,
-      .doc = "Whether user+extension@example.com counts as user@example.com in facts." },
-    { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,
-      .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." },
+    MAILBOX_PARAMS,
     { PARAM(mixed), CONF_WORD, "quarantine", .words = mixed_words, .live = true,
       .doc = "When a message is not dealt with alike for all its recipients: quarantine (it is delivered to whom it may be, and "
              "kept for the others), split (recipients of another chain than the first are told at RCPT to come again), or "

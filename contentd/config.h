@@ -5,25 +5,20 @@
 
 #include "common/config/common_params.h"
 #include "common/message/direction.h"
-#include "common/milter/milter.h"
+#include "common/milter/params.h"
 #include "common/policy/sections.h"
+#include "common/policy/values.h"
 #include "contentd/mixed.h"
 #include "contentd/scan_sections.h"
 
 struct contentd_config {
     struct common_config common;
     uint64_t message_budget; /* ms */
-    uint64_t message_memory, message_size_max; /* bytes */
-    struct slice spool_directory;
-    uint64_t max_sessions; /* messages */
-    uint64_t session_wait; /* ms */
-    enum milter_overload overload;
-    uint64_t idle_timeout; /* ms */
+    struct milter_config milter;
     struct slice myhostname; /* absent: what the MTA calls itself */
     struct direction_config direction;
     bool remove_forged_headers;
-    bool strip_extension;
-    struct slice recipient_delimiter;
+    struct mailbox_settings mailboxes;
     enum mixed_mode mixed;
     struct slice release; /* inet:ADDRESS:PORT or unix:PATH; absent: nothing can be released */
     struct slice quarantine_directory, outbox_directory;

@@ -202,7 +202,7 @@ bool party_rules_start(struct party_rules *rules)
     }
     rules->subject.of.is_outbound =
         direction_is_outbound(&rules->subject.setup->direction, rules->subject.of.message);
-    rules->subject.of.mailboxes = setup_mailboxes(rules->subject.setup);
+    rules->subject.of.mailboxes = rules->subject.setup->parts.config->mailboxes;
     rules->subject.membership = (struct membership){
         .sets = &rules->subject.setup->parts.core.sets,
         .lookups = &rules->lookups,

@@ -26,14 +26,7 @@ static struct contentd *contentd_of(const struct daemon *daemon)
 
 static void configure_milter(const struct contentd_config *config)
 {
-    const struct milter_settings settings = {
-        .spool_directory = config->spool_directory,
-        .message_memory = (size_t)config->message_memory,
-        .message_size_max = config->message_size_max,
-        .max_sessions = (size_t)config->max_sessions,
-        .session_wait_ms = config->session_wait,
-        .overload = config->overload,
-    };
+    const struct milter_settings settings = milter_settings_of(&config->milter);
 
     milter_configure(&settings);
 }
@@ -136,7 +129,7 @@ static int contentd_start(struct daemon *daemon)
     mime_init();
     contentd->stores = resources_stores(&config->common, daemon_clock(daemon));
     if (contentd->stores == NULL || open_release(contentd, config) ||
-        milter_setup(daemon, contentd_program.name, &intake_hooks, config->idle_timeout)) {
+        milter_setup(daemon, contentd_program.name, &intake_hooks, config->milter.idle_timeout)) {
         contentd_stop(daemon);
         return -1;
     }

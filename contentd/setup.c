@@ -224,10 +224,3 @@ const struct chain *setup_chain(const struct setup *setup, struct slice recipien
 
     return chain == NULL ? scan->no_chain : chain;
 }
-
-struct mailbox_settings setup_mailboxes(const struct setup *setup)
-{
-    const struct contentd_config *config = setup->parts.config;
-
-    return (struct mailbox_settings){ config->strip_extension, config->recipient_delimiter };
-}

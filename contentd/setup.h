@@ -48,7 +48,6 @@ extern const struct live_spec contentd_live;
 /* The chain of a recipient (in normal form); one without scanners when no line of [apply] fits. Any thread. */
 const struct chain *setup_chain(const struct setup *setup, struct slice recipient,
                                 uint64_t wall_ms);
-struct mailbox_settings setup_mailboxes(const struct setup *setup);
 
 static inline const struct scan_set *setup_scan(const struct setup *setup)
 {

@@ -89,10 +89,7 @@ static const struct conf_param params[] = {
       .doc = "Our name in Received-SPF and in SPF macros; as myhostname of main.cf." },
     { PARAM(spf_explanation), CONF_TEXT, "", 0, 255, .live = true, .example = "See https://example.com/spf",
       .doc = "The fact spf.explanation of a fail whose domain gives none." },
-    { PARAM(strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true,
-      .doc = "Whether user+extension@example.com counts as user@example.com in facts and limits." },
-    { PARAM(recipient_delimiter), CONF_TEXT, "+", 1, 8, .live = true,
-      .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." },
+    MAILBOX_PARAMS,
     { PARAM(greylist_by_spf), CONF_BOOLEAN, "yes", 0, 0, .live = true,
       .doc = "Whether greylisting knows a client by its SPF domain instead of its network when SPF passes, so that large "
              "senders may come back from another host. Costs the lookups of SPF for mail that is greylisted." },

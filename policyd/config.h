@@ -6,6 +6,7 @@
 #include "common/config/common_params.h"
 #include "common/policy/resources.h"
 #include "common/policy/sections.h"
+#include "common/policy/values.h"
 
 struct limit_section {
     const struct conf_section *conf;
@@ -32,8 +33,7 @@ struct classes_section {
 struct policyd_config {
     struct common_config common;
     struct slice geoip_database; /* absent: none */
-    bool strip_extension;
-    struct slice recipient_delimiter;
+    struct mailbox_settings mailboxes;
     bool greylist_by_spf;
     bool transaction_records;
     uint64_t greylist_window, greylist_expiry, greylist_allow_expiry; /* ms */

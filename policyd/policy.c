@@ -80,9 +80,7 @@ const struct policy_limit *policy_limit_find(const struct policy *policy, struct
 
 struct mailbox_settings policy_attributes(const struct policy *policy)
 {
-    const struct policyd_config *config = policy->parts.config;
-
-    return (struct mailbox_settings){ config->strip_extension, config->recipient_delimiter };
+    return policy->parts.config->mailboxes;
 }
 
 /* ---- mistakes ---- */

@@ -4,9 +4,11 @@
 #define GATEHOUSE_SIGND_CONFIG_H
 
 #include "common/config/common_params.h"
-#include "common/milter/milter.h"
+#include "common/message/direction.h"
+#include "common/milter/params.h"
 #include "common/policy/resources.h"
 #include "common/policy/sections.h"
+#include "common/policy/values.h"
 #include "signd/canonical.h"
 
 /* [domain NAME]: what is different for one signing domain. */
@@ -16,21 +18,15 @@ struct domain_section {
     uint64_t signature_expiry; /* ms; 0: none */
 };
 
+/* What becomes of mail that is to be signed and has no From field, or several; in the order of the words. */
+enum bad_from { BAD_FROM_REJECT, BAD_FROM_UNSIGNED };
+
 struct signd_config {
     struct common_config common;
     struct dns_config dns;
-    /* the milter */
-    uint64_t message_memory, message_size_max; /* bytes */
-    struct slice spool_directory;
-    uint64_t max_sessions; /* messages */
-    uint64_t session_wait; /* ms */
-    enum milter_overload overload;
-    uint64_t idle_timeout; /* ms */
-    /* which mail is which */
-    struct conf_list internal_networks;
-    struct conf_list outbound_ports;
-    bool strip_extension;
-    struct slice recipient_delimiter;
+    struct milter_config milter;
+    struct direction_config direction;
+    struct mailbox_settings mailboxes;
     /* signing */
     struct slice key_directory;
     struct slice signing_map; /* name of a [map]; absent: none */
@@ -39,10 +35,13 @@ struct signd_config {
     struct conf_list sign_headers, oversign_headers;
     enum canonicalization header_canonicalization, body_canonicalization;
     uint64_t signature_expiry; /* ms; 0: none */
+    enum bad_from bad_from;
     uint64_t key_check_interval, key_activate_after, key_retire_after; /* ms */
     /* verifying */
     struct slice authserv_id; /* absent: the host's name */
     uint64_t max_signatures;
+    bool trust_received_spf;
+    bool auth_results_of_logins;
     /* sections */
     struct policy_sections sections;
     const struct domain_section *domains;
@@ -50,5 +49,8 @@ struct signd_config {
 };
 
 extern const struct conf_schema signd_schema;
+
+/* A domain as keys and assignments name it: A-labels, lower case; or nothing. */
+bool config_check_domain(struct slice text, struct conf_complaint *out);
 
 #endif

@@ -124,7 +124,7 @@ struct slice dmarc_organizational_domain(struct slice domain)
 
 /* ---- evaluation ---- */
 
-static bool is_aligned(struct slice from, struct slice domain, bool is_strict)
+bool dmarc_is_aligned(struct slice from, struct slice domain, bool is_strict)
 {
     if (domain.len == 0)
         return false;
@@ -141,7 +141,8 @@ static bool weigh(const struct dmarc_input *input, struct dmarc_verdict *verdict
     for (size_t i = 0; i < input->evidence_count; i++) {
         const struct dmarc_evidence *one = &input->evidence[i];
         bool is_strict = one->is_spf ? input->record->strict_spf : input->record->strict_dkim;
-        if (one->result == EVIDENCE_FAIL || !is_aligned(input->from_domain, one->domain, is_strict))
+        if (one->result == EVIDENCE_FAIL ||
+            !dmarc_is_aligned(input->from_domain, one->domain, is_strict))
             continue;
         if (one->result == EVIDENCE_TEMPERROR)
             in_doubt = true;

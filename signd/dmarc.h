@@ -34,6 +34,10 @@ bool dmarc_record_parse(struct slice text, struct dmarc_record *out);
  * when it is a suffix, or has none. A part of `domain`. Any thread. */
 struct slice dmarc_organizational_domain(struct slice domain);
 
+/* Whether a domain that was authenticated stands for the From domain: it is the same, or unless strict of the same
+ * organizational domain (3.1). */
+bool dmarc_is_aligned(struct slice from, struct slice domain, bool is_strict);
+
 /* ---- evaluation ---- */
 
 /* In the order of the words of the fact dmarc. */

@@ -40,11 +40,21 @@ void direction_free(struct direction *direction)
     direction->internal_count = 0;
 }
 
+/* What sendmail(1) takes Postfix gives to milters as mail of 127.0.0.1, port 0, which no client has. */
+static bool is_of_this_host(const struct message_client *client)
+{
+    struct ip_address own;
+
+    return !client->has_address ||
+           (client->port == 0 && ip_address_parse(SLICE("127.0.0.1"), &own) &&
+            ip_address_equal(&client->address, &own));
+}
+
 bool direction_is_outbound(const struct direction *direction, const struct message *message)
 {
     const struct message_client *client = &message->client;
 
-    if (message->sasl_username.len > 0 || !client->has_address)
+    if (message->sasl_username.len > 0 || is_of_this_host(client))
         return true;
     struct ipnet net = ipnet_of(&client->address);
     for (size_t i = 0; i < direction->internal_count; i++)

@@ -31,15 +31,30 @@ struct from {
     bool is_full;
 };
 
+static void note_domain(struct mime_facts *facts, struct slice domain)
+{
+    for (size_t i = 0; i < facts->from_domain_count; i++)
+        if (slice_equal(facts->from_domains[i], domain))
+            return;
+    if (facts->from_domain_count == MIME_FROM_DOMAINS_MAX)
+        facts->has_more_from_domains = true;
+    else if (domain.len > 0)
+        facts->from_domains[facts->from_domain_count++] = domain;
+}
+
 static void see_from(void *arg, struct slice address, struct slice name)
 {
     struct from *from = arg;
+    struct slice mailbox = { NULL, 0 };
 
-    if (from->facts->from.ptr != NULL || address.ptr == NULL)
+    if (address.ptr == NULL)
         return;
-    from->is_full |=
-        address_normalise_mailbox(address, from->arena, &from->facts->from) == ADDRESS_NO_MEMORY;
-    from->facts->from_domain = address_domain(from->facts->from);
+    from->is_full |= address_normalise_mailbox(address, from->arena, &mailbox) == ADDRESS_NO_MEMORY;
+    note_domain(from->facts, address_domain(mailbox));
+    if (from->facts->from.ptr != NULL)
+        return;
+    from->facts->from = mailbox;
+    from->facts->from_domain = address_domain(mailbox);
     from->facts->from_name = name;
 }
 
@@ -129,6 +144,7 @@ static bool read_headers(const struct message *message, struct arena *arena, str
         if (field->value.len > MIME_VALUE_MAX)
             out->is_limited = true;
         if (slice_equal_nocase(field->name, SLICE("from"))) {
+            out->from_field_count++;
             if (out->from_count >= MIME_ADDRESSES_MAX) {
                 out->is_limited = true;
                 continue;

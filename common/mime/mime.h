@@ -20,6 +20,7 @@ enum {
     MIME_VALUE_MAX = 16 << 10, /* bytes of a field that is decoded */
     MIME_NAME_MAX = 1000, /* bytes of a decoded text */
     MIME_ADDRESSES_MAX = 1000, /* of a From: or Reply-To: field */
+    MIME_FROM_DOMAINS_MAX = 10,
 };
 
 void mime_init(void); /* once, before other threads run */
@@ -39,7 +40,11 @@ struct mime_attachment {
 struct mime_facts {
     /* Header fields. */
     size_t from_count; /* From: fields and the mailboxes in them: 1 is as it should be */
+    size_t from_field_count; /* From: fields */
     struct slice from, from_domain; /* the first mailbox */
+    struct slice from_domains[MIME_FROM_DOMAINS_MAX]; /* of all mailboxes, each once */
+    size_t from_domain_count;
+    bool has_more_from_domains; /* than MIME_FROM_DOMAINS_MAX */
     struct slice from_name; /* its display name, decoded */
     /* A mailbox in the display name that is not `from`: "service@bank.example" <x@evil.example>. */
     struct slice from_name_address;

@@ -6,11 +6,19 @@
 #include "common/base/arena.h"
 #include "common/rules/value.h"
 
-/* How mailboxes are read, as the configuration says. */
+/* How mailboxes are read, as the configuration says: a daemon's struct has a member `struct mailbox_settings mailboxes`, and its
+ * table embeds the rows MAILBOX_PARAMS. */
 struct mailbox_settings {
     bool strip_extension;
     struct slice delimiters; /* recipient_delimiter */
 };
+/* clang-format off */
+#define MAILBOX_PARAMS                                                                             \
+    { PARAM_AS("strip_extension", mailboxes.strip_extension), CONF_BOOLEAN, "no", 0, 0, .live = true, \
+      .doc = "Whether user+extension@example.com counts as user@example.com in facts and limits." }, \
+    { PARAM_AS("recipient_delimiter", mailboxes.delimiters), CONF_TEXT, "+", 1, 8, .live = true,   \
+      .doc = "What separates a mailbox from its extension, as in main.cf: one of these characters." }
+/* clang-format on */
 
 void value_of_text(struct value *out, enum value_type type, struct slice text); /* as it is */
 void value_of_boolean(struct value *out, bool is_true);

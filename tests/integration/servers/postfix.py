@@ -42,6 +42,7 @@ smtpd_junk_command_limit = 1000
 """
 
 MASTER_CF = """\
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite

@@ -18,6 +18,8 @@ static const struct {
     { "outbound_ports = 587, smtp\n", "1:23: " },
     { "default_signing_domain = Example.COM\n", "1:26: " },
     { "sign_headers = To, Sub:ject\n", "1:23: " },
+    { "sign_headers = To, DKIM-Signature\n", "1:20: " },
+    { "bad_from = accept\n", "1:12: " },
     { "authserv_id = mx;evil\n", "1:17: " },
     { "key_directory = keys\n", "1:17: " },
     { "max_signatures = 0\n", "1:18: " },

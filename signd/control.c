@@ -1,0 +1,55 @@
+/* signd/control.c - see control.h. */
+#include "signd/control.h"
+
+#include "signd/server.h"
+
+static void in_force(const void *data, struct control_in_force *out)
+{
+    const struct setup *setup = data;
+
+    *out = (struct control_in_force){ .book = &setup->book, .schema = &setup->schema };
+}
+
+/* {"domain", "selector", "type", "bits", "state", "since", "problem"}: what is not known is left out. */
+static json_t *key_json(const struct setup *setup, const struct key_file *file)
+{
+    struct dkim_life life =
+        key_lives_of(shared_get(setup->parts.lives), file->domain, file->selector);
+    json_t *key = json_pack("{s:o, s:o, s:s}", "domain", control_text(file->domain), "selector",
+                            control_text(file->selector), "state", dkim_state_words[life.state]);
+
+    if (life.since_s > 0)
+        json_object_set_new(key, "since", json_integer((json_int_t)life.since_s));
+    if (file->key != NULL) {
+        json_object_set_new(key, "type",
+                            control_text(dkim_key_type_name(dkim_key_type(file->key))));
+        json_object_set_new(key, "bits", json_integer((json_int_t)dkim_key_bits(file->key)));
+    }
+    json_object_set_new(key, "usable", json_boolean(file->key != NULL));
+    if (file->reason[0] != '\0')
+        json_object_set_new(key, "problem", control_text(slice_of(file->reason)));
+    return key;
+}
+
+static void add_status(void *context, const void *data, json_t *status)
+{
+    const struct server *server = context;
+    struct shared *taken = key_shelf_take(server->signd->shelf);
+    const struct key_set *set = shared_get(taken);
+    json_t *keys = json_array();
+
+    for (size_t i = 0; set != NULL && i < key_set_count(set); i++)
+        json_array_append_new(keys, key_json(data, key_set_at(set, i)));
+    json_object_set_new(status, "messages",
+                        json_integer((json_int_t)metric_read(server->signd->metrics.messages)));
+    json_object_set_new(status, "keys", keys);
+    if (set != NULL && key_set_error(set)[0] != '\0')
+        json_object_set_new(status, "key_directory", control_text(slice_of(key_set_error(set))));
+    shared_unref(&taken);
+}
+
+const struct control_service_spec signd_control = {
+    .program = "gatehouse-signd",
+    .in_force = in_force,
+    .add_status = add_status,
+};

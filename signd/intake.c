@@ -1,0 +1,70 @@
+/* signd/intake.c - see intake.h. On libmilter's threads. A session's state is the letter under way. */
+#include "signd/intake.h"
+
+#include "signd/letter.h"
+#include "signd/server.h"
+
+static struct signd *signd_of(struct milter_session *session)
+{
+    return daemon_state(worker_daemon(milter_session_worker(session)));
+}
+
+static struct milter_reply hook_headers(struct milter_session *session)
+{
+    struct signd *signd = signd_of(session);
+
+    milter_session_set_state(session, letter_start(milter_session_worker(session),
+                                                   snapshot_cell_get(&signd->in_force),
+                                                   milter_session_message(session)));
+    return (struct milter_reply){ .action = MILTER_CONTINUE };
+}
+
+static void progress(void *arg)
+{
+    milter_session_progress(arg);
+}
+
+static struct milter_reply reply_of(const struct letter_answer *answer)
+{
+    static const enum milter_action actions[] = {
+        [FATE_ACCEPT] = MILTER_CONTINUE,   [FATE_REJECT] = MILTER_REJECT,
+        [FATE_TEMPFAIL] = MILTER_TEMPFAIL, [FATE_DISCARD] = MILTER_DISCARD,
+        [FATE_HOLD] = MILTER_CONTINUE,
+    };
+
+    return (struct milter_reply){ .action = actions[answer->fate], .reply = answer->reply };
+}
+
+static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)
+{
+    struct signd *signd = signd_of(session);
+    struct letter *letter = milter_session_state(session);
+    const struct reply later = { 451, SLICE("4.3.0"),
+                                 SLICE("Message cannot be looked at now, try again later") };
+
+    if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf), progress, session)) {
+        metric_add(signd->metrics.undecided, 1);
+        return (struct milter_reply){ .action = MILTER_TEMPFAIL, .reply = later };
+    }
+    const struct letter_answer *answer = letter_answer(letter);
+    struct milter_reply reply = reply_of(answer);
+    if (reply.action == MILTER_CONTINUE)
+        *edits = answer->edits;
+    letter_settle(letter);
+    return reply;
+}
+
+static void hook_message_gone(struct milter_session *session)
+{
+    struct letter *letter = milter_session_state(session);
+
+    milter_session_set_state(session, NULL);
+    letter_drop(&letter);
+}
+
+const struct milter_hooks intake_hooks = {
+    .headers = hook_headers,
+    .headers_is_silent = true,
+    .end = hook_end,
+    .message_gone = hook_message_gone,
+};

@@ -1,0 +1,50 @@
+/* signd/letter.h - one message, from the end of its header fields to what becomes of it. libmilter's thread starts it and waits
+ * for it at the end; all network work happens on a worker's loop while the body arrives, all CPU work on libmilter's thread:
+ *
+ *     loop     record --> rules at data --> keys and policies from the DNS
+ *     milter   (the message is whole) --> verifies, or chooses keys
+ *     loop     rules at end-of-message
+ *     milter   signs, edits
+ *
+ * `budget` after the message is whole everything missing is unknown, a temperror. Nothing that is to be signed goes out unsigned:
+ * what fails is deferred. */
+#ifndef GATEHOUSE_SIGND_LETTER_H
+#define GATEHOUSE_SIGND_LETTER_H
+
+#include "common/mail/reply.h"
+#include "common/milter/edits.h"
+#include "signd/actions.h"
+
+struct letter; /* opaque */
+struct shared;
+struct snapshot;
+struct worker;
+
+/* ---- libmilter's threads, those of one connection one at a time ---- */
+
+/* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
+ * logged. */
+struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
+                            struct message *message);
+/* The message is whole: waits until it is decided. Takes the reference to the keys, a struct key_set (NULL: they have not been
+ * read yet). `progress` is called now and then. False: it is not decided (no memory, too late), and has been logged: the message must be
+ * deferred. */
+bool letter_finish(struct letter *letter, struct shared *keys, void (*progress)(void *arg),
+                   void *arg);
+/* Lets go of it; stops it if it is not decided yet. NULL-safe; clears *letter. */
+void letter_drop(struct letter **letter);
+
+/* What the MTA is to be told. With mode = shadow: that it is accepted as it is. */
+struct letter_answer {
+    enum fate fate;
+    struct reply reply; /* REJECT, TEMPFAIL */
+    struct edits edits; /* ACCEPT, HOLD */
+};
+/* After letter_finish() was true; lives as long as the letter. */
+const struct letter_answer *letter_answer(const struct letter *letter);
+
+/* Logs the decision, counts it, tells the transaction record and gives back what policyd charged when the message is refused:
+ * on the worker, which nobody waits for. Once, after letter_finish() was true. */
+void letter_settle(struct letter *letter);
+
+#endif

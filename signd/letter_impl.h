@@ -1,0 +1,78 @@
+/* signd/letter_impl.h - the inside of a letter, for letter*.c alone. */
+#ifndef GATEHOUSE_SIGND_LETTER_IMPL_H
+#define GATEHOUSE_SIGND_LETTER_IMPL_H
+
+#include <stdatomic.h>
+
+#include "common/base/hash.h"
+#include "common/message/record.h"
+#include "common/milter/job.h"
+#include "signd/facts/provider.h"
+#include "signd/letter.h"
+#include "signd/server.h"
+
+enum letter_phase {
+    PHASE_RECORD, /* policyd's record, when rules at data may name it */
+    PHASE_DATA_RULES,
+    PHASE_DATA_RUNNING,
+    PHASE_EVIDENCE, /* the record, keys, policies */
+    PHASE_EVIDENCE_COMING,
+    PHASE_END_RULES,
+    PHASE_END_RUNNING,
+    PHASE_READY /* for libmilter's thread */
+};
+
+/* libmilter's thread has it, but for the time between the start of a job and its end: then the loop has. */
+struct letter {
+    _Atomic unsigned references;
+    struct worker *worker;
+    struct snapshot *snapshot;
+    const struct setup *setup;
+    struct message *message;
+    struct job *job; /* the waiter's */
+    struct job *running; /* the same, for the loop */
+    struct server *server; /* the worker's; for the loop */
+    struct arena *arena;
+    enum letter_phase phase;
+    uint64_t started_ms, ended_ms, decided_ms; /* headers there, message whole, decided */
+    bool is_late; /* the budget was used up */
+    bool failed; /* out of memory */
+
+    struct mime_facts mime;
+    bool has_mime, is_outbound;
+    struct message_record record;
+    bool record_is_read;
+    size_t pending; /* of the record and the evidence: what has not come */
+    struct lookups lookups;
+    struct evaluation evaluation;
+    struct fact_subject subject;
+    struct verdict data_said, end_said;
+    struct rule_outcome rules;
+    enum task task;
+
+    struct results results;
+    bool is_verified;
+    struct evidence_dns *evidence;
+
+    struct shared *keys; /* struct key_set */
+    struct chosen_keys chosen;
+    enum signing signing;
+    size_t forged; /* Authentication-Results fields that are removed */
+
+    char reference[REFERENCE_LEN + 1];
+    struct slice reason; /* why it is refused */
+    struct letter_answer answer; /* of the decision, whatever the mode */
+    struct letter_answer told;
+};
+
+void letter_unref(struct letter *letter);
+struct slice letter_authserv_id(const struct letter *letter);
+/* Rules have refused or discarded it: nothing more is done to it. */
+bool letter_is_over(const struct letter *letter);
+
+/* letter_end.c; on libmilter's thread. False: out of memory. */
+bool letter_verify(struct letter *letter); /* all evidence is there */
+void letter_choose_keys(struct letter *letter);
+bool letter_conclude(struct letter *letter); /* all rules have run */
+
+#endif

@@ -1,0 +1,215 @@
+/* signd/server.c - see server.h. */
+#include "signd/server.h"
+
+#include <unistd.h>
+
+#include "common/control/service.h"
+#include "common/mime/mime.h"
+#include "common/observe/log.h"
+#include "common/policy/resources.h"
+#include "signd/control.h"
+#include "signd/intake.h"
+#include "signd/manual.h"
+
+static struct server *server_of(const struct worker *worker)
+{
+    return worker_state(worker);
+}
+
+static struct signd *signd_of(const struct daemon *daemon)
+{
+    return daemon_state(daemon);
+}
+
+static const struct signd_config *config_of(const struct snapshot *snapshot)
+{
+    const struct setup *setup = snapshot_data(snapshot);
+
+    return setup->parts.config;
+}
+
+static void configure_milter(const struct signd_config *config)
+{
+    const struct milter_settings settings = milter_settings_of(&config->milter);
+
+    milter_configure(&settings);
+}
+
+/* ---- what is shared ---- */
+
+static void signd_stop(struct daemon *daemon)
+{
+    struct signd *signd = signd_of(daemon);
+
+    if (signd == NULL)
+        return;
+    key_shelf_free(&signd->shelf);
+    verifier_free(&signd->verifier);
+    stores_free(&signd->stores);
+    snapshot_cell_end(&signd->in_force);
+    free(signd);
+    daemon_set_state(daemon, NULL);
+}
+
+static int signd_start(struct daemon *daemon)
+{
+    const struct signd_config *config = config_of(daemon_snapshot(daemon));
+    const struct key_shelf_spec shelf = { .rules = { .uid = geteuid(), .gid = getegid() },
+                                          .clock = daemon_clock(daemon) };
+    struct signd *signd = calloc(1, sizeof *signd);
+
+    if (signd == NULL)
+        return -1;
+    daemon_set_state(daemon, signd);
+    snapshot_cell_init(&signd->in_force, daemon_snapshot(daemon));
+    signd_metrics_register(&signd->metrics);
+    mime_init();
+    gethostname(signd->hostname, SIGND_HOSTNAME_MAX);
+    signd->stores = resources_stores(&config->common, daemon_clock(daemon));
+    signd->verifier = verifier_new();
+    signd->shelf = key_shelf_new(&shelf);
+    if (signd->stores == NULL || signd->verifier == NULL || signd->shelf == NULL ||
+        milter_setup(daemon, signd_program.name, &intake_hooks, config->milter.idle_timeout)) {
+        signd_stop(daemon);
+        return -1;
+    }
+    key_shelf_read(signd->shelf, config->key_directory.ptr);
+    configure_milter(config);
+    return 0;
+}
+
+/* ---- the keys; main thread ---- */
+
+static void shelf_due(UNUSED evutil_socket_t fd, UNUSED short events, void *arg)
+{
+    struct daemon *daemon = arg;
+
+    key_shelf_read(signd_of(daemon)->shelf, config_of(daemon_snapshot(daemon))->key_directory.ptr);
+}
+
+static bool watch_keys(struct signd *signd, struct worker *worker)
+{
+    const struct timeval period = { 0, KEY_SHELF_MS * 1000 };
+
+    signd->shelf_timer =
+        event_new(worker_base(worker), -1, EV_PERSIST, shelf_due, worker_daemon(worker));
+    return signd->shelf_timer != NULL && event_add(signd->shelf_timer, &period) == 0;
+}
+
+/* ---- what each worker has ---- */
+
+static void main_stop(struct signd *signd)
+{
+    if (signd->shelf_timer != NULL)
+        event_free(signd->shelf_timer);
+    signd->shelf_timer = NULL;
+    live_stop(&signd->live);
+    control_service_free(&signd->control);
+}
+
+static void server_stop(struct worker *worker)
+{
+    struct server *server = server_of(worker);
+
+    if (server == NULL)
+        return;
+    record_teller_stop(&server->teller);
+    if (worker_id(worker) == 0)
+        main_stop(server->signd);
+    dns_free(&server->dns);
+    store_free(&server->store);
+    free(server);
+    worker_set_state(worker, NULL);
+}
+
+static bool main_start(struct server *server, struct daemon *daemon)
+{
+    struct signd *signd = server->signd;
+
+    signd->live = live_start(&signd_live, daemon, server->store);
+    signd->control = control_service_new(&signd_control, daemon, server->store, server);
+    return signd->live != NULL && signd->control != NULL && watch_keys(signd, server->worker);
+}
+
+static int server_start(struct worker *worker)
+{
+    struct daemon *daemon = worker_daemon(worker);
+    const struct signd_config *config = config_of(worker_snapshot(worker));
+    struct signd *signd = signd_of(daemon);
+    struct server *server = calloc(1, sizeof *server);
+
+    if (server == NULL)
+        return -1;
+    server->worker = worker;
+    server->signd = signd;
+    worker_set_state(worker, server);
+    server->store = stores_open(signd->stores, worker_base(worker));
+    server->dns = resources_dns(worker, &config->common, &config->dns);
+    server->teller = (struct record_teller){ .store = server->store,
+                                             .refunds = signd->metrics.refunds,
+                                             .refunds_failed = signd->metrics.refunds_failed };
+    if (server->store != NULL && server->dns != NULL &&
+        (worker_id(worker) != 0 || main_start(server, daemon)))
+        return 0;
+    log_error("worker %u cannot be started", worker_id(worker));
+    server_stop(worker);
+    return -1;
+}
+
+static void server_apply(struct worker *worker)
+{
+    struct signd *signd = server_of(worker)->signd;
+
+    if (worker_id(worker) != 0)
+        return;
+    snapshot_cell_set(&signd->in_force, worker_snapshot(worker));
+    configure_milter(config_of(worker_snapshot(worker)));
+    live_reloaded(signd->live);
+}
+
+/* ---- the daemon ---- */
+
+static void signd_tick(struct daemon *daemon)
+{
+    live_check_files(signd_of(daemon)->live);
+}
+
+static enum readiness signd_ready(struct daemon *daemon, struct buf *reason)
+{
+    struct shared *keys = key_shelf_take(signd_of(daemon)->shelf);
+    const struct key_set *set = shared_get(keys);
+    bool is_readable = set != NULL && key_set_error(set)[0] == '\0';
+
+    if (!is_readable)
+        buf_printf(reason, "key_directory: %s", set == NULL ? "not read" : key_set_error(set));
+    shared_unref(&keys);
+    return is_readable ? resources_ready(server_of(daemon_main_worker(daemon))->store, reason)
+                       : READY_DEGRADED;
+}
+
+static void serve_control(struct http_call *call, void *daemon)
+{
+    control_service_serve(signd_of(daemon)->control, call);
+}
+
+static const struct http_route routes[] = {
+    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", serve_control },
+};
+
+const struct daemon_spec signd_spec = {
+    .program = &signd_program,
+    .config_path = "/etc/gatehouse/signd.conf",
+    .common_offset = offsetof(struct signd_config, common),
+    .load = setup_load,
+    .unload = setup_free,
+    .start = signd_start,
+    .stop = signd_stop,
+    .worker_start = server_start,
+    .worker_stop = server_stop,
+    .apply = server_apply,
+    .server = &milter_server,
+    .tick = signd_tick,
+    .ready = signd_ready,
+    .routes = routes,
+    .route_count = COUNT(routes),
+};
