@@ -12,7 +12,8 @@ from servers.dns import DNS, address_list
 from servers.policyd import BUILD, PROGRAM, Policyd
 from servers.process import ROOT, wait_for
 
-OF_CONTENTD = ("aximilter", "content", "contentd", "try-content")
+PROGRAMS = {"aximilter": "contentd", "content": "contentd", "contentd": "contentd", "try-content": "contentd",
+            "sign": "signd", "sign-dmarc": "signd", "signd": "signd"}
 SAMPLES = ("inbound", "submission", "both")
 MX, SUBMISSION, USERS = ("inbound", "both"), ("submission",), ("submission", "both")
 REFERENCE = r", ref=[a-z0-9]{6}"
@@ -336,7 +337,7 @@ def check(*arguments, program=PROGRAM):
 @pytest.mark.parametrize("sample", [path.stem for path in sorted((ROOT / "conf").glob("*.conf"))])
 def test_samples_are_correct(sample):
     path = ROOT / f"conf/{sample}.conf"
-    program = BUILD / "bin/gatehouse-contentd" if sample in OF_CONTENTD else PROGRAM
+    program = BUILD / f"bin/gatehouse-{PROGRAMS.get(sample, 'policyd')}"
     assert check("-c", path, program=program) == (0, f"{path} is correct\n")
 
 

@@ -52,7 +52,7 @@ static enum truth judge(const struct setup *setup, struct contentd_case *c)
     struct fact_subject subject = {
         .of = { .message = c->message,
                 .is_outbound = direction_is_outbound(&setup->direction, c->message),
-                .mailboxes = setup_mailboxes(setup),
+                .mailboxes = setup->parts.config->mailboxes,
                 .arena = c->arena },
         .setup = setup,
         .recipient = &c->message->recipients[0],
