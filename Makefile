@@ -20,6 +20,14 @@ WERROR ?=
 OPT := -O2 -g
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -D_FORTIFY_SOURCE=2
 LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+# clang is there for its warnings: nothing of it is run. Sanitizers want speed of building more than of the code.
+ifeq ($(VARIANT),clang)
+  OPT := -O0 -g0
+  HARDEN := -fPIE
+endif
+ifneq ($(filter asan tsan fuzz,$(VARIANT)),)
+  OPT := -O1 -g
+endif
 ifeq ($(VARIANT),asan)
   SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
   HARDEN := -fPIE
@@ -154,6 +162,8 @@ samples: build/tools/policyd_documents build/tools/contentd_documents build/tool
 	build/tools/contentd_documents sample > conf/contentd.conf
 	build/tools/signd_documents sample > conf/signd.conf
 
+# Everything compiled, nothing linked.
+objects: $(call objects,$(COMMON_C) $(POLICYD_C) $(CONTENTD_C) $(SIGND_C) $(GATECTL_C) $(FAKES_C) $(UNIT_C) $(BENCH_C) $(MEASURE_C) $(TEST_PROGRAMS_C) $(FUZZ_C))
 units: $(UNITS)
 test-programs: $(TEST_PROGRAMS)
 benches: $(BENCHES)
@@ -198,6 +208,6 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: all man samples units test-programs benches fuzzers clean run test lint bench bench-policyd bench-contentd check-asan check-tsan fuzz install
+.PHONY: all man samples objects units test-programs benches fuzzers clean run test lint bench bench-policyd bench-contentd check-asan check-tsan fuzz install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
