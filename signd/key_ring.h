@@ -3,9 +3,9 @@
 #ifndef GATEHOUSE_SIGND_KEY_RING_H
 #define GATEHOUSE_SIGND_KEY_RING_H
 
+#include "common/dkim/key_set.h"
 #include "common/dkim/rotation.h"
 #include "common/policy/sets.h"
-#include "common/dkim/key_set.h"
 
 /* States of keys as the hash gh:dkim has them. */
 struct key_lives; /* opaque */
