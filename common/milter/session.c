@@ -287,7 +287,7 @@ enum milter_action session_helo(struct milter_session *session, struct slice nam
     session_abort(session);
     session->client.helo = arena_copy(session->arena, name);
     read_connection_macros(session);
-    if (session->shared->hooks->helo == NULL || session->is_passed)
+    if (session->shared->hooks->helo == NULL || session->is_passed || !session->is_known)
         return MILTER_CONTINUE;
     return answer(session, session->shared->hooks->helo(session));
 }
@@ -347,7 +347,8 @@ enum milter_action session_sender(struct milter_session *session, struct slice p
     session_abort(session);
     if (session->is_passed)
         return MILTER_ACCEPT;
-    if (!session->is_negotiated)
+    /* Hooks make their state at connect: without a client there is none. */
+    if (!session->is_negotiated || !session->is_known)
         return defer(session, tempfail(451, "4.3.0", "The milter protocol was not kept to"));
     struct message *message = message_new();
     if (message == NULL || shared->settings(message->arena, &settings)) {
