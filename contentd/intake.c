@@ -1,6 +1,7 @@
 /* contentd/intake.c - see intake.h. On libmilter's threads. */
 #include "contentd/intake.h"
 
+#include "common/mail/address.h"
 #include "common/observe/log.h"
 #include "contentd/connections.h"
 #include "contentd/early.h"
@@ -125,6 +126,18 @@ static bool may_join(struct milter_session *session, const struct setup *setup, 
                           message->client.has_address);
 }
 
+/* An MTA that reads more into it than is written sends the message to somebody whom nothing that we say of this recipient
+ * reaches: it would not even be removed. */
+static bool is_understood(const struct milter_session *session, const struct setup *setup, size_t n)
+{
+    struct slice address = milter_session_message(session)->recipients[n].address;
+
+    if (setup->parts.core.is_shadow || address_is_plainly_written(address))
+        return true;
+    log_info("a recipient is refused: <%.*s> is no address of SMTP", SLICE_ARG(address));
+    return false;
+}
+
 static struct milter_reply hook_recipient(struct milter_session *session, size_t n)
 {
     struct contentd *contentd = intake_of(session)->contentd;
@@ -134,7 +147,12 @@ static struct milter_reply hook_recipient(struct milter_session *session, size_t
         .reply = { 452, SLICE("4.5.3"), SLICE("Recipient is filtered otherwise, send separately") },
     };
 
-    if (may_join(session, snapshot_data(snapshot), n))
+    if (!is_understood(session, snapshot_data(snapshot), n))
+        reply =
+            (struct milter_reply){ MILTER_REJECT,
+                                   { 553, SLICE("5.1.3"),
+                                     SLICE("Recipient address is not written as SMTP demands") } };
+    else if (may_join(session, snapshot_data(snapshot), n))
         reply = check_rules(session, STAGE_RCPT, snapshot, n);
     else
         metric_add(contentd->metrics.split, 1);

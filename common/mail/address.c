@@ -119,6 +119,46 @@ bool address_is_valid_mailbox(struct slice mailbox)
            address_is_valid_domain(address_domain(mailbox));
 }
 
+/* The length of a quoted string at the start of `text`; 0: there is none, or no end of it. */
+static size_t quoted_length(struct slice text)
+{
+    for (size_t i = 1; i < text.len; i++)
+        if (text.ptr[i] == '"')
+            return text.ptr[0] == '"' ? i + 1 : 0;
+        else if (text.ptr[i] == '\\')
+            i++;
+    return 0;
+}
+
+/* Control bytes, blanks, and what RFC 5321 has in quoted strings alone. */
+static bool has_special(struct slice text, struct slice but)
+{
+    static const struct slice special = SLICE_INIT("()<>@,;:\\\"[]\x7f");
+
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= ' ' || (slice_find(special, text.ptr[i]) != SIZE_MAX &&
+                                                  slice_find(but, text.ptr[i]) == SIZE_MAX))
+            return true;
+    return false;
+}
+
+bool address_is_plainly_written(struct slice mailbox)
+{
+    bool is_quoted_local = slice_starts_with(mailbox, SLICE("\""));
+    size_t at = is_quoted_local ? quoted_length(mailbox) : slice_find(mailbox, '@');
+    struct slice domain = slice_skip(mailbox, at == SIZE_MAX ? mailbox.len : at + 1);
+
+    if (is_quoted_local ? at == 0 : has_special(slice_part(mailbox, 0, at), SLICE("")))
+        return false;
+    if (at >= mailbox.len)
+        return true;
+    if (mailbox.ptr[at] != '@' || domain.len == 0)
+        return false;
+    if (slice_starts_with(domain, SLICE("[")) && slice_ends_with(domain, SLICE("]")))
+        return !has_special(slice_part(domain, 1, domain.len - 2), SLICE(":"));
+    return !has_special(domain, SLICE(""));
+}
+
 /* A text being put together; bounded, so that nothing long is ever copied. */
 struct draft {
     char text[ADDRESS_MAX];

@@ -46,4 +46,9 @@ bool address_parent_domain(struct slice *domain);
 bool address_is_valid_domain(struct slice domain);
 bool address_is_valid_mailbox(struct slice mailbox);
 
+/* Of a mailbox as a client wrote it: RFC 5321's 4.1.2, but for dots, which may be anywhere in the local part, and a domain, which
+ * may be missing. False for what only RFC 822 knows (comments, blanks, groups, names, a backslash outside quotes) or
+ * nobody: MTAs that take it make of it what they like, and it need not be what others see in it. */
+bool address_is_plainly_written(struct slice mailbox);
+
 #endif

@@ -212,8 +212,8 @@ static void ask_for_macros(SMFICTX *ctx)
         { SMFIM_CONNECT, "j {daemon_name} {daemon_addr} {daemon_port}" },
         { SMFIM_HELO, "{tls_version} {cipher} {cipher_bits} {cert_subject}" },
         { SMFIM_ENVFROM, "i {auth_authen} {auth_type} {tls_version} {cipher} {cipher_bits} "
-                         "{cert_subject}" },
-        { SMFIM_ENVRCPT, "i" },
+                         "{cert_subject} {mail_addr}" },
+        { SMFIM_ENVRCPT, "i {rcpt_addr} {rcpt_mailer}" },
         { SMFIM_EOH, "i" },
         { SMFIM_EOM, "i" },
     };

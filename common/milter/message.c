@@ -81,11 +81,16 @@ enum message_fill message_set_client(struct message *message, const struct messa
     return MESSAGE_OK;
 }
 
-static struct slice without_brackets(struct slice path)
+/* Without <>, blanks around it, and the route that RFC 5321 (4.1.1.3) wants ignored: "@a,@b:". MTAs go by what is left. */
+static struct slice path_mailbox(struct slice path)
 {
-    if (path.len >= 2 && path.ptr[0] == '<' && path.ptr[path.len - 1] == '>')
-        return slice_part(path, 1, path.len - 2);
-    return path;
+    struct slice mailbox = slice_trim(path), route;
+
+    if (mailbox.len >= 2 && mailbox.ptr[0] == '<' && mailbox.ptr[mailbox.len - 1] == '>')
+        mailbox = slice_trim(slice_part(mailbox, 1, mailbox.len - 2));
+    if (slice_starts_with(mailbox, SLICE("@")) && slice_cut(&mailbox, ':', &route))
+        mailbox = slice_trim(mailbox);
+    return mailbox;
 }
 
 /* ---- the envelope ---- */
@@ -100,7 +105,7 @@ static enum message_fill take_path(struct message *message, struct slice text,
 {
     if (count > MESSAGE_ARGUMENTS_MAX || text.len > MESSAGE_ENVELOPE_BYTES_MAX)
         return MESSAGE_TOO_MUCH;
-    if (!copy(message, without_brackets(text), &out->address) ||
+    if (!copy(message, path_mailbox(text), &out->address) ||
         address_normalise_mailbox(out->address, message->arena, &out->normal) == ADDRESS_NO_MEMORY)
         return MESSAGE_NO_ROOM;
     out->arguments = arena_alloc_array(message->arena, count, sizeof *out->arguments);
@@ -165,6 +170,30 @@ enum message_fill message_add_recipient(struct message *message, struct slice pa
     message->recipients[message->recipient_count++] =
         (struct message_recipient){ own.address, own.normal, own.arguments, count };
     return MESSAGE_OK;
+}
+
+/* The normal form of what the MTA makes of an address. Names without a domain, and nothing, say less than the address itself. */
+static enum message_fill resolve(struct message *message, struct slice resolved,
+                                 struct slice *normal)
+{
+    struct slice text;
+
+    if (slice_find(resolved, '@') == SIZE_MAX)
+        return MESSAGE_OK;
+    return copy(message, resolved, &text) &&
+                   address_normalise_mailbox(text, message->arena, normal) != ADDRESS_NO_MEMORY
+               ? MESSAGE_OK
+               : MESSAGE_NO_ROOM;
+}
+
+enum message_fill message_resolve_sender(struct message *message, struct slice resolved)
+{
+    return resolve(message, resolved, &message->sender_normal);
+}
+
+enum message_fill message_resolve_recipient(struct message *message, struct slice resolved)
+{
+    return resolve(message, resolved, &message->recipients[message->recipient_count - 1].normal);
 }
 
 void message_drop_recipient(struct message *message)

@@ -33,7 +33,7 @@ struct message_client {
 };
 
 struct message_recipient {
-    struct slice address; /* without <>; as the MTA gave it */
+    struct slice address; /* without <> and route; as the client wrote it */
     struct slice
         normal; /* address_normal form: lower case domain ...; for look-ups and comparison */
     struct slice *arguments; /* ESMTP parameters, NOTIFY=..., ORCPT=... */
@@ -52,7 +52,7 @@ struct message {
     struct message_client client; /* copied from the connection */
     struct slice queue_id; /* i; absent until the MTA has one */
     struct slice sasl_username, sasl_method; /* {auth_authen}, {auth_type} */
-    struct slice sender; /* without <>; empty: the null sender */
+    struct slice sender; /* without <> and route; empty: the null sender */
     struct slice sender_normal;
     struct slice *sender_arguments; /* SIZE=..., BODY=8BITMIME, SMTPUTF8 */
     size_t sender_argument_count;
@@ -86,12 +86,16 @@ struct message *message_ref(struct message *message); /* any thread; returns its
 void message_unref(
     struct message **message); /* any thread; the last one frees all; NULL-safe; clears */
 
-/* All texts are copied. `path` is an address with or without <>. */
+/* All texts are copied. `path` is an address with or without <>, perhaps with a route, which is ignored. */
 enum message_fill message_set_client(struct message *message, const struct message_client *client);
 enum message_fill message_set_sender(struct message *message, struct slice path,
                                      const struct slice *arguments, size_t count);
 enum message_fill message_add_recipient(struct message *message, struct slice path,
                                         const struct slice *arguments, size_t count);
+/* What the MTA makes of the sender, or of the last recipient ({mail_addr}, {rcpt_addr}; absent: it does not say): their normal
+ * form is that of it, since that is who gets the message. */
+enum message_fill message_resolve_sender(struct message *message, struct slice resolved);
+enum message_fill message_resolve_recipient(struct message *message, struct slice resolved);
 void message_drop_recipient(struct message *message); /* the last one: it was refused */
 enum message_fill message_add_header(struct message *message, struct slice name,
                                      struct slice value);

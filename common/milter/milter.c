@@ -21,6 +21,9 @@
 #include "common/observe/log.h"
 
 #define MILTER_DRAIN_MS (25 * SECOND)
+/* libmilter writes the last word on a message when the callback has returned, and tells nobody that it has. Who ends before
+ * that makes the MTA defer a message of which copies are kept and sent. */
+#define LAST_WORD_MS 100
 
 enum {
     SESSIONS,
@@ -199,7 +202,9 @@ static void server_drain(UNUSED struct daemon *daemon)
 
 static size_t server_busy(UNUSED struct daemon *daemon)
 {
-    return admission_count(shared.admission);
+    size_t count = admission_count(shared.admission);
+
+    return count > 0 || admission_is_quiet(shared.admission, LAST_WORD_MS) ? count : 1;
 }
 
 static void server_stop(UNUSED struct daemon *daemon)

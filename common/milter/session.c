@@ -335,7 +335,12 @@ static enum message_fill begin_message(struct milter_session *session, struct sl
     message->sasl_method = macro(session, message->arena, "{auth_type}");
     message->queue_id = macro(session, message->arena, "i");
     enum message_fill fill = message_set_client(message, &session->client);
-    return fill != MESSAGE_OK ? fill : message_set_sender(message, path, arguments, count);
+    if (fill == MESSAGE_OK)
+        fill = message_set_sender(message, path, arguments, count);
+    if (fill == MESSAGE_OK)
+        fill = message_resolve_sender(
+            message, slice_of(session->link->macro(session->carrier, "{mail_addr}")));
+    return fill;
 }
 
 enum milter_action session_sender(struct milter_session *session, struct slice path,
@@ -373,6 +378,20 @@ enum milter_action session_sender(struct milter_session *session, struct slice p
     return reply.action == MILTER_CONTINUE ? MILTER_CONTINUE : conclude(session, reply);
 }
 
+/* Of one that the MTA refuses itself {rcpt_addr} is the reply's text. */
+static enum message_fill add_recipient(struct milter_session *session, struct slice path,
+                                       const struct slice *arguments, size_t count)
+{
+    const struct milter_link *link = session->link;
+    enum message_fill fill = message_add_recipient(session->message, path, arguments, count);
+
+    if (fill != MESSAGE_OK ||
+        slice_equal(slice_of(link->macro(session->carrier, "{rcpt_mailer}")), SLICE("error")))
+        return fill;
+    return message_resolve_recipient(session->message,
+                                     slice_of(link->macro(session->carrier, "{rcpt_addr}")));
+}
+
 enum milter_action session_recipient(struct milter_session *session, struct slice path,
                                      const struct slice *arguments, size_t count)
 {
@@ -381,7 +400,7 @@ enum milter_action session_recipient(struct milter_session *session, struct slic
 
     if (message == NULL || message->head.ptr != NULL || has_failed(session))
         return MILTER_CONTINUE;
-    note(session, message_add_recipient(message, path, arguments, count));
+    note(session, add_recipient(session, path, arguments, count));
     if (hooks->recipient == NULL)
         return MILTER_CONTINUE;
     if (has_failed(session))

@@ -92,6 +92,8 @@ static bool make_room(struct quarantine *quarantine, uint64_t bytes)
     uint64_t size_max = atomic_load(&quarantine->size_max);
     char oldest[1][KEPT_ID_LEN + 1];
 
+    if (size_max == 0) /* no bound */
+        size_max = UINT64_MAX;
     if (bytes > size_max)
         return false;
     while (folder_bytes(quarantine->folder) > size_max - bytes ||

@@ -12,7 +12,7 @@ struct quarantine; /* opaque; any thread */
 
 struct quarantine_settings {
     const char *directory; /* quarantine_directory */
-    uint64_t size_max; /* quarantine_size: bytes */
+    uint64_t size_max; /* quarantine_size: bytes; 0: no bound */
     uint64_t age_max_ms; /* quarantine_age */
 };
 

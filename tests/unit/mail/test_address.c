@@ -236,6 +236,51 @@ static void knows_valid_mailboxes_and_domains(UNUSED void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    bool want;
+} written[] = {
+    { "bob@example.com", true },
+    { "", true },
+    { "postmaster", true },
+    { "bob+news=x@example.com", true },
+    { "b..o.b.@example.com", true },
+    { "j\xc3\xb6rg@b\xc3\xbc.example", true },
+    { "\"a b\"@example.com", true },
+    { "\"a@b\\\"<,>\"@example.com", true },
+    { "\"a\"", true },
+    { "bob@[192.0.2.1]", true },
+    { "bob@[IPv6:2001:DB8::1]", true },
+    { "bob@", false },
+    { "bob@@example.com", false },
+    { "bob@example.com@", false },
+    { "<bob@example.com>", false },
+    { "<bob@example.com>,", false },
+    { "Bob <bob@example.com>", false },
+    { "bob@example.com;", false },
+    { "friends:bob@example.com;", false },
+    { "bob(bob)@example.com", false },
+    { "bob@example.com (Bob)", false },
+    { "bob @example.com", false },
+    { "bob@\texample.com", false },
+    { "b\\ob@example.com", false },
+    { "b\"o\"b@example.com", false },
+    { "\"bob@example.com", false },
+    { "\"bob\\\"@example.com", false },
+    { "\"bob\"x@example.com", false },
+    { "\"bob\" @example.com", false },
+    { "bob@[192.0.2.1", false },
+    { "bob@[[192.0.2.1]]", false },
+    { "@a:bob@example.com", false },
+};
+
+static void knows_what_smtp_does_not_write(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(written); i++)
+        if (address_is_plainly_written(slice_of(written[i].text)) != written[i].want)
+            fail_msg("%s", written[i].text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +291,7 @@ int main(void)
         cmocka_unit_test(takes_a_mailbox_apart),
         cmocka_unit_test(climbs_to_the_parents_of_a_domain),
         cmocka_unit_test(knows_valid_mailboxes_and_domains),
+        cmocka_unit_test(knows_what_smtp_does_not_write),
     };
 
     return cmocka_run_group_tests(tests, arena_up, arena_down);

@@ -46,6 +46,49 @@ static void keeps_the_envelope(void **state)
     assert_slice("SIZE=10", message->recipients[1].arguments[0]);
 }
 
+static const struct {
+    const char *path, *want;
+} paths[] = {
+    { "<bob@example.org>", "bob@example.org" },
+    { " < bob@example.org > ", "bob@example.org" },
+    { "<@a,@b:bob@example.org>", "bob@example.org" },
+    { "@a:bob@example.org", "bob@example.org" },
+    { "<@a:>", "" },
+    { "<@a>", "@a" },
+    { "<\"@a:b\"@example.org>", "\"@a:b\"@example.org" },
+    { "<<bob@example.org>>", "<bob@example.org>" },
+};
+
+static void ignores_routes_as_the_mta_does(void **state)
+{
+    struct message *message = *state;
+
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        assert_int_equal(MESSAGE_OK,
+                         message_add_recipient(message, slice_of(paths[i].path), NULL, 0));
+        assert_slice(paths[i].want, message->recipients[i].address);
+    }
+}
+
+static void looks_up_what_the_mta_makes_of_an_address(void **state)
+{
+    struct message *message = *state;
+    const struct slice nothing = { NULL, 0 };
+
+    message_set_sender(message, SLICE("<example.net!al>"), NULL, 0);
+    assert_int_equal(MESSAGE_OK, message_resolve_sender(message, SLICE("Al@example.net")));
+    assert_slice("example.net!al", message->sender);
+    assert_slice("al@example.net", message->sender_normal);
+    message_add_recipient(message, SLICE("<bob%example.org>"), NULL, 0);
+    assert_int_equal(MESSAGE_OK, message_resolve_recipient(message, nothing));
+    assert_slice("bob%example.org", message->recipients[0].normal);
+    assert_int_equal(MESSAGE_OK, message_resolve_recipient(message, SLICE("bob")));
+    assert_slice("bob%example.org", message->recipients[0].normal);
+    assert_int_equal(MESSAGE_OK, message_resolve_recipient(message, SLICE("Bob@Example.org")));
+    assert_slice("bob@example.org", message->recipients[0].normal);
+    assert_slice("bob%example.org", message->recipients[0].address);
+}
+
 static void knows_the_null_sender(void **state)
 {
     struct message *message = *state;
@@ -205,6 +248,8 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(keeps_the_envelope),
+        TEST(ignores_routes_as_the_mta_does),
+        TEST(looks_up_what_the_mta_makes_of_an_address),
         TEST(knows_the_null_sender),
         TEST(copies_the_client),
         TEST(makes_the_head),

@@ -86,6 +86,18 @@ static void what_never_fits_is_refused(UNUSED void **state)
     end(&test);
 }
 
+static void zero_is_no_bound(UNUSED void **state)
+{
+    struct case_ test;
+    struct kept kept[3];
+
+    begin(&test, 0);
+    for (size_t i = 0; i < COUNT(kept); i++)
+        assert_int_equal(0, keep(&test, &kept[i]));
+    assert_true(has(&test, &kept[0]));
+    end(&test);
+}
+
 static void forgets_with_age(UNUSED void **state)
 {
     struct case_ test;
@@ -158,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_make_room),
         cmocka_unit_test(what_never_fits_is_refused),
+        cmocka_unit_test(zero_is_no_bound),
         cmocka_unit_test(forgets_with_age),
         cmocka_unit_test(drops_what_the_mta_did_not_take),
         cmocka_unit_test(several_threads_keep_at_the_same_time),

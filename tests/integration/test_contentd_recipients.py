@@ -1,0 +1,97 @@
+"""A recipient that contentd removes is removed, however the address is written and whatever Postfix makes of it; and it has
+the chain of who gets the message."""
+import json
+
+import pytest
+
+from servers.filter import Filter, filtering_postfix
+from servers.policyd import Policyd
+from servers.process import wait_for
+
+pytestmark = pytest.mark.usefixtures("needs_postfix")
+
+CONFIG = """
+release = inet:127.0.0.1:{release}
+[chain other]
+[chain own]
+[apply]
+*                = other
+kept@example.org = own
+[rule kept]
+when = recipient matches "/kept/i"
+then = quarantine for the test
+"""
+
+MAIN_CF = """\
+virtual_alias_maps = inline:{ { kept-alias@example.org = one@example.org, two@example.org } }
+recipient_canonical_maps = inline:{ { kept-canonical@example.org = canonical@example.org } }
+recipient_delimiter = +
+myorigin = example.org
+"""
+
+# What follows RCPT TO:, and the chain; None: we refuse it.
+WRITTEN = [
+    ("<kept@example.org>", "own"),
+    ("<KEPT@Example.ORG>", "own"),
+    ("< kept@example.org >", "own"),
+    (" kept@example.org", "own"),
+    ("<kept@example.org.>", "own"),
+    ('<"kept"@example.org>', "own"),
+    ("<@a.example,@b.example:kept@example.org>", "own"),
+    ("@a.example:kept@example.org", "own"),
+    ("<example.org!kept>", "own"),
+    ("<kept%example.org>", "own"),
+    ("<kept@example.org> NOTIFY=NEVER ORCPT=rfc822;x@example.org", "own"),
+    ("<kept-alias@example.org>", "other"),
+    ("<Kept-Alias@EXAMPLE.org>", "other"),
+    ("<kept-canonical@example.org>", "other"),
+    ('<"kept me"@example.org>', "other"),
+    ('<"<kept>, \\"x"@example.org>', "other"),
+    ("<kept+more@example.org>", "own"),
+    ("<.k..kept.@example.org>", "other"),
+    ("<kept@[127.0.0.1]>", "other"),
+    ("<<kept@example.org>>", None),
+    ("<Kept <kept@example.org>>", None),
+    ("<kept@example.org>,", None),
+    ("<kept@example.org;>", None),
+    ("<group:kept@example.org;>", None),
+    ("<kept@example.org (comment)>", None),
+    ("<(comment)kept@example.org>", None),
+    ("<kept @ example.org>", None),
+    ("<ke\\pt@example.org>", None),
+    ("<kept@example.org@>", None),
+]
+
+
+@pytest.fixture(scope="module")
+def site(workdir, sink):
+    postfix = filtering_postfix(workdir / "postfix", sink, workdir / "contentd/milter", MAIN_CF)
+    contentd = Filter(workdir / "contentd", CONFIG.format(release=postfix.ports["release"]))
+    yield contentd, postfix
+    contentd.stop()
+    postfix.stop()
+
+
+@pytest.mark.parametrize("written, chain", WRITTEN, ids=[written for written, _ in WRITTEN])
+def test_who_is_removed_gets_nothing(site, sink, written, chain):
+    contentd, postfix = site
+    subject = f"written-{WRITTEN.index((written, chain))}"
+    with postfix.session("mx") as session:
+        session.mail("a@example.net")
+        code, text = session.docmd("RCPT", f"TO:{written}")
+        assert code == (553 if chain is None else 250), text
+        if chain is None:
+            return
+        assert session.rcpt("plain@example.org")[0] == 250
+        session.docmd("DATA")
+        session.send(f"From: <a@example.net>\r\nSubject: {subject}\r\n\r\nhello\r\n.\r\n".encode())
+        code, text = session.getreply()
+        assert code == 250, text
+    queue_id = text.split()[-1].decode()
+    wait_for(lambda: f"{queue_id}: removed" in postfix.log, "it has been delivered")
+    assert [to for message in sink.find(subject) for to in message.recipients] == ["plain@example.org"]
+    kept = [one for one in json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"]
+            if one["subject"] == subject]
+    assert [len(one["recipients"]) for one in kept] == [1]
+    lines = wait_for(lambda: [line for line in Policyd.decisions(contentd) if line["queue_id"] == queue_id], "it is logged")
+    assert [line["chain"] for line in lines if line["verdict"] == "quarantine"] == [chain]
