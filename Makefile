@@ -9,7 +9,7 @@ SYSCONFDIR ?= /etc
 CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
 PKGS := libevent libevent_pthreads hiredis libmaxminddb libpcre2-8 libidn2 jansson libcrypto libsystemd libcurl libunbound libpsl opendkim
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring -lmilter $(shell pkg-config --libs gmime-3.0 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunistring $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 # For one file; its headers are not held to our warnings.
 GMIME_CFLAGS := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags gmime-3.0 2>/dev/null))
 
@@ -121,11 +121,11 @@ $(UNITS): $(B)/unit/%: $(B)/obj/tests/unit/%.o
 $(LIBMEASURE): $(call objects,$(MEASURE_C))
 $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBMEASURE) $(LIBPOLICYD) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lspf2
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lspf2 -lmilter
 # What integration tests run beside the real programs.
 $(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lmilter
 $(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIBGATECTL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)

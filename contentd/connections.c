@@ -80,7 +80,7 @@ static void close_never(UNUSED struct worker *worker, void *arg)
     lease_unref(arg);
 }
 
-/* ---- libmilter's threads ---- */
+/* ---- the milter's threads ---- */
 
 static bool lease_fill(struct connection_lease *lease, const struct message_client *client)
 {

@@ -1,5 +1,5 @@
 /* contentd/connections.h - connections at the same time: each is counted for its address, its network and for all, over all hosts
- * with the same store, from connect to disconnect (store.h: leases). On libmilter's threads; the store is asked on the worker. */
+ * with the same store, from connect to disconnect (store.h: leases). On the milter's threads; the store is asked on the worker. */
 #ifndef GATEHOUSE_CONTENTD_CONNECTIONS_H
 #define GATEHOUSE_CONTENTD_CONNECTIONS_H
 

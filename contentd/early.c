@@ -128,7 +128,7 @@ static void work_release(void *work)
 
 static const struct job_kind early_job = { work_start, work_abandon, work_release };
 
-/* ---- libmilter's threads ---- */
+/* ---- the milter's threads ---- */
 
 static bool early_fill(struct early *early, const struct early_request *request)
 {

@@ -1,5 +1,5 @@
 /* contentd/early.h - rules at the stages before the header fields: connect, helo, mail, rcpt. There they can only accept, reject
- * or tempfail. libmilter's thread waits for them, and only at stages at which a rule runs. */
+ * or tempfail. the milter's thread waits for them, and only at stages at which a rule runs. */
 #ifndef GATEHOUSE_CONTENTD_EARLY_H
 #define GATEHOUSE_CONTENTD_EARLY_H
 

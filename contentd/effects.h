@@ -1,5 +1,5 @@
 /* contentd/effects.h - what a plan leaves on the disk: copies in the quarantine and in the outbox, there before the MTA has its
- * answer. Waits for the disk: on libmilter's threads only. */
+ * answer. Waits for the disk: on the milter's threads only. */
 #ifndef GATEHOUSE_CONTENTD_EFFECTS_H
 #define GATEHOUSE_CONTENTD_EFFECTS_H
 

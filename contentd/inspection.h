@@ -1,4 +1,4 @@
-/* contentd/inspection.h - one message being looked at, from the end of its header fields to what becomes of it. libmilter's thread
+/* contentd/inspection.h - one message being looked at, from the end of its header fields to what becomes of it. the milter's thread
  * starts it, tells it that more has come, and waits for the end; all network work happens on a worker's loop:
  *
  *     RECORD --> DATA_RULES --> SCANNING --(the message is whole, all scanners have ended)--> END_RULES --> DECIDED
@@ -13,7 +13,7 @@
 
 struct inspection; /* opaque */
 
-/* ---- libmilter's threads, those of one connection one at a time ---- */
+/* ---- the milter's threads, those of one connection one at a time ---- */
 
 /* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
  * logged. */

@@ -30,7 +30,7 @@ struct inspection {
     struct job *job; /* set by the starter before anything is posted; used by the waiter's thread */
     struct job *running; /* the same, for the loop */
 
-    /* libmilter's thread writes it, before it posts what makes the loop look. */
+    /* the milter's thread writes it, before it posts what makes the loop look. */
     struct arena *mime_arena;
     struct mime_facts headers, structure;
     bool has_headers, has_structure;

@@ -1,4 +1,4 @@
-/* contentd/inspection_waiter.c - the side of an inspection on libmilter's threads; see inspection.h. */
+/* contentd/inspection_waiter.c - the side of an inspection on the milter's threads; see inspection.h. */
 #include "contentd/inspection_impl.h"
 
 #include "common/observe/log.h"

@@ -1,4 +1,4 @@
-/* contentd/intake.c - see intake.h. On libmilter's threads. */
+/* contentd/intake.c - see intake.h. On the milter's threads. */
 #include "contentd/intake.h"
 
 #include "common/mail/address.h"

@@ -10,7 +10,7 @@ static const struct usage_block daemon_blocks[] = {
       "    smtpd_milters = unix:gatehouse/contentd\n"
       "    non_smtpd_milters = unix:gatehouse/contentd\n"
       "    milter_default_action = tempfail\n\n"
-      "It listens on exactly one socket. The macros that it needs it asks for itself.\n\n"
+      "The macros that it needs it asks for itself.\n\n"
       "Messages are released from the quarantine, and copies sent that are not the same for all recipients, through a "
       "listener of Postfix without this milter; the parameter release names it. In master.cf:\n\n"
       "    127.0.0.1:10026 inet n - y - - smtpd\n"

@@ -62,6 +62,7 @@ static void contentd_stop(struct daemon *daemon)
 {
     struct contentd *contentd = contentd_of(daemon);
 
+    milter_end();
     if (contentd == NULL)
         return;
     outbox_stop(&contentd->places.outbox);
@@ -129,7 +130,7 @@ static int contentd_start(struct daemon *daemon)
     mime_init();
     contentd->stores = resources_stores(&config->common, daemon_clock(daemon));
     if (contentd->stores == NULL || open_release(contentd, config) ||
-        milter_setup(daemon, contentd_program.name, &intake_hooks, config->milter.idle_timeout)) {
+        milter_setup(daemon, &intake_hooks, config->milter.idle_timeout)) {
         contentd_stop(daemon);
         return -1;
     }
@@ -239,7 +240,10 @@ const struct daemon_spec contentd_spec = {
     .worker_start = server_start,
     .worker_stop = server_stop,
     .apply = server_apply,
-    .server = &milter_server,
+    .accept = milter_accept,
+    .drain = milter_drain,
+    .drain_ms = MILTER_DRAIN_MS,
+    .has_threads = true,
     .tick = contentd_tick,
     .ready = contentd_ready,
     .routes = routes,

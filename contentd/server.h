@@ -14,14 +14,14 @@ struct control_service;
 struct keeper;
 struct settlement;
 
-/* Shared by the workers and libmilter's threads. */
+/* Shared by the workers and the milter's threads. */
 struct contentd {
     struct stores *stores;
     struct contentd_metrics metrics;
     struct release *release; /* NULL: no release listener */
     struct effects_places places;
     pthread_mutex_t mutex;
-    struct snapshot *snapshot; /* in force, for libmilter's threads; with the mutex */
+    struct snapshot *snapshot; /* in force, for the milter's threads; with the mutex */
     /* the main worker's: */
     struct live *live;
     struct control_service *control;

@@ -1,5 +1,5 @@
 /* contentd/setup.h - what is in force: the configuration and the live state, compiled. Immutable and shared by all workers and
- * libmilter's threads; made when the file is read, and made again, from the same parts, when a list, a map, a live rule or
+ * the milter's threads; made when the file is read, and made again, from the same parts, when a list, a map, a live rule or
  * gh:apply has changed. */
 #ifndef GATEHOUSE_CONTENTD_SETUP_H
 #define GATEHOUSE_CONTENTD_SETUP_H

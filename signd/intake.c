@@ -1,4 +1,4 @@
-/* signd/intake.c - see intake.h. On libmilter's threads. A session's state is the letter under way. */
+/* signd/intake.c - see intake.h. On the milter's threads. A session's state is the letter under way. */
 #include "signd/intake.h"
 
 #include "signd/letter.h"

@@ -1,5 +1,5 @@
 /* signd/key_shelf.h - the keys in force: the directory is looked at every KEY_SHELF_MS on the main thread, and what has changed is
- * logged, counted and put in force; libmilter's threads take the newest set. */
+ * logged, counted and put in force; the milter's threads take the newest set. */
 #ifndef GATEHOUSE_SIGND_KEY_SHELF_H
 #define GATEHOUSE_SIGND_KEY_SHELF_H
 

@@ -330,7 +330,7 @@ static void work_release(void *work)
 
 static const struct job_kind letter_job = { work_start, work_abandon, work_release };
 
-/* ---- libmilter's threads ---- */
+/* ---- the milter's threads ---- */
 
 static bool begin_work(struct letter *letter, enum letter_phase phase)
 {

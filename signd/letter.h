@@ -1,5 +1,5 @@
-/* signd/letter.h - one message, from the end of its header fields to what becomes of it. libmilter's thread starts it and waits
- * for it at the end; all network work happens on a worker's loop while the body arrives, all CPU work on libmilter's thread:
+/* signd/letter.h - one message, from the end of its header fields to what becomes of it. the milter's thread starts it and waits
+ * for it at the end; all network work happens on a worker's loop while the body arrives, all CPU work on the milter's thread:
  *
  *     loop     record --> rules at data --> keys and policies from the DNS
  *     milter   (the message is whole) --> verifies, or chooses keys
@@ -20,7 +20,7 @@ struct shared;
 struct snapshot;
 struct worker;
 
-/* ---- libmilter's threads, those of one connection one at a time ---- */
+/* ---- the milter's threads, those of one connection one at a time ---- */
 
 /* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
  * logged. */

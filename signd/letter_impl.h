@@ -19,10 +19,10 @@ enum letter_phase {
     PHASE_EVIDENCE_COMING,
     PHASE_END_RULES,
     PHASE_END_RUNNING,
-    PHASE_READY /* for libmilter's thread */
+    PHASE_READY /* for the milter's thread */
 };
 
-/* libmilter's thread has it, but for the time between the start of a job and its end: then the loop has. */
+/* the milter's thread has it, but for the time between the start of a job and its end: then the loop has. */
 struct letter {
     _Atomic unsigned references;
     struct worker *worker;
@@ -70,7 +70,7 @@ struct slice letter_authserv_id(const struct letter *letter);
 /* Rules have refused or discarded it: nothing more is done to it. */
 bool letter_is_over(const struct letter *letter);
 
-/* letter_end.c; on libmilter's thread. False: out of memory. */
+/* letter_end.c; on the milter's thread. False: out of memory. */
 bool letter_verify(struct letter *letter); /* all evidence is there */
 void letter_choose_keys(struct letter *letter);
 bool letter_conclude(struct letter *letter); /* all rules have run */

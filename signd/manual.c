@@ -11,7 +11,7 @@ static const struct usage_block daemon_blocks[] = {
       "    smtpd_milters = unix:gatehouse/contentd, unix:gatehouse/signd\n"
       "    non_smtpd_milters = unix:gatehouse/signd\n"
       "    milter_default_action = tempfail\n\n"
-      "It listens on exactly one socket. The macros that it needs it asks for itself. Mail that is forwarded or re-injected "
+      "The macros that it needs it asks for itself. Mail that is forwarded or re-injected "
       "after it (content_filter, a list server) passes it again: the last one signs." },
     { "SIGNALS",
       "SIGUSR1 and SIGHUP read the configuration again; a file with a mistake changes nothing, and the log says what is "

@@ -1,5 +1,5 @@
 /* signd/seal.h - signs one message with every key of its domain: the body is hashed once, and each key makes a
- * DKIM-Signature field. CPU work and reading the spool, for libmilter's threads. */
+ * DKIM-Signature field. CPU work and reading the spool, for the milter's threads. */
 #ifndef GATEHOUSE_SIGND_SEAL_H
 #define GATEHOUSE_SIGND_SEAL_H
 

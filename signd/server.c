@@ -41,6 +41,7 @@ static void signd_stop(struct daemon *daemon)
 {
     struct signd *signd = signd_of(daemon);
 
+    milter_end();
     if (signd == NULL)
         return;
     key_shelf_free(&signd->shelf);
@@ -69,7 +70,7 @@ static int signd_start(struct daemon *daemon)
     signd->verifier = verifier_new();
     signd->shelf = key_shelf_new(&shelf);
     if (signd->stores == NULL || signd->verifier == NULL || signd->shelf == NULL ||
-        milter_setup(daemon, signd_program.name, &intake_hooks, config->milter.idle_timeout)) {
+        milter_setup(daemon, &intake_hooks, config->milter.idle_timeout)) {
         signd_stop(daemon);
         return -1;
     }
@@ -207,7 +208,10 @@ const struct daemon_spec signd_spec = {
     .worker_start = server_start,
     .worker_stop = server_stop,
     .apply = server_apply,
-    .server = &milter_server,
+    .accept = milter_accept,
+    .drain = milter_drain,
+    .drain_ms = MILTER_DRAIN_MS,
+    .has_threads = true,
     .tick = signd_tick,
     .ready = signd_ready,
     .routes = routes,

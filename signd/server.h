@@ -16,13 +16,13 @@ enum { SIGND_HOSTNAME_MAX = 255 };
 
 struct control_service;
 
-/* Shared by the workers and libmilter's threads. */
+/* Shared by the workers and the milter's threads. */
 struct signd {
     struct stores *stores;
     struct signd_metrics metrics;
     struct verifier *verifier;
     struct key_shelf *shelf;
-    struct snapshot_cell in_force; /* for libmilter's threads */
+    struct snapshot_cell in_force; /* for the milter's threads */
     char hostname[SIGND_HOSTNAME_MAX + 1]; /* where neither authserv_id nor the MTA says one */
     /* the main worker's: */
     struct live *live;

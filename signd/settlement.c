@@ -1,4 +1,4 @@
-/* signd/settlement.c - what is written down about a decided message, on the worker, after libmilter's thread has gone on: the
+/* signd/settlement.c - what is written down about a decided message, on the worker, after the milter's thread has gone on: the
  * decision line, the counts, the word in policyd's record, and the charges that are given back. See letter.h. */
 #include "signd/letter_impl.h"
 

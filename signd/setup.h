@@ -1,5 +1,5 @@
 /* signd/setup.h - what is in force: the configuration and the live state, compiled. Immutable and shared by all workers and
- * libmilter's threads; made when the file is read, and made again, from the same parts, when a list, a map, a live rule or
+ * the milter's threads; made when the file is read, and made again, from the same parts, when a list, a map, a live rule or
  * gh:dkim has changed. The keys themselves are not in it: key_shelf.h. */
 #ifndef GATEHOUSE_SIGND_SETUP_H
 #define GATEHOUSE_SIGND_SETUP_H

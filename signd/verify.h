@@ -1,5 +1,5 @@
 /* signd/verify.h - verifies DKIM signatures with libopendkim, whose only user this is. The keys have been looked up before
- * (claims.h): the library sees them through its key lookup and never asks the DNS itself. CPU work alone, for libmilter's
+ * (claims.h): the library sees them through its key lookup and never asks the DNS itself. CPU work alone, for the milter's
  * threads. */
 #ifndef GATEHOUSE_SIGND_VERIFY_H
 #define GATEHOUSE_SIGND_VERIFY_H

@@ -10,7 +10,6 @@ struct admission {
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* somebody left, or it is closed */
     size_t count;
-    uint64_t left_ms; /* when the last one left, monotonic; 0: nobody has */
     bool is_closed;
 };
 
@@ -56,14 +55,6 @@ static struct timespec time_after(uint64_t ms)
     return at;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 enum admission_result admission_enter(struct admission *admission, size_t most, uint64_t wait_ms)
 {
     struct timespec end = time_after(wait_ms);
@@ -88,7 +79,6 @@ void admission_leave(struct admission *admission)
     pthread_mutex_lock(&admission->mutex);
     assert(admission->count > 0);
     admission->count--;
-    admission->left_ms = now_ms();
     pthread_cond_signal(&admission->changed);
     pthread_mutex_unlock(&admission->mutex);
 }
@@ -107,13 +97,4 @@ size_t admission_count(struct admission *admission)
     size_t count = admission->count;
     pthread_mutex_unlock(&admission->mutex);
     return count;
-}
-
-bool admission_is_quiet(struct admission *admission, uint64_t ms)
-{
-    pthread_mutex_lock(&admission->mutex);
-    bool is_quiet =
-        admission->count == 0 && (admission->left_ms == 0 || now_ms() - admission->left_ms >= ms);
-    pthread_mutex_unlock(&admission->mutex);
-    return is_quiet;
 }

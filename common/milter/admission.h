@@ -23,7 +23,5 @@ void admission_leave(struct admission *admission);
 
 void admission_close(struct admission *admission); /* who is in may stay, nobody else enters */
 size_t admission_count(struct admission *admission); /* who is in */
-/* Nobody is in, and nobody has left within `ms`. */
-bool admission_is_quiet(struct admission *admission, uint64_t ms);
 
 #endif

@@ -3,6 +3,13 @@
 
 enum { FOLD_COLUMN = 76 }; /* a name and what follows it is rarely longer than the two bytes left */
 
+const char *const edit_kind_words[EDIT_KINDS] = {
+    [EDIT_ADD_HEADER] = "add a header field",       [EDIT_INSERT_HEADER] = "insert a header field",
+    [EDIT_CHANGE_HEADER] = "change a header field", [EDIT_ADD_RECIPIENT] = "add a recipient",
+    [EDIT_REMOVE_RECIPIENT] = "remove a recipient", [EDIT_CHANGE_SENDER] = "change the sender",
+    [EDIT_REPLACE_BODY] = "replace the body",       [EDIT_HOLD] = "hold the message",
+};
+
 void edits_init(struct edits *edits)
 {
     *edits = (struct edits){ .last = &edits->first };

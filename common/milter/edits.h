@@ -15,6 +15,8 @@ enum edit_kind {
     EDIT_REPLACE_BODY, /* text */
     EDIT_HOLD, /* text: reason; the MTA keeps the message in its hold queue */
 };
+enum { EDIT_KINDS = EDIT_HOLD + 1 };
+extern const char *const edit_kind_words[EDIT_KINDS]; /* what is done: "remove a recipient" */
 
 struct edit {
     enum edit_kind kind;

@@ -1,4 +1,4 @@
-/* common/milter/job.h - work on a worker's loop that another thread (one of libmilter's) waits for.
+/* common/milter/job.h - work on a worker's loop that another thread (one of the milter's) waits for.
  *
  *     job = job_start(worker, &kind, work);          the work begins on the loop
  *     job_post(job, more);                           there is more for it to do

@@ -1,7 +1,7 @@
 /* common/milter/message.h - one message as the MTA gave it to us: who sent it from where, the envelope, the header fields
  * in order, the body. Filled by one thread stage by stage (milter.h); what is there does not change any more, so others
  * may read it: the connection and envelope once the headers have ended, the header fields once they have ended, the body
- * while it grows. Knows nothing of libmilter. */
+ * while it grows. */
 #ifndef GATEHOUSE_MILTER_MESSAGE_H
 #define GATEHOUSE_MILTER_MESSAGE_H
 

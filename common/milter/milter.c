@@ -1,29 +1,14 @@
-/* common/milter/milter.c - the life of the milter in its daemon: see milter.h.
- *
- * libmilter runs on a thread of its own, accepts, and calls back on threads of its pool. It cannot be stopped well: its
- * smfi_stop() lets go of messages that are under way. So it never is. To drain, its listening descriptor is replaced by
- * one that nobody can connect to, messages under way are counted by us (admission.h) and finished, new ones deferred, and
- * then the process ends with libmilter's threads idle.
- *
- * libmilter also waits for SIGHUP, SIGTERM and SIGINT, in a thread of its own (sigwait). The main thread handles these
- * signals and has them unblocked; the kernel gives a signal of the process to the main thread when that can take it, so
- * libmilter sees none. Should it ever get one, because another signal is just being delivered, smfi_main() returns and
- * that is taken as SIGTERM. */
+/* common/milter/milter.c - the one milter of the process: settings, metrics, the connections of each worker. See milter.h. */
 #include "common/milter/milter.h"
 
-#include <fcntl.h>
+#include <assert.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sysexits.h>
-#include <unistd.h>
 
-#include "common/milter/callbacks.h"
+#include "common/milter/milter_private.h"
 #include "common/observe/log.h"
 
-#define MILTER_DRAIN_MS (25 * SECOND)
-/* libmilter writes the last word on a message when the callback has returned, and tells nobody that it has. Who ends before
- * that makes the MTA defer a message of which copies are kept and sent. */
-#define LAST_WORD_MS 100
+/* Each message may keep one waiting, and each newcomer over max_sessions. */
+enum { THREADS_MAX = 20000, WORKERS_MAX = 256 };
 
 enum {
     SESSIONS,
@@ -35,6 +20,8 @@ enum {
     EDITS,
     EDITS_FAILED,
     SPOOL_ERRORS,
+    THREADS,
+    BAD_PACKETS,
 };
 static struct metric metrics[] = {
     [SESSIONS] =
@@ -57,6 +44,9 @@ static struct metric metrics[] = {
                             "Changes that the MTA did not take; the message was deferred."),
     [SPOOL_ERRORS] = METRIC("gatehouse_milter_spool_errors_total", METRIC_COUNTER,
                             "Messages deferred for lack of memory or disk."),
+    [THREADS] = METRIC("gatehouse_milter_threads", METRIC_GAUGE, "Threads that run hooks."),
+    [BAD_PACKETS] = METRIC("gatehouse_milter_bad_packets_total", METRIC_COUNTER,
+                           "Connections closed because what came was not the milter protocol."),
 };
 
 static metric_id series(int metric, const char *label)
@@ -76,6 +66,7 @@ void milter_metrics_register(struct milter_metrics *out)
         .edits = metric_of(&metrics[EDITS]),
         .edits_failed = metric_of(&metrics[EDITS_FAILED]),
         .spool_errors = metric_of(&metrics[SPOOL_ERRORS]),
+        .bad_packets = metric_of(&metrics[BAD_PACKETS]),
         .unscanned = metric_of(&metrics[UNSCANNED]),
         .refused_sessions = series(REFUSED, "max_sessions"),
         .refused_ending = series(REFUSED, "ending"),
@@ -88,19 +79,13 @@ void milter_metrics_register(struct milter_metrics *out)
     };
 }
 
-/* ---- the one milter of the process; lives as long as it does ---- */
+/* ---- what all connections share ---- */
 
 static struct milter_shared shared;
-static struct daemon *owner;
-static int listen_fd = -1; /* libmilter's own copy */
+static struct connections connections[WORKERS_MAX]; /* by the worker's id; its own */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* for these */
 static struct milter_settings current;
 static char *directory; /* of current.spool_directory */
-
-static struct worker *choose_worker(void)
-{
-    return daemon_choose_worker(owner);
-}
 
 static int copy_settings(struct arena *arena, struct milter_settings *out)
 {
@@ -127,95 +112,68 @@ void milter_configure(const struct milter_settings *settings)
     pthread_mutex_unlock(&mutex);
 }
 
-int milter_setup(struct daemon *daemon, const char *name, const struct milter_hooks *hooks,
+static void count_threads(UNUSED void *arg)
+{
+    metric_set(metric_of(&metrics[THREADS]), (int64_t)pool_threads(shared.pool));
+}
+
+int milter_setup(UNUSED struct daemon *daemon, const struct milter_hooks *hooks,
                  uint64_t idle_timeout_ms)
 {
-    owner = daemon;
-    shared.hooks = hooks;
-    shared.choose_worker = choose_worker;
-    shared.settings = copy_settings;
-    shared.admission = admission_new();
+    shared = (struct milter_shared){
+        .hooks = hooks,
+        .admission = admission_new(),
+        .pool = pool_new("milter", THREADS_MAX),
+        .idle_timeout_ms = idle_timeout_ms,
+        .settings = copy_settings,
+    };
     milter_metrics_register(&shared.metrics);
-    if (shared.admission != NULL && callbacks_register(&shared, name, idle_timeout_ms) == 0)
+    if (shared.admission != NULL && shared.pool != NULL) {
+        metrics_on_read(count_threads, NULL);
         return 0;
-    log_error("the milter library cannot be set up");
+    }
+    log_error("out of memory: there is no milter");
+    milter_end();
     return -1;
 }
 
-/* ---- serving ---- */
-
-static void take_signal(UNUSED struct worker *worker, UNUSED void *arg)
+void milter_end(void)
 {
-    daemon_end(owner, 0);
+    metrics_forget_on_read(count_threads, NULL);
+    pool_free(&shared.pool);
+    admission_free(&shared.admission);
+    free(directory);
+    directory = NULL;
 }
 
-static void take_failure(UNUSED struct worker *worker, UNUSED void *arg)
+/* ---- the connections of a worker ---- */
+
+static struct connections *connections_of(struct worker *worker)
 {
-    log_error("the milter library has given up; its reason is in the system log");
-    daemon_end(owner, EX_OSERR);
+    assert(worker_id(worker) < WORKERS_MAX);
+    return &connections[worker_id(worker)];
 }
 
-static void *serve(UNUSED void *arg)
+void milter_accept(struct worker *worker, int fd, UNUSED unsigned listener)
 {
-    pthread_setname_np(pthread_self(), "milter");
-    int rc = callbacks_serve();
-    worker_post(daemon_main_worker(owner), rc == 0 ? take_signal : take_failure, NULL);
-    return NULL;
+    struct connections *own = connections_of(worker);
+
+    if (own->worker != worker) {
+        *own = (struct connections){ .shared = &shared, .worker = worker };
+        worker_common_timeout(worker, shared.idle_timeout_ms);
+    }
+    connection_open(own, fd);
 }
 
-static int start_thread(void)
+void milter_drain(struct worker *worker)
 {
-    sigset_t all, before;
-    pthread_t thread;
-
-    sigfillset(&all); /* signals are the main thread's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&thread, NULL, serve, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
-        pthread_detach(thread);
-    return rc == 0 ? 0 : -1;
-}
-
-static int server_start(UNUSED struct daemon *daemon, int fd)
-{
-    listen_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (listen_fd >= 0 && callbacks_listen(listen_fd) == 0 && start_thread() == 0)
-        return 0;
-    log_error("the milter cannot listen; the reason is in the system log");
-    return -1;
-}
-
-/* A listening socket without a name that anybody knows takes the place of the one that libmilter polls. */
-static void server_drain(UNUSED struct daemon *daemon)
-{
-    struct sockaddr unnamed = { .sa_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct connections *own = connections_of(worker);
+    struct connection *next;
 
     admission_close(shared.admission);
-    if (fd < 0 || bind(fd, &unnamed, sizeof unnamed.sa_family) < 0 || listen(fd, 1) < 0 ||
-        dup3(fd, listen_fd, O_CLOEXEC) < 0)
-        log_error("the milter goes on accepting connections until it has ended");
-    if (fd >= 0)
-        close(fd);
+    own->is_draining = true;
+    for (struct connection *one = own->first; one != NULL; one = next) {
+        next = connection_next(one);
+        connection_drain(one);
+    }
 }
-
-static size_t server_busy(UNUSED struct daemon *daemon)
-{
-    size_t count = admission_count(shared.admission);
-
-    return count > 0 || admission_is_quiet(shared.admission, LAST_WORD_MS) ? count : 1;
-}
-
-static void server_stop(UNUSED struct daemon *daemon)
-{
-    callbacks_stop();
-}
-
-const struct daemon_server milter_server = {
-    .start = server_start,
-    .drain = server_drain,
-    .busy = server_busy,
-    .stop = server_stop,
-    .drain_ms = MILTER_DRAIN_MS,
-};

@@ -1,5 +1,5 @@
 /* common/milter/spool.h - the body of a message: in memory up to a bound, what is beyond it in an unlinked file. One
- * thread appends (libmilter's), any number read at the same time what is there already (scanners on a worker's loop):
+ * thread appends (the milter's), any number read at the same time what is there already (scanners on a worker's loop):
  * bytes once there never move or change. */
 #ifndef GATEHOUSE_MILTER_SPOOL_H
 #define GATEHOUSE_MILTER_SPOOL_H

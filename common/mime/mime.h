@@ -2,7 +2,7 @@
  * attachments. The structure is walked in one pass over the bytes, without recursion and with bounds (RFC 2045, 2046, 5322);
  * single header fields are decoded by GMime (RFC 2047, 2231, charsets to UTF-8). Its only user is this directory.
  *
- * CPU work: for libmilter's thread, never on a worker's loop. Read it only when rules name such facts. Any number of
+ * CPU work: for the milter's thread, never on a worker's loop. Read it only when rules name such facts. Any number of
  * threads, each with its own arena; mime_init() once before. Reads the body through message_read(), 64 KiB at a time; memory
  * is bounded by the arena and by MIME_*_MAX. */
 #ifndef GATEHOUSE_MIME_MIME_H

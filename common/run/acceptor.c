@@ -59,6 +59,16 @@ static size_t all_connections(const struct acceptor *acceptor)
     return all;
 }
 
+static struct worker *least_busy(const struct acceptor *acceptor)
+{
+    struct worker *best = acceptor->workers[0];
+
+    for (size_t i = 1; i < acceptor->worker_count; i++)
+        if (worker_connections(acceptor->workers[i]) < worker_connections(best))
+            best = acceptor->workers[i];
+    return best;
+}
+
 static void deliver(struct worker *worker, void *arg)
 {
     struct handover *handover = arg;
@@ -80,7 +90,7 @@ static void drop(struct worker *worker, void *arg)
 static void hand_over(struct acceptor *acceptor, int fd, unsigned listener)
 {
     struct handover *handover = malloc(sizeof *handover);
-    struct worker *worker = worker_least_busy(acceptor->workers, acceptor->worker_count);
+    struct worker *worker = least_busy(acceptor);
 
     if (handover == NULL) {
         close(fd);

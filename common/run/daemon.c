@@ -49,14 +49,6 @@ struct worker *daemon_main_worker(const struct daemon *daemon)
     return daemon->main_worker;
 }
 
-struct worker *daemon_choose_worker(const struct daemon *daemon)
-{
-    struct worker *worker = worker_least_busy(daemon->workers, daemon->worker_count);
-
-    worker_connection_opened(worker);
-    return worker;
-}
-
 size_t daemon_connections(const struct daemon *daemon)
 {
     size_t all = 0;
@@ -154,14 +146,6 @@ static void on_watchdog(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 
 /* ---- signals ---- */
 
-/* What must end before we do. A server keeps connections on which nothing is under way. */
-static size_t count_busy(struct daemon *daemon)
-{
-    const struct daemon_server *server = daemon->spec->server;
-
-    return server == NULL ? daemon_connections(daemon) : server->busy(daemon);
-}
-
 static void check_drained(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
     struct daemon *daemon = arg;
@@ -169,13 +153,12 @@ static void check_drained(UNUSED evutil_socket_t fd, UNUSED short what, void *ar
 
     if (!atomic_load(&daemon->accepts_no_more) && !is_late)
         return;
-    size_t left = count_busy(daemon);
+    size_t left = daemon_connections(daemon);
     if (left > 0 && !is_late)
         return;
     if (left > 0)
-        log_warning("ending with %zu %s still busy", left,
-                    daemon->spec->server == NULL ? "connections" : "messages");
-    daemon->is_abandoned = left > 0 && daemon->spec->server != NULL;
+        log_warning("ending with %zu connections still busy", left);
+    daemon->is_abandoned = left > 0 && daemon->spec->has_threads;
     event_del(daemon->drain_check);
     worker_stop(daemon->main_worker);
 }
@@ -198,43 +181,21 @@ static void stop_accepting(UNUSED struct worker *worker, void *arg)
     atomic_store(&daemon->accepts_no_more, true);
 }
 
-/* Who connects to a socket of ours is refused from here on; one of systemd's keeps them for who comes after us. */
-static void drain_server(struct daemon *daemon)
-{
-    daemon->spec->server->drain(daemon);
-    for (size_t i = 0; i < daemon->listener_count; i++)
-        if (!daemon->listeners[i].is_inherited)
-            listener_close(&daemon->listeners[i]);
-}
-
-void daemon_end(struct daemon *daemon, int status)
-{
-    static const struct timeval interval = { 0, DRAIN_CHECK_MS * 1000 };
-    const struct daemon_server *server = daemon->spec->server;
-
-    if (daemon->status == 0)
-        daemon->status = status;
-    if (daemon_is_draining(daemon))
-        return;
-    systemd_notify("STOPPING=1\nSTATUS=finishing what is under way");
-    atomic_store(&daemon->is_draining, true);
-    daemon->drain_end_ms =
-        daemon->clock->now_ms(daemon->clock) + (server == NULL ? DRAIN_MS : server->drain_ms);
-    if (server != NULL)
-        drain_server(daemon);
-    if (daemon->accept_worker == NULL || worker_post(daemon->accept_worker, stop_accepting, daemon))
-        atomic_store(&daemon->accepts_no_more, true);
-    event_add(daemon->drain_check, &interval);
-}
-
 static void on_end(int signal, UNUSED short what, void *arg)
 {
+    static const struct timeval interval = { 0, DRAIN_CHECK_MS * 1000 };
     struct daemon *daemon = arg;
+    uint64_t most = daemon->spec->drain_ms > 0 ? daemon->spec->drain_ms : DRAIN_MS;
 
     if (daemon_is_draining(daemon))
         return;
     log_info("%s: finishing what is under way", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    daemon_end(daemon, 0);
+    systemd_notify("STOPPING=1\nSTATUS=finishing what is under way");
+    atomic_store(&daemon->is_draining, true);
+    daemon->drain_end_ms = daemon->clock->now_ms(daemon->clock) + most;
+    if (daemon->accept_worker == NULL || worker_post(daemon->accept_worker, stop_accepting, daemon))
+        atomic_store(&daemon->accepts_no_more, true);
+    event_add(daemon->drain_check, &interval);
 }
 
 static void on_reload(UNUSED int signal, UNUSED short what, void *arg)
@@ -373,27 +334,12 @@ static void stop_acceptor(struct worker *worker)
     acceptor_free(&worker_daemon(worker)->acceptor);
 }
 
-static int start_server(struct daemon *daemon)
-{
-    if (daemon->listener_count > 1) {
-        log_error("systemd hands over %zu sockets, but %s serves exactly one",
-                  daemon->listener_count, daemon->spec->program->name);
-        return -1;
-    }
-    if (daemon->spec->server->start(daemon, daemon->listeners[0].fd))
-        return -1;
-    daemon->has_server = true;
-    return 0;
-}
-
 static int start_accepting(struct daemon *daemon)
 {
     static const struct worker_hooks hooks = { start_acceptor, stop_acceptor };
 
     if (daemon->listener_count == 0)
         return 0;
-    if (daemon->spec->server != NULL)
-        return start_server(daemon);
     daemon->accept_worker =
         worker_new((unsigned)daemon->worker_count + 1, "accept", daemon->clock, &hooks);
     if (daemon->accept_worker == NULL)
@@ -411,13 +357,13 @@ static void end_accepting(struct daemon *daemon)
     worker_free(&daemon->accept_worker);
 }
 
-/* A server's threads are busy with what needs the workers, and cannot be told to stop: they go with the process. */
+/* Threads are busy with what needs the workers: they go with the process. */
 static _Noreturn void abandon(struct daemon *daemon)
 {
     daemon_sockets_close(daemon);
     log_info("ended");
     log_close();
-    _exit(daemon->status);
+    _exit(0);
 }
 
 static void stop_main(struct worker *worker)
@@ -427,8 +373,6 @@ static void stop_main(struct worker *worker)
     http_server_free(&daemon->http);
     if (daemon->is_abandoned)
         abandon(daemon);
-    if (daemon->has_server)
-        daemon->spec->server->stop(daemon);
     end_accepting(daemon);
     stop_workers(daemon);
     stop_worker_state(worker);
@@ -442,8 +386,8 @@ static int start_main(struct worker *worker)
 
     if (start_worker_state(worker))
         return -1;
-    if (start_workers(daemon) == 0 && add_events(daemon) == 0 && daemon_http_start(daemon) == 0 &&
-        start_accepting(daemon) == 0) {
+    if (start_workers(daemon) == 0 && add_events(daemon) == 0 && start_accepting(daemon) == 0 &&
+        daemon_http_start(daemon) == 0) {
         systemd_notify("READY=1");
         log_echo_errors(false);
         log_info("version %s is ready, %zu workers", GATEHOUSE_VERSION, daemon->worker_count);
@@ -600,7 +544,7 @@ static int serve(struct daemon *daemon)
     start_metrics(daemon);
     if (daemon_sockets_open(daemon) == 0 && make_workers(daemon) == 0 &&
         (daemon->spec->start == NULL || daemon->spec->start(daemon) == 0)) {
-        status = worker_run(daemon->main_worker) == 0 ? daemon->status : EX_OSERR;
+        status = worker_run(daemon->main_worker) == 0 ? 0 : EX_OSERR;
         if (daemon->spec->stop != NULL)
             daemon->spec->stop(daemon);
     }

@@ -3,9 +3,8 @@
  *
  * Threads: the main one (signals, HTTP, reload), one that accepts, the workers, the log's writer.
  * Start: load -> start -> worker_start on every worker (the main one, id 0, first) -> accept ... ; SIGHUP or SIGUSR1:
- * load -> apply on every worker; SIGTERM or SIGINT: drain on every worker, until all connections are closed or 5 s (a
- * server's drain_ms) are over -> worker_stop on every worker (the main one last) -> stop -> unload. A server that is still busy then is ended with
- * the process, without any of that. */
+ * load -> apply on every worker; SIGTERM or SIGINT: drain on every worker, until all connections are closed or 5 s
+ * (drain_ms) are over -> worker_stop on every worker (the main one last) -> stop -> unload. */
 #ifndef GATEHOUSE_RUN_DAEMON_H
 #define GATEHOUSE_RUN_DAEMON_H
 
@@ -31,18 +30,6 @@ struct daemon_load {
 
 enum readiness { READY_OK, READY_DEGRADED, READY_DOWN };
 
-/* Something that accepts connections by itself (libmilter) and not through `accept`. It serves exactly one socket. Main
- * thread. */
-struct daemon_server {
-    int (*start)(struct daemon *daemon,
-                 int listen_fd); /* all workers run; fd borrowed; -1, logged */
-    void (*drain)(struct daemon *daemon); /* accept no more, begin nothing more */
-    size_t (*busy)(struct daemon *daemon); /* how much is still under way */
-    /* Nothing runs on its threads any more that needs workers; only when it is not busy. */
-    void (*stop)(struct daemon *daemon);
-    uint64_t drain_ms; /* how long what is under way is waited for */
-};
-
 /* Members marked optional may be NULL. What takes a worker runs on that worker's thread, all else on the main one. */
 struct daemon_spec {
     const struct usage_program *program; /* names, -h, the parameters */
@@ -61,9 +48,12 @@ struct daemon_spec {
     void (*worker_stop)(struct worker *worker); /* optional: closes what is left */
     void (*apply)(struct worker *worker); /* optional: worker_snapshot() is a new one */
     accept_call *accept; /* not on the main worker; `listener` counts in the order of `listen` */
-    const struct daemon_server *server; /* instead of `accept` and `drain` */
     /* Closes idle connections now and the others after their answer; none is handed over after it. */
     void (*drain)(struct worker *worker); /* optional */
+    uint64_t drain_ms; /* how long the others may take; 0: DRAIN_MS */
+    /* Connections are also in the hands of threads that cannot be told to end: when some are still busy after drain_ms the
+     * process ends with them, without worker_stop, stop and unload. */
+    bool has_threads;
 
     void (*tick)(struct daemon *daemon); /* optional: once a second */
     enum readiness (*ready)(struct daemon *daemon, struct buf *reason); /* optional; one line */
@@ -79,12 +69,8 @@ void *daemon_state(const struct daemon *daemon); /* set in `start`, before other
 void daemon_set_state(struct daemon *daemon, void *state);
 const struct clock *daemon_clock(const struct daemon *daemon);
 struct worker *daemon_main_worker(const struct daemon *daemon);
-/* The worker with the fewest connections; one more is counted there. Any thread. */
-struct worker *daemon_choose_worker(const struct daemon *daemon);
 size_t daemon_connections(const struct daemon *daemon); /* any thread */
 bool daemon_is_draining(const struct daemon *daemon); /* any thread */
-/* Begins the end, as SIGTERM does; `status` becomes the exit status. Main thread. */
-void daemon_end(struct daemon *daemon, int status);
 uint64_t daemon_started_ms(const struct daemon *daemon); /* wall clock */
 
 /* ---- the configuration in force; main thread ---- */

@@ -8,17 +8,6 @@ enum { CONFIG_MEMORY_MAX = 256 << 20 };
 static_assert((int)CONF_LOG_DEBUG == (int)LOG_LEVEL_DEBUG, "the parameter's words are the levels");
 static_assert((int)CONF_ADDRESSES_HASH == (int)LOG_ADDRESSES_HASH, "the same for log_addresses");
 
-/* A server takes one socket; its program's table allows several, as all do. */
-static void check_listen(const struct loaded *loaded, const struct daemon_spec *spec,
-                         struct conf_errors *errors)
-{
-    const struct conf_listens *listen = &loaded->common->listen;
-
-    if (spec->server != NULL && listen->count > 1)
-        conf_error(errors, conf_where(loaded->conf, listen->items[1].text.ptr),
-                   "listen: %s serves exactly one address", spec->program->name);
-}
-
 /* Fills in `loaded` as far as the file allows. */
 static void read_file(struct loaded *loaded, const struct daemon_spec *spec,
                       const struct daemon_options *options, const void *previous,
@@ -35,7 +24,6 @@ static void read_file(struct loaded *loaded, const struct daemon_spec *spec,
         return;
     conf_load(spec->program->schema, loaded->conf, loaded->arena, loaded->config, errors);
     loaded->common = (const void *)((const char *)loaded->config + spec->common_offset);
-    check_listen(loaded, spec, errors);
     struct daemon_load load = { loaded->conf, loaded->config, loaded->arena, errors, previous };
     loaded->data = spec->load(&load);
 }

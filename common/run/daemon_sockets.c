@@ -160,7 +160,7 @@ int daemon_sockets_open(struct daemon *daemon)
     take_inherited(daemon, sockets, count);
     if (daemon->listener_count > 0)
         warn_of_unused(daemon);
-    else if ((daemon->spec->accept != NULL || daemon->spec->server != NULL) && open_service(daemon))
+    else if (daemon->spec->accept != NULL && open_service(daemon))
         return -1;
     return daemon->http_listener_count > 0 ? 0 : open_http(daemon);
 }

@@ -1,4 +1,4 @@
-/* common/run/snapshot_cell.h - the snapshot in force, for threads that are no workers (libmilter's): set by one, taken by any. */
+/* common/run/snapshot_cell.h - the snapshot in force, for threads that are no workers (a milter's): set by one, taken by any. */
 #ifndef GATEHOUSE_RUN_SNAPSHOT_CELL_H
 #define GATEHOUSE_RUN_SNAPSHOT_CELL_H
 

@@ -319,16 +319,6 @@ void worker_connection_closed(struct worker *worker)
     (void)before;
 }
 
-struct worker *worker_least_busy(struct worker *const *workers, size_t count)
-{
-    struct worker *best = workers[0];
-
-    for (size_t i = 1; i < count; i++)
-        if (worker_connections(workers[i]) < worker_connections(best))
-            best = workers[i];
-    return best;
-}
-
 static struct timeval to_timeval(uint64_t ms)
 {
     return (struct timeval){ .tv_sec = (time_t)(ms / SECOND),

@@ -54,12 +54,11 @@ void worker_set_daemon(struct worker *worker, struct daemon *daemon); /* before 
 struct snapshot *worker_snapshot(const struct worker *worker);
 void worker_set_snapshot(struct worker *worker, struct snapshot *snapshot); /* takes a reference */
 
-/* Connections that this worker serves: whoever hands one over counts it in, whoever closes it counts it out. Any
- * thread. */
-size_t worker_connections(const struct worker *worker);
-void worker_connection_opened(struct worker *worker);
+/* Connections that this worker serves: the acceptor counts them in when it hands one over (any thread), whoever closes
+ * one counts it out (the worker's thread). */
+size_t worker_connections(const struct worker *worker); /* any thread */
+void worker_connection_opened(struct worker *worker); /* any thread */
 void worker_connection_closed(struct worker *worker);
-struct worker *worker_least_busy(struct worker *const *workers, size_t count);
 
 /* Timers of the same length are cheap (O(1), no heap) once the length is known here; at most 32 lengths, more are
  * simply not so cheap. worker_timeout() gives what to pass to event_add(): the known length or *space filled in. */

@@ -6,7 +6,7 @@
  *     hook end:   rewrite(), outbox_put() for each copy; -1: 451 to the MTA, outbox_drop() of those before
  *     hook sent:  ok ? outbox_send(id) : outbox_drop(id)
  *
- * outbox_put() and outbox_drop() wait for the disk: on libmilter's thread only. Sending has a thread of its own. */
+ * outbox_put() and outbox_drop() wait for the disk: on the milter's thread only. Sending has a thread of its own. */
 #ifndef GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H
 #define GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H
 

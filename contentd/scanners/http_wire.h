@@ -8,7 +8,7 @@
 #define GATEHOUSE_CONTENTD_HTTP_WIRE_H
 
 #include "common/base/buf.h"
-#include "contentd/scanners/wire.h"
+#include "common/base/wire.h"
 
 enum {
     HTTP_HEAD_MAX = 32768, /* bytes of a head, with the blank line */

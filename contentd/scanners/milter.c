@@ -76,7 +76,7 @@ static void done(void *owner, bool is_ok, struct slice error)
 }
 
 static const struct connection_protocol protocol = {
-    .input_max = MILTER_ANSWER_MAX + MILTER_PACKET_HEAD,
+    .input_max = MILTER_PACKET_MAX + MILTER_PACKET_HEAD,
     .begin = begin,
     .output = output,
     .input = input,

@@ -95,7 +95,7 @@ static int add_unformatted(struct buf *out, struct slice text)
 
 static const char *read_reply(struct slice data, struct arena *arena, struct reply *reply)
 {
-    AUTO_BUF all = BUF_INIT(MILTER_ANSWER_MAX);
+    AUTO_BUF all = BUF_INIT(MILTER_PACKET_MAX);
     struct slice rest, line, text;
     unsigned code = 0;
 

@@ -3,8 +3,8 @@
 #ifndef GATEHOUSE_CONTENTD_MILTER_ANSWERS_H
 #define GATEHOUSE_CONTENTD_MILTER_ANSWERS_H
 
+#include "common/milter/wire.h"
 #include "contentd/finding.h"
-#include "contentd/scanners/milter_wire.h"
 
 /* What both sides have agreed on. Zeroed: nothing yet. */
 struct milter_terms {

@@ -3,7 +3,7 @@
 #define GATEHOUSE_CONTENTD_MILTER_MACROS_H
 
 #include "common/milter/message.h"
-#include "contentd/scanners/milter_wire.h"
+#include "common/milter/wire.h"
 
 /* Adds the packet with the macros of this place for the command that follows it; none when no value is known. `wanted`: the
  * names that the milter has listed, separated by blanks or commas; absent: those that Postfix sends by default. `recipient`

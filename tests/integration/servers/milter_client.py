@@ -47,6 +47,8 @@ class MilterClient:
         family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout)
+        if family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect(address if isinstance(address, tuple) else str(address))
         self.steps = self.actions = 0
         self.macros = {}

@@ -1,17 +1,18 @@
-/* contentd/scanners/milter_wire.h - the milter protocol on the wire, as the MTA speaks it (versions 2 to 6, as libmilter 8.17
+/* common/milter/wire.h - the milter protocol on the wire, as the MTA speaks it (versions 2 to 6, as libmilter 8.17
  * and Postfix 3 have it): packets, numbers, texts. Strict and bounded; pure. */
-#ifndef GATEHOUSE_CONTENTD_MILTER_WIRE_H
-#define GATEHOUSE_CONTENTD_MILTER_WIRE_H
+#ifndef GATEHOUSE_MILTER_WIRE_H
+#define GATEHOUSE_MILTER_WIRE_H
 
 #include "common/base/buf.h"
-#include "contentd/scanners/wire.h"
+#include "common/base/wire.h"
 
 enum {
     MILTER_VERSION_LEAST = 2,
     MILTER_VERSION_MOST = 6,
     MILTER_DATA_MAX =
         65535, /* bytes after the command of a packet to a milter; also of a chunk of the body */
-    MILTER_ANSWER_MAX = 1 << 20, /* of a packet from one: libmilter sets no bound */
+    MILTER_PACKET_MAX =
+        1 << 20, /* command and data of any packet; larger ones end the connection */
     MILTER_PACKET_HEAD = 5, /* length (of command and data) and command */
 };
 
@@ -27,6 +28,10 @@ enum milter_command {
     MILTER_END = 'E',
     MILTER_MACRO = 'D',
     MILTER_NEGOTIATE = 'O', /* also the answer to it */
+    MILTER_QUIT = 'Q',
+    MILTER_QUIT_NEW = 'K', /* the connection goes on with another client */
+    MILTER_ABORT = 'A', /* the message under way is over */
+    MILTER_UNKNOWN = 'U', /* an SMTP command that the MTA does not know */
 };
 
 enum milter_answer {
@@ -106,7 +111,7 @@ struct milter_packet {
 };
 
 /* The packet at the start of `in`. DONE: *packet borrows from `in`, *used bytes were it. BAD: no command, or longer than
- * MILTER_ANSWER_MAX. */
+ * MILTER_PACKET_MAX. */
 enum wire_state milter_packet_read(struct slice in, struct milter_packet *packet, size_t *used);
 
 /* Takes a number, or a text with its NUL, off the start of *data; false: it is not there. */

@@ -1,5 +1,5 @@
-/* contentd/scanners/milter_wire.c - see milter_wire.h. Numbers are in network order. */
-#include "contentd/scanners/milter_wire.h"
+/* common/milter/wire.c - see wire.h. Numbers are in network order. */
+#include "common/milter/wire.h"
 
 static uint32_t number_at(const char *ptr)
 {
@@ -13,7 +13,7 @@ enum wire_state milter_packet_read(struct slice in, struct milter_packet *packet
     if (in.len < MILTER_PACKET_HEAD - 1)
         return WIRE_MORE;
     uint32_t length = number_at(in.ptr);
-    if (length == 0 || length > MILTER_ANSWER_MAX)
+    if (length == 0 || length > MILTER_PACKET_MAX)
         return WIRE_BAD;
     if (in.len - (MILTER_PACKET_HEAD - 1) < length)
         return WIRE_MORE;

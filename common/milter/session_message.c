@@ -1,0 +1,364 @@
+/* common/milter/session_message.c - the messages of a connection: what the MTA says of them, hooks, the last word. See
+ * session_impl.h.
+ *
+ * What goes wrong where no answer is due (a bound, the disk) is kept, and becomes the next answer. */
+#include "common/milter/session_impl.h"
+#include "common/observe/log.h"
+
+static const struct milter_reply go_on = { .action = MILTER_CONTINUE };
+
+bool session_has_message(const struct milter_session *session)
+{
+    return session->message != NULL;
+}
+
+static bool has_failed(const struct milter_session *session)
+{
+    return session->failure.action != MILTER_CONTINUE;
+}
+
+/* ---- a message's end ---- */
+
+static void end_message(struct milter_session *session)
+{
+    const struct milter_shared *shared = session->shared;
+
+    if (session->message == NULL)
+        return;
+    if (shared->hooks->message_gone != NULL)
+        shared->hooks->message_gone(session);
+    message_unref(&session->message);
+    session->failure = go_on;
+    session->is_decided = false;
+    metric_change(shared->metrics.in_flight, -1);
+    admission_leave(shared->admission);
+}
+
+void session_sent(struct milter_session *session, bool ok)
+{
+    if (!session->is_decided)
+        return;
+    if (session->shared->hooks->sent != NULL)
+        session->shared->hooks->sent(session, ok && session->is_sent_as_decided);
+    end_message(session);
+}
+
+void session_abort(struct milter_session *session)
+{
+    session_sent(session, false);
+    if (session->message == NULL)
+        return;
+    metric_add(session->shared->metrics.aborted, 1);
+    end_message(session);
+}
+
+/* ---- the last word ---- */
+
+static void count_action(const struct milter_session *session, enum milter_action action)
+{
+    const struct milter_metrics *metrics = &session->shared->metrics;
+    const metric_id ids[] = {
+        [MILTER_CONTINUE] = metrics->accepted, [MILTER_ACCEPT] = metrics->accepted,
+        [MILTER_REJECT] = metrics->rejected,   [MILTER_TEMPFAIL] = metrics->tempfailed,
+        [MILTER_DISCARD] = metrics->discarded,
+    };
+
+    metric_add(ids[action], 1);
+}
+
+/* Before its end. */
+static enum milter_action conclude(struct milter_session *session, const struct milter_reply *reply)
+{
+    enum milter_action action = reply->action;
+
+    if (session_is_refusal(action))
+        session_set_reply(session, reply);
+    count_action(session, action);
+    end_message(session);
+    return action;
+}
+
+static struct milter_reply tempfail(unsigned code, struct slice enhanced, struct slice text)
+{
+    return (struct milter_reply){ MILTER_TEMPFAIL, { code, enhanced, text } };
+}
+
+static struct milter_reply reply_to_fill(enum message_fill fill)
+{
+    if (fill == MESSAGE_TOO_MUCH)
+        return (struct milter_reply){
+            MILTER_REJECT, { 552, SLICE("5.3.4"), SLICE("Message is larger than is handled here") }
+        };
+    return tempfail(452, SLICE("4.3.1"), SLICE("Insufficient system storage"));
+}
+
+/* Remembers what went wrong, for the next answer. */
+static void note(struct milter_session *session, enum message_fill fill)
+{
+    const struct milter_metrics *metrics = &session->shared->metrics;
+    const struct message *message = session->message;
+    bool is_too_much = fill == MESSAGE_TOO_MUCH;
+
+    if (fill == MESSAGE_OK)
+        return;
+    session->failure = reply_to_fill(fill);
+    metric_add(is_too_much ? metrics->refused_bounds : metrics->spool_errors, 1);
+    const char *why = message->body == NULL ? NULL : spool_error(message->body);
+    if (why == NULL)
+        why = is_too_much ? "too many recipients or parameters, or too large a header"
+                          : "out of memory";
+    log_warning("%.*s: a message is %s: %s", SLICE_ARG(message->queue_id),
+                is_too_much ? "refused" : "deferred", why);
+}
+
+/* ---- the envelope ---- */
+
+/* Of a message that has not begun. */
+static enum milter_action defer(struct milter_session *session, struct milter_reply reply)
+{
+    session_set_reply(session, &reply);
+    return reply.action;
+}
+
+static void say_overload(int state)
+{
+    static struct log_change change = LOG_CHANGE_INIT(0);
+
+    if (state == 0)
+        log_once_per_change(&change, 0, LOG_LEVEL_INFO, "fewer than max_sessions messages again");
+    else
+        log_once_per_change(&change, state, LOG_LEVEL_WARNING,
+                            "max_sessions messages at the same time: further ones are %s",
+                            state == 1 ? "accepted as they are" : "deferred");
+}
+
+/* Over the cap, or when we end. */
+static enum milter_action not_admitted(struct milter_session *session, enum admission_result result,
+                                       enum milter_overload overload)
+{
+    const struct milter_metrics *metrics = &session->shared->metrics;
+
+    if (result == ADMISSION_CLOSED) {
+        metric_add(metrics->refused_ending, 1);
+        return defer(session, tempfail(451, SLICE("4.3.2"),
+                                       SLICE("Service is restarting, try again later")));
+    }
+    say_overload(overload == MILTER_OVERLOAD_ACCEPT ? 1 : 2);
+    if (overload == MILTER_OVERLOAD_ACCEPT) {
+        metric_add(metrics->unscanned, 1);
+        return MILTER_ACCEPT;
+    }
+    metric_add(metrics->refused_sessions, 1);
+    return defer(session, tempfail(451, SLICE("4.3.2"),
+                                   SLICE("Too many messages at the same time, try again later")));
+}
+
+static enum message_fill begin_message(struct milter_session *session, struct slice path,
+                                       const struct slice *arguments, size_t count)
+{
+    struct message *message = session->message;
+
+    message->has_leading_space = session->has_leading_space;
+    session_read_macros(session);
+    session_refresh(session, message->arena, "auth_authen", &message->sasl_username);
+    session_refresh(session, message->arena, "auth_type", &message->sasl_method);
+    session_refresh(session, message->arena, "i", &message->queue_id);
+    enum message_fill fill = message_set_client(message, &session->client);
+    if (fill == MESSAGE_OK)
+        fill = message_set_sender(message, path, arguments, count);
+    if (fill == MESSAGE_OK)
+        fill = message_resolve_sender(message, session->link->macro(session->carrier, "mail_addr"));
+    return fill;
+}
+
+static enum milter_action ask_sender(struct milter_session *session)
+{
+    const struct milter_shared *shared = session->shared;
+
+    say_overload(0);
+    metric_add(shared->metrics.messages, 1);
+    metric_change(shared->metrics.in_flight, 1);
+    if (shared->hooks->sender == NULL)
+        return MILTER_CONTINUE;
+    struct milter_reply reply = shared->hooks->sender(session);
+    return reply.action == MILTER_CONTINUE ? MILTER_CONTINUE : conclude(session, &reply);
+}
+
+enum milter_action session_sender(struct milter_session *session, struct slice path,
+                                  const struct slice *arguments, size_t count)
+{
+    struct admission *admission = session->shared->admission;
+    struct milter_settings settings;
+
+    session_abort(session);
+    if (session->is_passed)
+        return MILTER_ACCEPT;
+    if (!session->is_known)
+        return defer(session, tempfail(451, SLICE("4.3.0"), SLICE("A message without a client")));
+    session->message = message_new();
+    enum message_fill fill = MESSAGE_NO_ROOM;
+    if (session->message != NULL &&
+        session->shared->settings(session->message->arena, &settings) == 0)
+        fill = begin_message(session, path, arguments, count);
+    if (fill != MESSAGE_OK) {
+        message_unref(&session->message);
+        return defer(session, reply_to_fill(fill));
+    }
+    enum admission_result result =
+        admission_enter(admission, settings.max_sessions, settings.session_wait_ms);
+    if (result == ADMITTED)
+        return ask_sender(session);
+    message_unref(&session->message);
+    return not_admitted(session, result, settings.overload);
+}
+
+static enum milter_action ask_recipient(struct milter_session *session)
+{
+    struct message *message = session->message;
+    struct milter_reply reply =
+        session->shared->hooks->recipient(session, message->recipient_count - 1);
+
+    if (reply.action == MILTER_CONTINUE)
+        return MILTER_CONTINUE;
+    if (!session_is_refusal(reply.action))
+        return conclude(session, &reply);
+    message_drop_recipient(message); /* this one alone */
+    session_set_reply(session, &reply);
+    return reply.action;
+}
+
+/* Of one that the MTA refuses itself {rcpt_addr} is the reply's text. */
+static enum message_fill add_recipient(struct milter_session *session, struct slice path,
+                                       const struct slice *arguments, size_t count)
+{
+    enum message_fill fill = message_add_recipient(session->message, path, arguments, count);
+
+    if (fill != MESSAGE_OK ||
+        slice_equal(session->link->macro(session->carrier, "rcpt_mailer"), SLICE("error")))
+        return fill;
+    return message_resolve_recipient(session->message,
+                                     session->link->macro(session->carrier, "rcpt_addr"));
+}
+
+enum milter_action session_recipient(struct milter_session *session, struct slice path,
+                                     const struct slice *arguments, size_t count)
+{
+    struct message *message = session->message;
+
+    if (message == NULL || message->head.ptr != NULL || has_failed(session))
+        return MILTER_CONTINUE;
+    session_refresh(session, message->arena, "i", &message->queue_id);
+    note(session, add_recipient(session, path, arguments, count));
+    if (session->shared->hooks->recipient == NULL)
+        return MILTER_CONTINUE;
+    return has_failed(session) ? conclude(session, &session->failure) : ask_recipient(session);
+}
+
+/* ---- the content ---- */
+
+void session_header(struct milter_session *session, struct slice name, struct slice value)
+{
+    struct message *message = session->message;
+
+    if (message == NULL || message->head.ptr != NULL || has_failed(session))
+        return;
+    note(session, message_add_header(message, name, value));
+}
+
+static enum message_fill end_headers(struct milter_session *session)
+{
+    struct message *message = session->message;
+    struct milter_settings settings;
+
+    session_refresh(session, message->arena, "i", &message->queue_id);
+    if (session->shared->settings(message->arena, &settings))
+        return MESSAGE_NO_ROOM;
+    struct spool_bounds bounds = { settings.spool_directory.ptr, settings.message_memory,
+                                   settings.message_size_max };
+    return message_end_headers(message, &bounds);
+}
+
+enum milter_action session_headers_end(struct milter_session *session)
+{
+    const struct milter_hooks *hooks = session->shared->hooks;
+    struct message *message = session->message;
+    bool may_answer = hooks->headers != NULL && !hooks->headers_is_silent;
+
+    if (message == NULL || message->head.ptr != NULL)
+        return MILTER_CONTINUE;
+    if (!has_failed(session))
+        note(session, end_headers(session));
+    if (has_failed(session))
+        return may_answer ? conclude(session, &session->failure) : MILTER_CONTINUE;
+    if (hooks->headers == NULL)
+        return MILTER_CONTINUE;
+    struct milter_reply reply = hooks->headers(session);
+    return !may_answer || reply.action == MILTER_CONTINUE ? MILTER_CONTINUE
+                                                          : conclude(session, &reply);
+}
+
+void session_body(struct milter_session *session, struct slice bytes)
+{
+    const struct milter_hooks *hooks = session->shared->hooks;
+    struct message *message = session->message;
+
+    if (message == NULL || message->head.ptr == NULL || has_failed(session))
+        return;
+    note(session, message_add_body(message, bytes));
+    if (!has_failed(session) && hooks->body != NULL)
+        hooks->body(session);
+}
+
+/* ---- the end ---- */
+
+/* All edits or none: with one that is not possible the message must not be accepted. */
+static bool take_edits(struct milter_session *session, const struct edits *edits)
+{
+    const struct milter_metrics *metrics = &session->shared->metrics;
+
+    if (session->link->edits(session->carrier, edits)) {
+        metric_add(metrics->edits, edits->count);
+        return true;
+    }
+    log_error("%.*s: a message is deferred: it cannot be changed as it must be",
+              SLICE_ARG(session->message->queue_id));
+    metric_add(metrics->edits_failed, 1);
+    return false;
+}
+
+static enum milter_action decide(struct milter_session *session)
+{
+    const struct milter_hooks *hooks = session->shared->hooks;
+    struct milter_reply reply = go_on;
+    struct edits edits;
+
+    edits_init(&edits);
+    session->is_ending = true;
+    if (hooks->end != NULL)
+        reply = hooks->end(session, &edits);
+    session->is_ending = false;
+    session->is_sent_as_decided = session_is_refusal(reply.action) ||
+                                  reply.action == MILTER_DISCARD || take_edits(session, &edits);
+    if (!session->is_sent_as_decided)
+        reply = tempfail(451, SLICE("4.3.0"), SLICE("Message cannot be changed as it must be"));
+    if (session_is_refusal(reply.action))
+        session_set_reply(session, &reply);
+    count_action(session, reply.action);
+    session->is_decided = true;
+    return reply.action;
+}
+
+enum milter_action session_end(struct milter_session *session)
+{
+    struct message *message = session->message;
+
+    if (message == NULL || session->is_decided)
+        return MILTER_CONTINUE;
+    if (message->head.ptr == NULL && !has_failed(session)) /* never said: hooks have seen nothing */
+        session->failure = tempfail(451, SLICE("4.3.0"), SLICE("A message without a header"));
+    if (has_failed(session))
+        return conclude(session, &session->failure);
+    session_refresh(session, message->arena, "i", &message->queue_id);
+    message_end(message);
+    return decide(session);
+}

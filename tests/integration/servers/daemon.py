@@ -1,0 +1,109 @@
+"""One of our daemons with a given configuration: started, asked over its control socket, ended and looked at."""
+import contextlib
+import http.client
+import os
+import pathlib
+import re
+import signal
+import socket
+
+from .process import ROOT, SANITIZER_WORDS, Process, wait_for
+
+BUILD = pathlib.Path(os.environ.get("GATEHOUSE_BUILD", ROOT / "build"))
+
+
+class UnixHTTPConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Daemon:
+    """Runs until stop(). `http` is its control socket. A subclass says which program, and when it serves."""
+
+    program = None
+
+    def __init__(self, directory, options, conf_file, env=None):
+        self.directory = pathlib.Path(directory)
+        self.http = self.directory / "http"
+        self.conf = pathlib.Path(conf_file)
+        self.options = list(options)
+        self.env = env
+        self.process = None
+        self.start()
+
+    def argv(self, *more):
+        return [self.program, "-c", self.conf, *(part for option in self.options for part in ("-o", option)), *more]
+
+    def start(self):
+        self.process = Process(self.argv(), self.directory / f"{self.program.name}.log", env=self.env)
+        self.process.ready(self.is_ready, f"{self.program.name} serves")
+
+    def is_listening(self):
+        raise NotImplementedError
+
+    def is_ready(self):
+        if not (self.is_listening() and self.http.exists()):
+            return False
+        with contextlib.suppress(OSError):  # the socket's file is there a moment before anybody listens
+            return self.get("/health")[0] == 200
+        return False
+
+    def stop(self, timeout=15.0):
+        """Ends it; fails when it did not end well or a sanitizer has spoken."""
+        status = self.process.stop(timeout=timeout)
+        log = self.process.output
+        found = [line for line in log.splitlines() if any(word in line for word in SANITIZER_WORDS)]
+        assert not found, "\n".join(found) + "\n" + log[-8000:]
+        assert status == 0, f"{self.program.name} ended with {status}:\n{log[-8000:]}"
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def reload(self, config=None):
+        """Puts another configuration in force. The caller waits for what shall be different."""
+        if config is not None:
+            self.conf.write_text(config)
+        self.process.send_signal(signal.SIGUSR1)
+
+    def get(self, path):
+        """(status, text) of a page of the control socket."""
+        connection = UnixHTTPConnection(self.http)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def metric(self, name, **labels):
+        """The sum of a metric's samples that carry these labels; 0 when there is none."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            match = re.fullmatch(r"([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)", line)
+            if match and match[1] == name:
+                found = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[2] or ""))
+                if all(found.get(label) == value for label, value in labels.items()):
+                    total += float(match[3])
+        return total
+
+    def connections(self):
+        """How many clients are connected."""
+        return int(self.metric("gatehouse_connections"))
+
+    @property
+    def log(self):
+        return self.process.output
+
+    def settles_at(self, descriptors, timeout=10.0):
+        """Waits until it has no more than so many descriptors open."""
+        wait_for(lambda: self.process.descriptors() <= descriptors,
+                 f"at most {descriptors} descriptors (there are {self.process.descriptors()})", timeout)

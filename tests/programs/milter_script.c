@@ -1,0 +1,364 @@
+/* tests/programs/milter_script.c - a daemon with a milter that does what the message says, for tests of the milter itself.
+ *
+ * The local part of the sender or of a recipient, or the first label of HELO, is an action of that stage: accept, reject,
+ * tempfail, discard, `wait` (continue, after a while). At the end of the message each header field `X-Do` is one:
+ *
+ *   add NAME: VALUE       insert INDEX NAME: VALUE    change INDEX NAME: VALUE    remove INDEX NAME
+ *   add-rcpt ADDRESS      remove-rcpt ADDRESS         sender ADDRESS              body TEXT         hold REASON
+ *   reject 550 5.7.1 TEXT tempfail 450 4.7.1 TEXT     accept     discard          wait MILLISECONDS
+ *   report                adds X-Saw: what the hooks know of client, envelope and size
+ *
+ * Every hook's name is counted: milter_script_hooks_total{hook=}. */
+#include "common/milter/job.h"
+#include "common/milter/milter.h"
+#include "common/observe/metrics.h"
+#include "common/run/op.h"
+
+enum { WAIT_MS = 100, PROGRESS_MS = 50, DRAIN_SHORT_MS = 3000, SAW_MAX = 4000 };
+
+static struct metric metrics[] = {
+    METRIC_BY("milter_script_hooks_total", METRIC_COUNTER, "Calls of hooks.", "hook"),
+};
+
+static void count(const char *hook)
+{
+    struct slice name = slice_of(hook);
+
+    metrics_register(metrics, COUNT(metrics));
+    metric_add(metric_series(metrics, &name), 1);
+}
+
+static struct milter_reply go_on(void)
+{
+    return (struct milter_reply){ .action = MILTER_CONTINUE };
+}
+
+/* ---- waiting: a job on the worker's loop ---- */
+
+struct nap {
+    struct op op; /* first member */
+    struct job *job;
+    struct worker *worker;
+    uint64_t ms;
+};
+
+static void nap_over(struct op *op, UNUSED enum op_result result)
+{
+    job_done(((struct nap *)op)->job);
+}
+
+static void nap_start(struct job *job, void *work)
+{
+    struct nap *nap = work;
+
+    nap->job = job;
+    op_start(&nap->op, nap->worker, nap->ms, nap_over);
+}
+
+static void nap_abandon(void *work)
+{
+    op_abandon(&((struct nap *)work)->op);
+}
+
+static const struct job_kind nap_kind = { nap_start, nap_abandon, free };
+
+/* Less when the MTA hangs up. */
+static void wait(struct milter_session *session, uint64_t ms)
+{
+    struct nap *nap = calloc(1, sizeof *nap);
+
+    if (nap == NULL)
+        return;
+    nap->worker = milter_session_worker(session);
+    nap->ms = ms;
+    struct job *job = job_start(nap->worker, &nap_kind, nap);
+    while (job != NULL && job_wait(job, PROGRESS_MS, PROGRESS_MS, NULL, NULL) == JOB_LATE)
+        if (milter_session_progress(session))
+            break;
+    job_drop(&job);
+}
+
+/* ---- actions ---- */
+
+static bool find_action(struct slice word, enum milter_action *out)
+{
+    static const struct {
+        struct slice word;
+        enum milter_action action;
+    } words[] = {
+        { SLICE_INIT("accept"), MILTER_ACCEPT },
+        { SLICE_INIT("reject"), MILTER_REJECT },
+        { SLICE_INIT("tempfail"), MILTER_TEMPFAIL },
+        { SLICE_INIT("discard"), MILTER_DISCARD },
+    };
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (slice_equal(words[i].word, word)) {
+            *out = words[i].action;
+            return true;
+        }
+    return false;
+}
+
+/* What is before the first `end` names an action. */
+static struct milter_reply act_on(struct milter_session *session, struct slice text, char end)
+{
+    struct slice word = text, rest = text;
+    struct milter_reply reply = go_on();
+
+    if (!slice_cut(&rest, end, &word))
+        return reply;
+    if (slice_equal(word, SLICE("wait")))
+        wait(session, WAIT_MS);
+    else
+        find_action(word, &reply.action);
+    return reply;
+}
+
+static struct milter_reply on_connect(UNUSED struct milter_session *session)
+{
+    count("connect");
+    return go_on();
+}
+
+static struct milter_reply on_helo(struct milter_session *session)
+{
+    count("helo");
+    return act_on(session, milter_session_client(session)->helo, '.');
+}
+
+static struct milter_reply on_sender(struct milter_session *session)
+{
+    count("sender");
+    return act_on(session, milter_session_message(session)->sender, '@');
+}
+
+static struct milter_reply on_recipient(struct milter_session *session, size_t n)
+{
+    count("recipient");
+    return act_on(session, milter_session_message(session)->recipients[n].address, '@');
+}
+
+static struct milter_reply on_headers(UNUSED struct milter_session *session)
+{
+    count("headers");
+    return go_on();
+}
+
+static void on_body(UNUSED struct milter_session *session)
+{
+    count("body");
+}
+
+/* ---- the end of the message ---- */
+
+static void report(const struct message *message, struct edits *edits)
+{
+    const struct message_client *client = &message->client;
+    AUTO_BUF saw = BUF_INIT(SAW_MAX);
+    char address[IP_ADDRESS_TEXT_MAX] = "none";
+
+    if (client->has_address)
+        ip_address_print(&client->address, address);
+    buf_printf(&saw, "client=%.*s[%s]:%u helo=%.*s daemon=%.*s login=%.*s id=%.*s sender=<%.*s>",
+               SLICE_ARG(client->name), address, client->port, SLICE_ARG(client->helo),
+               SLICE_ARG(client->daemon_name), SLICE_ARG(message->sasl_username),
+               SLICE_ARG(message->queue_id), SLICE_ARG(message->sender));
+    buf_printf(&saw, " utf8=%d headers=%zu head=%zu size=%llu", message->is_smtputf8,
+               message->header_count, message->head.len, (unsigned long long)message_size(message));
+    for (size_t i = 0; i < message->recipient_count; i++)
+        buf_printf(&saw, " to=<%.*s>", SLICE_ARG(message->recipients[i].address));
+    edits_add(
+        edits, message->arena,
+        &(struct edit){ .kind = EDIT_ADD_HEADER, .name = SLICE("X-Saw"), .text = buf_slice(&saw) });
+}
+
+/* "INDEX NAME: VALUE", as far as the command has them. */
+static struct edit header_edit(enum edit_kind kind, struct slice text)
+{
+    struct edit edit = { .kind = kind, .name = text };
+    struct slice index;
+    uint64_t number = 0;
+
+    if (kind != EDIT_ADD_HEADER && slice_cut(&edit.name, ' ', &index) &&
+        slice_to_u64(index, &number))
+        edit.index = (size_t)number;
+    struct slice value = edit.name;
+    if (slice_cut(&value, ':', &edit.name))
+        edit.text = slice_trim(value);
+    return edit;
+}
+
+static bool do_edit(const struct message *message, struct slice word, struct slice text,
+                    struct edits *edits)
+{
+    static const struct {
+        struct slice word;
+        enum edit_kind kind;
+    } words[] = {
+        { SLICE_INIT("add"), EDIT_ADD_HEADER },
+        { SLICE_INIT("insert"), EDIT_INSERT_HEADER },
+        { SLICE_INIT("change"), EDIT_CHANGE_HEADER },
+        { SLICE_INIT("remove"), EDIT_CHANGE_HEADER },
+        { SLICE_INIT("add-rcpt"), EDIT_ADD_RECIPIENT },
+        { SLICE_INIT("remove-rcpt"), EDIT_REMOVE_RECIPIENT },
+        { SLICE_INIT("sender"), EDIT_CHANGE_SENDER },
+        { SLICE_INIT("body"), EDIT_REPLACE_BODY },
+        { SLICE_INIT("hold"), EDIT_HOLD },
+    };
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (slice_equal(words[i].word, word)) {
+            struct edit edit = { .kind = words[i].kind, .text = text };
+            if (edit.kind <= EDIT_CHANGE_HEADER)
+                edit = header_edit(edit.kind, text);
+            edits_add(edits, message->arena, &edit);
+            return true;
+        }
+    return false;
+}
+
+static struct milter_reply on_end(struct milter_session *session, struct edits *edits)
+{
+    const struct message *message = milter_session_message(session);
+    struct milter_reply reply = go_on();
+    const struct message_header *header;
+    uint64_t wait_ms = 0;
+    const char *error;
+
+    count("end");
+    for (size_t n = 1; (header = message_header_find(message, SLICE("X-Do"), n)) != NULL; n++) {
+        struct slice text = slice_trim(header->value), word = text;
+        if (!slice_cut(&text, ' ', &word))
+            text = SLICE("");
+        if (slice_equal(word, SLICE("report")))
+            report(message, edits);
+        else if (slice_equal(word, SLICE("wait")))
+            slice_to_u64(text, &wait_ms);
+        else if (!do_edit(message, word, text, edits) && find_action(word, &reply.action))
+            reply_parse(text, "45", &reply.reply, &error);
+    }
+    if (wait_ms > 0)
+        wait(session, wait_ms);
+    return reply;
+}
+
+static void on_sent(UNUSED struct milter_session *session, bool ok)
+{
+    count(ok ? "sent" : "not-sent");
+}
+
+static void on_gone(UNUSED struct milter_session *session)
+{
+    count("gone");
+}
+
+static void on_disconnect(UNUSED struct milter_session *session)
+{
+    count("disconnect");
+}
+
+static const struct milter_hooks hooks = {
+    .connect = on_connect,
+    .helo = on_helo,
+    .sender = on_sender,
+    .recipient = on_recipient,
+    .headers = on_headers,
+    .body = on_body,
+    .end = on_end,
+    .sent = on_sent,
+    .message_gone = on_gone,
+    .disconnect = on_disconnect,
+};
+
+/* ---- the daemon ---- */
+
+struct script_config {
+    struct common_config common;
+    uint64_t message_memory, message_size_max, max_sessions, session_wait, idle_timeout;
+    struct slice spool_directory;
+    enum milter_overload overload;
+};
+
+static const char *const overload_words[] = { "tempfail", "accept", NULL };
+
+#define CONF_STRUCT struct script_config
+/* clang-format off */
+static const struct conf_param params[] = {
+    COMMON_PARAMS("script", "unix:/nonexistent/script"),
+    { PARAM(message_memory), CONF_SIZE, "1M", 0, 0, .live = true, .doc = "x" },
+    { PARAM(message_size_max), CONF_SIZE, "256M", 0, 0, .live = true, .doc = "x" },
+    { PARAM(max_sessions), CONF_INTEGER, "1000", 1, 0, .live = true, .doc = "x" },
+    { PARAM(session_wait), CONF_TIME, "2s", 0, 0, .live = true, .doc = "x" },
+    { PARAM(idle_timeout), CONF_TIME, "30m", 0, 0, .doc = "x" },
+    { PARAM(spool_directory), CONF_PATH, "/tmp", .live = true, .doc = "x" },
+    { PARAM(overload), CONF_WORD, "tempfail", .words = overload_words, .live = true, .doc = "x" },
+};
+/* clang-format on */
+#undef CONF_STRUCT
+static const struct conf_schema schema = { params, COUNT(params), NULL, 0,
+                                           sizeof(struct script_config) };
+static const struct usage_program program = { .name = "milter_script",
+                                              .conf_name = "script.conf",
+                                              .summary = "does what messages say",
+                                              .description = "For tests.",
+                                              .schema = &schema };
+
+static void *load(const struct daemon_load *in)
+{
+    return (void *)(uintptr_t)in->config;
+}
+
+static void configure(const struct script_config *config)
+{
+    const struct milter_settings settings = {
+        .spool_directory = config->spool_directory,
+        .message_memory = (size_t)config->message_memory,
+        .message_size_max = config->message_size_max,
+        .max_sessions = (size_t)config->max_sessions,
+        .session_wait_ms = config->session_wait,
+        .overload = config->overload,
+    };
+
+    milter_configure(&settings);
+}
+
+static int start(struct daemon *daemon)
+{
+    const struct script_config *config = snapshot_data(daemon_snapshot(daemon));
+
+    if (milter_setup(daemon, &hooks, config->idle_timeout))
+        return -1;
+    configure(config);
+    return 0;
+}
+
+static void stop(UNUSED struct daemon *daemon)
+{
+    milter_end();
+}
+
+static void apply(struct worker *worker)
+{
+    if (worker_id(worker) == 0)
+        configure(snapshot_data(worker_snapshot(worker)));
+}
+
+static const struct daemon_spec spec = {
+    .program = &program,
+    .config_path = "/nonexistent/script.conf",
+    .common_offset = offsetof(struct script_config, common),
+    .load = load,
+    .start = start,
+    .stop = stop,
+    .apply = apply,
+    .accept = milter_accept,
+    .drain = milter_drain,
+    .drain_ms = DRAIN_SHORT_MS,
+    .has_threads = true,
+};
+
+int main(int argc, char **argv)
+{
+    return daemon_main(&spec, argc, argv);
+}
