@@ -1,0 +1,135 @@
+#!/bin/bash
+# make bench-signd: how fast signd signs and verifies, beside opendkim and beside what OpenSSL alone can do, all in one run.
+# BENCH_SECONDS (default 2) is the time of each case. Results are also in build/bench/results-signd.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${BENCH_SECONDS:-2}
+out=build/bench
+results=$out/results-signd
+run=$(mktemp -d /tmp/gatehouse-bench-XXXXXX)
+declare -A pid # of each server, by name
+
+stop() { # NAME
+    kill "${pid[$1]}" 2>/dev/null || true
+    wait "${pid[$1]}" 2>/dev/null || true
+    unset "pid[$1]"
+}
+finish() {
+    local name
+    for name in "${!pid[@]}"; do stop "$name"; done
+    rm -rf "$run"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+wait_for() { # COMMAND...: until it succeeds, at most 20 s
+    local tries=200
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        if [ "$tries" -eq 0 ]; then
+            echo "bench: not in time: $*" >&2
+            cat "$run"/*.log >&2 || true
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
+field() { # NAME LINE: a value of `name=value ...`
+    sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$2"
+}
+
+row() { # NAME CONNECTIONS BYTES LINE
+    printf '%-20s %5s %8s %9s %9s %9s %9s %9s %8s %7s\n' "$1" "$2" "$3" "$(field messages_per_second "$4")" \
+        "$(field p50_us "$4")" "$(field p99_us "$4")" "$(field end_p50_us "$4")" "$(field end_p99_us "$4")" \
+        "$(field cpu_us_per_message "$4")" "$(field failed "$4")" | tee -a "$results"
+}
+
+# measure NAME CONNECTIONS BYTES [OPTION...]: one row; `line` is the whole result
+measure() {
+    line=$("$out/bench_milter" -a "unix:$run/$1" -c "$2" -s "$3" -t "$seconds" -p "${pid[$1]}" "${@:4}") || true
+    row "$1" "$2" "$3" "$line"
+}
+
+make -s all benches
+mkdir -p "$out"
+: >"$results"
+
+# ---- keys and servers ----
+
+keys() { # DIRECTORY OPTION...: keys of example.com
+    mkdir -m 700 "$run/$1"
+    printf 'http = unix:%s/nobody\nkey_directory = %s\n' "$run" "$run/$1" >"$run/keys.conf"
+    build/bin/gatectl -c "$run/keys.conf" dkim new example.com --selector bench --active "${@:2}" >/dev/null 2>&1
+}
+keys rsa --rsa 2048
+keys ed --ed25519
+keys both --rsa 2048 --ed25519
+
+start_signd() { # NAME KEYS [OPTION...]
+    printf 'key_directory = %s\n' "$run/$2" >"$run/$1.conf"
+    build/bin/gatehouse-signd -c "$run/$1.conf" -o "listen=unix:$run/$1" -o "http=unix:$run/$1.http" \
+        -o "log=file:$run/decisions" "${@:3}" >"$run/$1.log" 2>&1 &
+    pid[$1]=$!
+    wait_for test -S "$run/$1.http"
+}
+for kind in rsa ed both; do start_signd "sign-$kind" $kind; done
+
+opendkim -f -x /dev/null -p "local:$run/opendkim" -d example.com -s bench -k "$run/rsa/example.com/bench.key" \
+    -c relaxed/relaxed -b s -o X-None >"$run/opendkim.log" 2>&1 &
+pid[opendkim]=$!
+wait_for test -S "$run/opendkim"
+
+# ---- signing ----
+
+printf '%-20s %5s %8s %9s %9s %9s %9s %9s %8s %7s\n' case conn bytes msg/s p50_us p99_us end_p50 end_p99 cpu_us failed |
+    tee -a "$results"
+for bytes in ${BENCH_BYTES:-4096 51200 1048576}; do
+    for c in 1 16 64; do
+        for name in sign-rsa sign-ed sign-both opendkim; do measure $name $c "$bytes" -l; done
+    done
+done
+
+# What the goals are about, three times in turns: the median counts.
+declare -A rate cpu
+for _ in 1 2 3; do
+    for name in sign-rsa opendkim; do
+        measure $name 16 4096 -l
+        rate[$name]+=" $(field messages_per_second "$line")"
+        cpu[$name]+=" $(field cpu_us_per_message "$line")"
+    done
+done
+openssl=$(openssl speed -seconds "$seconds" rsa2048 2>/dev/null | sed -nE 's/^rsa 2048 bits ([0-9.]+)s .*/\1/p')
+echo "OpenSSL alone: $openssl s for one RSA-2048 signature" | tee -a "$results"
+
+# ---- over TCP ----
+
+tcp=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+start_signd tcp rsa -o "listen=inet:127.0.0.1:$tcp"
+line=$("$out/bench_milter" -a "inet:127.0.0.1:$tcp" -c 1 -s 4096 -t "$seconds" -p "${pid[tcp]}" -l) || true
+row tcp 1 4096 "$line"
+tcp_p99=$(field p99_us "$line")
+
+# ---- against the goals ----
+
+median() { # "NUMBER NUMBER..."
+    tr ' ' '\n' <<<"$1" | sed '/^$/d' | sort -n | awk '{ n[NR] = $0 } END { print n[int((NR + 1) / 2)] }'
+}
+ratio() { # NUMBER NUMBER
+    awk -v a="$1" -v b="$2" 'BEGIN { print((b > 0) ? a / b : 0) }'
+}
+goal() { # TEXT VALUE RELATION BOUND
+    awk -v text="$1" -v value="$2" -v relation="$3" -v bound="$4" 'BEGIN {
+        met = relation == ">=" ? value >= bound : value <= bound
+        printf "%-66s %8.2f  (goal %s %s) %s\n", text, value, relation, bound, met ? "met" : "MISSED"
+    }' | tee -a "$results"
+}
+own=$(median "${cpu[sign-rsa]}")
+echo
+goal "RSA-2048, 4 KiB: CPU per message, of opendkim's" "$(ratio "$own" "$(median "${cpu[opendkim]}")")" "<=" 0.7
+goal "messages/s over unix sockets at 16 connections, of opendkim's" \
+    "$(ratio "$(median "${rate[sign-rsa]}")" "$(median "${rate[opendkim]}")")" ">=" 2.5
+goal "CPU per message, of OpenSSL's signature alone" "$(awk -v a="$own" -v b="$openssl" 'BEGIN { print a / (b * 1000000) }')" \
+    "<=" 1.8
+goal "over TCP, p99 of a whole message, ms (a stall is 40)" "$(awk -v a="$tcp_p99" 'BEGIN { print a / 1000 }')" "<=" 20
