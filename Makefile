@@ -184,9 +184,11 @@ test:
 lint:
 	scripts/lint
 
-bench: bench-policyd bench-contentd
+bench: bench-policyd bench-contentd bench-signd
 bench-policyd:
 	tests/bench/run.sh
+bench-signd:
+	tests/bench/signd.sh
 bench-contentd:
 	tests/bench/contentd.sh
 
@@ -208,6 +210,6 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: all man samples objects units test-programs benches fuzzers clean run test lint bench bench-policyd bench-contentd check-asan check-tsan fuzz install
+.PHONY: all man samples objects units test-programs benches fuzzers clean run test lint bench bench-policyd bench-contentd bench-signd check-asan check-tsan fuzz install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

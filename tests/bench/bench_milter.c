@@ -339,6 +339,8 @@ int main(int argc, char **argv)
     struct rlimit files;
 
     run.options = parse_options(argc, argv);
+    if (run.options.size < 2)
+        run.options.size = 2;
     run.body = malloc(run.options.size);
     run.whole = calloc(run.options.connections, sizeof *run.whole);
     run.end = calloc(run.options.connections, sizeof *run.end);
@@ -349,6 +351,7 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &files);
     for (size_t i = 0; i < run.options.size; i++)
         run.body[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : (char)('a' + i * 7 % 26);
+    memcpy(run.body + run.options.size - 2, "\r\n", 2); /* as every body over SMTP ends */
     if (run.options.idle)
         run_idle(&run);
     else

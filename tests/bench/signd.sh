@@ -76,8 +76,17 @@ start_signd() { # NAME KEYS [OPTION...]
 }
 for kind in rsa ed both; do start_signd "sign-$kind" $kind; done
 
-opendkim -f -x /dev/null -p "local:$run/opendkim" -d example.com -s bench -k "$run/rsa/example.com/bench.key" \
-    -c relaxed/relaxed -b s -o X-None >"$run/opendkim.log" 2>&1 &
+cat >"$run/opendkim.conf" <<END2
+Socket local:$run/opendkim
+Domain example.com
+Selector bench
+KeyFile $run/rsa/example.com/bench.key
+Canonicalization relaxed/relaxed
+Mode s
+RequireSafeKeys no
+Syslog no
+END2
+opendkim -f -x "$run/opendkim.conf" >"$run/opendkim.log" 2>&1 &
 pid[opendkim]=$!
 wait_for test -S "$run/opendkim"
 
