@@ -3,6 +3,7 @@
 
 #include "common/base/hash.h"
 #include "common/milter/job.h"
+#include "common/observe/log.h"
 #include "common/policy/decision.h"
 #include "contentd/parties.h"
 #include "contentd/server.h"
@@ -169,8 +170,16 @@ static struct early *early_new(const struct early_request *request)
     return NULL;
 }
 
-static struct milter_reply deferred(void)
+/* With `mode = shadow` nothing is refused, for want of memory or time neither. */
+static struct milter_reply undecided(const struct early_request *request)
 {
+    const struct contentd *contentd = daemon_state(worker_daemon(request->worker));
+    const struct setup *setup = snapshot_data(request->snapshot);
+
+    metric_add(contentd->metrics.undecided, 1);
+    log_error("rules could not be decided before the message came: no memory, or no time");
+    if (setup->parts.core.is_shadow)
+        return (struct milter_reply){ .action = MILTER_CONTINUE };
     return (struct milter_reply){ .action = MILTER_TEMPFAIL,
                                   .reply = { 451, SLICE("4.3.0"), SLICE("Try again later") } };
 }
@@ -185,14 +194,14 @@ struct milter_reply early_check(const struct early_request *request, struct earl
         return (struct milter_reply){ .action = MILTER_CONTINUE };
     struct early *check = early_new(request);
     if (check == NULL)
-        return deferred();
+        return undecided(request);
     struct job *job = job_start(request->worker, &early_job, check);
     if (job == NULL)
-        return deferred();
+        return undecided(request);
     check->job = job;
     *early = check;
     if (job_wait(job, timeout_ms, 0, NULL, NULL) != JOB_DONE || check->rules.failed)
-        return deferred();
+        return undecided(request);
     if (!is_refusal(check))
         return (struct milter_reply){ .action = MILTER_CONTINUE };
     return (struct milter_reply){ .action = check->party.outcome.final == RULES_REJECT

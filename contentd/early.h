@@ -19,7 +19,7 @@ struct early_request {
 };
 
 /* The reply, CONTINUE unless a rule refuses. What it borrows lives in *early, which the caller drops (NULL: nothing to drop). A
- * refusal is logged and counted. Without memory or an answer of the loop in time: TEMPFAIL. */
+ * refusal is logged and counted. Without memory or an answer of the loop in time: TEMPFAIL, with `mode = shadow` CONTINUE. */
 struct milter_reply early_check(const struct early_request *request, struct early **early);
 void early_drop(struct early **early); /* NULL-safe; clears *early */
 

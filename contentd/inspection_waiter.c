@@ -69,12 +69,13 @@ void inspection_more(struct inspection *inspection)
 bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg), void *arg)
 {
     const struct setup *setup = inspection->decided.setup;
+    struct slice queue_id = inspection->message->queue_id;
 
     if ((setup->named_mime & MIME_STRUCTURE) != 0)
         inspection->has_structure = mime_read(inspection->message, setup->named_mime,
                                               inspection->mime_arena, &inspection->structure) == 0;
     if (job_post(inspection->job, inspection_work_ended)) {
-        log_error("out of memory: a message is deferred");
+        log_error("%.*s: out of memory: the message is deferred", SLICE_ARG(queue_id));
         return false;
     }
     switch (job_wait(inspection->job, setup->parts.config->message_budget + GRACE_MS, PROGRESS_MS,
@@ -82,13 +83,15 @@ bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg
     case JOB_DONE:
         break;
     case JOB_LATE:
-        log_error("a message was not decided within message_budget: it is deferred");
+        log_error("%.*s: not decided within message_budget: the message is deferred",
+                  SLICE_ARG(queue_id));
         return false;
     case JOB_FAILED:
         return false; /* the daemon ends */
     }
     if (inspection->failed)
-        log_error("a message needs more memory than one may have: it is deferred");
+        log_error("%.*s: it needs more memory or changes than a message may have: it is deferred",
+                  SLICE_ARG(queue_id));
     return !inspection->failed;
 }
 

@@ -51,6 +51,18 @@ static struct milter_reply check_rules(struct milter_session *session, enum stag
     return early_check(&request, &intake->early);
 }
 
+/* No memory, or no time, to look at it. With `mode = shadow` nothing is refused, for that neither. */
+static struct milter_reply undecided(struct contentd *contentd)
+{
+    struct snapshot *snapshot = contentd_snapshot(contentd);
+    const struct setup *setup = snapshot_data(snapshot);
+    struct milter_reply reply = setup->parts.core.is_shadow ? go_on : deferred();
+
+    metric_add(contentd->metrics.undecided, 1);
+    snapshot_unref(&snapshot);
+    return reply;
+}
+
 static struct milter_reply check_stage(struct milter_session *session, enum stage stage)
 {
     struct snapshot *snapshot = contentd_snapshot(intake_of(session)->contentd);
@@ -119,7 +131,7 @@ static bool may_join(struct milter_session *session, const struct setup *setup, 
     const struct clock *clock = worker_clock(milter_session_worker(session));
     uint64_t now = clock->wall_ms(clock);
 
-    if (setup->parts.config->mixed != MIXED_SPLIT || n == 0)
+    if (setup->parts.config->mixed != MIXED_SPLIT || setup->parts.core.is_shadow || n == 0)
         return true;
     return mixed_may_join(MIXED_SPLIT, setup_chain(setup, message->recipients[0].normal, now),
                           setup_chain(setup, message->recipients[n].normal, now),
@@ -203,10 +215,8 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     struct intake *intake = intake_of(session);
     struct inspection *inspection = intake->inspection;
 
-    if (inspection == NULL || !inspection_finish(inspection, progress, session)) {
-        metric_add(intake->contentd->metrics.undecided, 1);
-        return deferred();
-    }
+    if (inspection == NULL || !inspection_finish(inspection, progress, session))
+        return undecided(intake->contentd);
     const struct decided *decided = inspection_decided(inspection);
     struct milter_reply reply = reply_of(&decided->plan);
     bool is_shadow = decided->setup->parts.core.is_shadow;

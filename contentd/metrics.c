@@ -26,7 +26,7 @@ static struct metric metrics[METRICS] = {
     [EARLY] = METRIC_BY("gatehouse_content_early_refusals_total", METRIC_COUNTER,
                         "Refusals by rules at connect, helo, mail and rcpt.", "verdict"),
     [UNDECIDED] = METRIC("gatehouse_content_undecided_total", METRIC_COUNTER,
-                         "Messages deferred because there was no memory or no time to decide."),
+                         "Messages, and replies before them, that were not decided for want of memory or time: they are deferred."),
     [VERDICTS] = METRIC_BY("gatehouse_content_verdicts_total", METRIC_COUNTER, "What Postfix was told of messages.", "verdict"),
     [RECIPIENTS] = METRIC_BY("gatehouse_content_recipients_total", METRIC_COUNTER, "What became of messages for their recipients.", "fate"),
     [SOURCES] = METRIC_BY("gatehouse_content_decided_by_total", METRIC_COUNTER,

@@ -105,17 +105,21 @@ static bool remove_recipient(struct planning *p, size_t n)
     return envelope_add(p, EDIT_REMOVE_RECIPIENT, p->message->recipients[n].address);
 }
 
+/* The verdict of the n-th member; NULL when it is that of the one before. */
+static verdict_ref next_verdict(const struct planning *p, const struct group *group, size_t n)
+{
+    verdict_ref own = p->own[group->members[n]];
+
+    return n > 0 && own == p->own[group->members[n - 1]] ? NULL : own;
+}
+
 /* Those that scanners add for this group. */
 static bool add_recipients_of(struct planning *p, const struct group *group)
 {
-    verdict_ref before = NULL;
-
     for (size_t i = 0; i < group->count; i++) {
-        verdict_ref own = p->own[group->members[i]];
-        if (own == before)
-            continue;
-        before = own;
-        for (const struct edit *edit = own->edits.first; edit != NULL; edit = edit->next)
+        verdict_ref own = next_verdict(p, group, i);
+        for (const struct edit *edit = own == NULL ? NULL : own->edits.first; edit != NULL;
+             edit = edit->next)
             if (edit->kind == EDIT_ADD_RECIPIENT &&
                 !envelope_add(p, EDIT_ADD_RECIPIENT, edit->text))
                 return false;
@@ -198,22 +202,48 @@ static size_t edits_of_kind(const struct edits *edits, enum edit_kind kind)
     return count;
 }
 
-/* Whom scanners add for the copy, unless the message itself goes to them. */
+static bool is_among(const struct slice *addresses, size_t count, struct slice address)
+{
+    while (count > 0)
+        if (is_same_address(addresses[--count], address))
+            return true;
+    return false;
+}
+
+/* Whom scanners add for members of the group, unless the message itself goes to them. */
 static void copy_add_recipients(const struct planning *p, const struct group *group,
                                 struct plan_copy *copy, struct slice *added)
 {
-    for (const struct edit *edit = group->verdict->edits.first; edit != NULL; edit = edit->next)
-        if (edit->kind == EDIT_ADD_RECIPIENT &&
-            !has_recipient_edit(&p->plan->edits, EDIT_ADD_RECIPIENT, edit->text))
-            added[copy->added_count++] = edit->text;
+    size_t first = copy->added_count;
+
+    for (size_t i = 0; i < group->count; i++) {
+        verdict_ref own = next_verdict(p, group, i);
+        for (const struct edit *edit = own == NULL ? NULL : own->edits.first; edit != NULL;
+             edit = edit->next)
+            if (edit->kind == EDIT_ADD_RECIPIENT &&
+                !has_recipient_edit(&p->plan->edits, EDIT_ADD_RECIPIENT, edit->text) &&
+                !is_among(added + first, copy->added_count - first, edit->text))
+                added[copy->added_count++] = edit->text;
+    }
+}
+
+/* Most addresses that can be added: redirections, and what scanners want. */
+static size_t added_most(const struct planning *p, const struct group *group)
+{
+    size_t most = group->count;
+
+    for (size_t i = 0; i < group->count; i++) {
+        verdict_ref own = next_verdict(p, group, i);
+        most += own == NULL ? 0 : edits_of_kind(&own->edits, EDIT_ADD_RECIPIENT);
+    }
+    return most;
 }
 
 static bool spool_copy(struct planning *p, const struct group *group)
 {
     struct plan_copy *copy = &p->plan->spool[p->plan->spool_count];
-    size_t room = group->count + edits_of_kind(&group->verdict->edits, EDIT_ADD_RECIPIENT) + 1,
-           *recipients;
-    struct slice *added = arena_alloc_array(p->arena, room, sizeof *added);
+    struct slice *added = arena_alloc_array(p->arena, added_most(p, group) + 1, sizeof *added);
+    size_t *recipients;
 
     if (added == NULL || !copy_new(p, group, copy, &recipients))
         return false;

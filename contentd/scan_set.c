@@ -58,7 +58,7 @@ static struct slice read_password(const struct loader *loader, struct slice path
     return line;
 }
 
-static bool load_scanner(const struct loader *loader, const struct scanner_section *section,
+static void load_scanner(const struct loader *loader, const struct scanner_section *section,
                          struct scanner *out, struct backend **backend)
 {
     struct slice addresses = { NULL, 0 };
@@ -81,14 +81,13 @@ static bool load_scanner(const struct loader *loader, const struct scanner_secti
     scan_parse_number(section->weight, &out->weight, &ignored);
     if (section->kind.ptr == NULL ||
         !scan_parse_kind(section->kind, &out->kind, &addresses, &ignored))
-        return true;
+        return;
     *backend = backend_new(out->name, addresses,
                            section->spread ? BACKEND_SPREAD : BACKEND_IN_ORDER, &error);
     out->backend = *backend;
     if (*backend == NULL)
         conf_error(loader->load->errors, place(loader, addresses, 0), "%s",
                    error == NULL ? "out of memory" : error);
-    return true;
 }
 
 static bool load_scanners(struct loader *loader)

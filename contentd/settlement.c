@@ -31,6 +31,8 @@ static enum verdict_kind told(const struct settlement *settlement)
     case PLAN_TEMPFAIL:
         return VERDICT_TEMPFAIL;
     case PLAN_DISCARD:
+        if (decided->plan.spool_count > 0) /* somebody gets a copy */
+            return VERDICT_DELIVER;
         return decided->plan.quarantine_count > 0 ? VERDICT_QUARANTINE : VERDICT_DISCARD;
     case PLAN_ACCEPT:
         break;

@@ -214,7 +214,7 @@ static bool attachment_fact(const struct mime_facts *mime, int id, struct arena 
                             struct value *out)
 {
     struct several several =
-        several_begin(out, id == MESSAGE_ATTACHMENT_SIZE ? VALUE_NUMBER : VALUE_TEXT, arena);
+        several_begin(out, id == MESSAGE_ATTACHMENT_SIZE ? VALUE_NUMBER : VALUE_WORD, arena);
     struct value size;
 
     for (const struct mime_attachment *one = mime->attachments; one != NULL; one = one->next) {
@@ -224,11 +224,11 @@ static bool attachment_fact(const struct mime_facts *mime, int id, struct arena 
             several_add(&several, &size);
             break;
         case MESSAGE_ATTACHMENT_TYPE:
-            several_add_text(&several, VALUE_TEXT, one->type);
+            several_add_text(&several, VALUE_WORD, one->type);
             break;
         default:
             for (size_t i = 0; i < COUNT(one->name); i++)
-                several_add_text(&several, VALUE_TEXT,
+                several_add_text(&several, VALUE_WORD,
                                  id == MESSAGE_ATTACHMENT_NAME ? one->name[i] : one->extension[i]);
             break;
         }

@@ -158,12 +158,12 @@ extern const char *const message_spf_results[];
       "The values of the header fields of one name (any case), as they were received but in one line, at most 1000 bytes of each " \
       "of the first 20; empty without one." }
 #define MESSAGE_STRUCTURE_ROWS \
-    { "attachment.name", VALUE_TEXT, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_NAME, \
-      "File names of the attachments, decoded." }, \
-    { "attachment.extension", VALUE_TEXT, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_EXTENSION, \
-      "What follows the last dot of these names, lower case." }, \
-    { "attachment.type", VALUE_TEXT, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_TYPE, \
-      "Their declared types, lower case: application/pdf." }, \
+    { "attachment.name", VALUE_WORD, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_NAME, \
+      "File names of the attachments, decoded; compared in any case." }, \
+    { "attachment.extension", VALUE_WORD, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_EXTENSION, \
+      "What follows the last dot of these names, in any case." }, \
+    { "attachment.type", VALUE_WORD, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_TYPE, \
+      "Their declared types, in any case: application/pdf." }, \
     { "attachment.size", VALUE_NUMBER, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_SIZE, \
       "Their sizes in bytes, decoded." }, \
     { "attachment.count", VALUE_NUMBER, STAGES_END, NULL, NULL, false, MESSAGE_ATTACHMENT_COUNT, "How many there are." }, \

@@ -1,9 +1,9 @@
 /* contentd/scanners/clamd.c - ClamAV's daemon: zINSTREAM of clamd(8), one connection for each message.
  *
- *     zINSTREAM NUL  (length, 4 bytes big-endian; so many bytes)...  0000   ->   stream: OK NUL, and it closes
+ *     zINSTREAM NUL  (length, 4 bytes big-endian; so many bytes)...  0000   ->   stream: OK NUL
  *
  * The message is sent as it arrives, in chunks of what is there. clamd answers before the end only when it takes no more;
- * then what is left is not sent. The answer counts when the connection is closed, so that nothing can follow it. */
+ * then what is left is not sent. The answer ends with its NUL, whether clamd closes the connection or not. */
 #include "common/milter/edits.h"
 #include "contentd/scanners/clamd_answer.h"
 #include "contentd/scanners/exchange.h"
@@ -63,17 +63,17 @@ static enum connection_input finish(struct clamd_scan *scan, enum finding_result
 }
 
 static enum connection_input input(void *owner, struct connection *connection, struct slice in,
-                                   bool is_end, UNUSED size_t *used)
+                                   UNUSED bool is_end, UNUSED size_t *used)
 {
     struct clamd_scan *scan = owner;
     struct slice text;
     enum clamd_answer answer = clamd_answer_parse(in, &text);
 
-    if (answer == CLAMD_GARBLED)
-        return connection_bad(connection, "clamd's answer is garbled");
-    if (answer == CLAMD_MORE || !is_end)
-        return CONNECTION_MORE;
     switch (answer) {
+    case CLAMD_MORE:
+        return CONNECTION_MORE;
+    case CLAMD_GARBLED:
+        return connection_bad(connection, "clamd's answer is garbled");
     case CLAMD_CLEAN:
         if (!scan->is_end_put || !connection_is_complete(connection))
             return connection_bad(connection, "it said OK before it had the whole message");
@@ -84,8 +84,6 @@ static enum connection_input input(void *owner, struct connection *connection, s
     case CLAMD_OVERSIZE:
         return finish(scan, FINDING_OVERSIZE);
     case CLAMD_ERROR:
-    case CLAMD_GARBLED:
-    case CLAMD_MORE:
         break;
     }
     return connection_bad(connection, "clamd says: %.*s", SLICE_ARG(text));

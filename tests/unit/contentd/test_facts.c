@@ -45,12 +45,14 @@ static const struct {
     { "from is empty", UNKNOWN }, /* could not be read */
 };
 
-static enum truth judge(const struct setup *setup, struct contentd_case *c)
+static enum truth judge(const struct setup *setup, struct contentd_case *c,
+                        const struct mime_facts *mime)
 {
     struct lookups lookups = { .arena = c->arena };
     const struct chain *chain = chain_find(&setup_scan(setup)->chains, SLICE("a"));
     struct fact_subject subject = {
         .of = { .message = c->message,
+                .mime = mime,
                 .is_outbound = direction_is_outbound(&setup->direction, c->message),
                 .mailboxes = setup->parts.config->mailboxes,
                 .arena = c->arena },
@@ -93,9 +95,44 @@ static void conditions_see_what_there_is(UNUSED void **state)
         c.findings[SPAM].result = FINDING_SPAM;
         c.findings[SPAM].score = 7.5;
         c.findings[SPAM].symbols = SLICE("BAYES_99(3.5), URIBL_BLACK(4)");
-        enum truth got = judge(loaded.setup, &c);
+        enum truth got = judge(loaded.setup, &c, NULL);
         if (got != cases[i].want)
             fail_msg("%s: %d", cases[i].when, (int)got);
+        contentd_case_end(&c);
+        contentd_loaded_free(&loaded);
+    }
+}
+
+static void attachments_are_compared_in_any_case(UNUSED void **state)
+{
+    static const struct {
+        const char *when;
+        enum truth want;
+    } rows[] = {
+        { "attachment.name matches \"*.exe\"", YES },
+        { "attachment.name = \"invoice.pdf.exe\"", YES },
+        { "attachment.name = \"invoice.pdf\"", NO },
+        { "attachment.extension in (EXE, scr)", YES },
+        { "attachment.extension = pdf", NO },
+        { "attachment.type = Application/X-MSDownload", YES },
+    };
+    struct mime_attachment one = { .name = { SLICE("Invoice.PDF.EXE") },
+                                   .extension = { SLICE("exe") },
+                                   .type = SLICE("application/x-msdownload") };
+    const struct mime_facts mime = { .attachments = &one, .attachment_count = 1 };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO_BUF text = BUF_INIT(4096);
+        struct contentd_loaded loaded;
+        struct contentd_case c;
+        buf_printf(&text, SCANNERS "[rule r]\nwhen = %s\nthen = discard\n", rows[i].when);
+        contentd_load_text(&loaded, buf_text(&text));
+        if (loaded.error_count > 0)
+            fail_msg("%s: %s", rows[i].when, buf_text(&loaded.errors));
+        contentd_case_begin(&c, 1);
+        enum truth got = judge(loaded.setup, &c, &mime);
+        if (got != rows[i].want)
+            fail_msg("%s: %d", rows[i].when, (int)got);
         contentd_case_end(&c);
         contentd_loaded_free(&loaded);
     }
@@ -134,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_see_what_there_is),
+        cmocka_unit_test(attachments_are_compared_in_any_case),
         cmocka_unit_test(scanners_that_were_skipped_have_found_nothing),
     };
 

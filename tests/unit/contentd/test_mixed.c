@@ -3,7 +3,7 @@
 #include "tests/unit/unit.h"
 
 /* Verdicts by letter: D delivered, T delivered and tagged, H delivered with another header, Q quarantine, X discard, F tempfail, R
- * reject, M removed by a scanner, A delivered and a scanner adds archive@, E redirected. */
+ * reject, M removed by a scanner, A delivered and a scanner adds archive@, B the same and tagged, E redirected. */
 static void verdict_of(struct contentd_case *c, char letter, size_t n,
                        struct recipient_verdict *out)
 {
@@ -19,13 +19,16 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
 
     *out = (struct recipient_verdict){ .kind = VERDICT_DELIVER, .by = SLICE("") };
     edits_init(&out->edits);
-    edits_add(&out->edits, c->arena, letter == 'T' ? &high : &score);
+    edits_add(&out->edits, c->arena, letter == 'T' || letter == 'B' ? &high : &score);
     out->reply = (struct reply){ letter == 'F' ? 451 : 554, SLICE(""), SLICE("No") };
     switch (letter) {
+    case 'B':
     case 'T':
         out->is_tagged = true;
         edits_add(&out->edits, c->arena, &flag);
         edits_add(&out->edits, c->arena, &subject);
+        if (letter == 'B')
+            edits_add(&out->edits, c->arena, &archive);
         break;
     case 'H':
         edits_add(&out->edits, c->arena, &other);
@@ -107,6 +110,7 @@ static const struct {
     { "removed by a scanner", MIXED_QUARANTINE, true, "DM", "dx", PLAN_ACCEPT, 0, 0, 0 },
     { "all removed, nobody added", MIXED_QUARANTINE, true, "MM", "xx", PLAN_DISCARD, 0, 0, 0 },
     { "removed, another added", MIXED_QUARANTINE, true, "MA", "xd", PLAN_ACCEPT, 0, 0, 0 },
+    { "removed, the rest gets a copy", MIXED_QUARANTINE, true, "MT", "xs", PLAN_DISCARD, 0, 1, 0 },
     { "redirected", MIXED_QUARANTINE, true, "DE", "dd", PLAN_ACCEPT, 0, 0, 0 },
     { "only redirected", MIXED_QUARANTINE, true, "EE", "dd", PLAN_ACCEPT, 0, 0, 0 },
     { "split is as quarantine in the end", MIXED_SPLIT, true, "DRT", "dqs", PLAN_ACCEPT, 1, 1, 0 },
@@ -292,6 +296,24 @@ static void added_and_redirected_recipients_are_named_once(UNUSED void **state)
     contentd_case_end(&c);
 }
 
+static void a_copy_goes_to_all_that_scanners_add(UNUSED void **state)
+{
+    static const char *const letters[] = { "DTB", "DBT", "DBB" };
+    const struct mixed_settings settings = { MIXED_QUARANTINE, true, 100 };
+
+    for (size_t i = 0; i < COUNT(letters); i++) {
+        struct contentd_case c;
+        struct plan plan;
+        contentd_case_begin(&c, 3);
+        assert_true(plan_of(&c, &settings, letters[i], &plan));
+        assert_int_equal(1, plan.spool_count);
+        assert_int_equal(2, plan.spool[0].count);
+        assert_int_equal(1, plan.spool[0].added_count);
+        assert_slice("archive@example.org", plan.spool[0].added[0]);
+        contentd_case_end(&c);
+    }
+}
+
 /* Ten thousand recipients whose verdicts are different objects, with the same or different edits. */
 static void many_recipients_are_planned_in_good_time(UNUSED void **state)
 {
@@ -346,6 +368,7 @@ int main(void)
         cmocka_unit_test(each_copy_has_its_own_edits),
         cmocka_unit_test(without_a_listener_only_what_informs_is_added),
         cmocka_unit_test(added_and_redirected_recipients_are_named_once),
+        cmocka_unit_test(a_copy_goes_to_all_that_scanners_add),
         cmocka_unit_test(many_recipients_are_planned_in_good_time),
         cmocka_unit_test(a_message_without_recipients_goes_on),
         cmocka_unit_test(split_keeps_other_chains_out),

@@ -10,6 +10,7 @@ static void never_clean_when_clamd_fails(UNUSED void **state)
         .kind = &clamd_kind,
         .request_end = SLICE("\r\n\0\0\0\0"),
         .answer = SLICE("stream: OK\0"),
+        .ends_itself = true,
     };
     const char *failed = scan_faults_run(&faults);
 

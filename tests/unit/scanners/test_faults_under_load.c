@@ -29,7 +29,7 @@ static const struct fake_step found[] = { { STEP_READ, END, 0 },
                                           { .kind = STEP_CLOSE } },
                               reset[] = { { STEP_READ, END, 0 }, { .kind = STEP_RESET } },
                               open_ended[] = { { STEP_READ, END, 0 },
-                                               { STEP_DRIP, SLICE_INIT("stream: OK\0"), 0 },
+                                               { STEP_DRIP, SLICE_INIT("stream: OK"), 0 },
                                                { STEP_READ, SLICE_INIT("never"), 0 } };
 
 struct lane {
