@@ -101,8 +101,8 @@ struct key_lives *key_lives_finish(struct key_lives_builder **builder)
     return lives;
 }
 
-struct dkim_life key_lives_of(const struct key_lives *lives, struct slice domain,
-                              struct slice selector)
+const struct dkim_life *key_lives_find(const struct key_lives *lives, struct slice domain,
+                                       struct slice selector)
 {
     const struct named_life wanted = { .domain = domain, .selector = selector };
     const struct named_life *found =
@@ -110,7 +110,28 @@ struct dkim_life key_lives_of(const struct key_lives *lives, struct slice domain
             ? NULL
             : bsearch(&wanted, lives->items, lives->count, sizeof wanted, by_name);
 
-    return found == NULL ? (struct dkim_life){ .state = DKIM_ACTIVE } : found->life;
+    return found == NULL ? NULL : &found->life;
+}
+
+struct dkim_life key_lives_of(const struct key_lives *lives, struct slice domain,
+                              struct slice selector)
+{
+    const struct dkim_life *found = key_lives_find(lives, domain, selector);
+
+    return found == NULL ? (struct dkim_life){ .state = DKIM_ACTIVE } : *found;
+}
+
+size_t key_lives_count(const struct key_lives *lives)
+{
+    return lives == NULL ? 0 : lives->count;
+}
+
+const struct dkim_life *key_lives_at(const struct key_lives *lives, size_t n, struct slice *domain,
+                                     struct slice *selector)
+{
+    *domain = lives->items[n].domain;
+    *selector = lives->items[n].selector;
+    return &lives->items[n].life;
 }
 
 /* The first life of a domain; lives->count: it has none. */

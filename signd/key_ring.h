@@ -20,6 +20,14 @@ void key_lives_free(void *lives); /* NULL-safe; for shared_new() */
 struct dkim_life key_lives_of(const struct key_lives *lives, struct slice domain,
                               struct slice selector);
 
+/* What is said of one key; NULL: nothing. */
+const struct dkim_life *key_lives_find(const struct key_lives *lives, struct slice domain,
+                                       struct slice selector);
+/* All of them, by domain and selector. */
+size_t key_lives_count(const struct key_lives *lives); /* 0 for NULL */
+const struct dkim_life *key_lives_at(const struct key_lives *lives, size_t n, struct slice *domain,
+                                     struct slice *selector);
+
 struct key_ring {
     const struct key_set *files;
     const struct key_lives *lives; /* NULL: nothing is said */

@@ -88,22 +88,69 @@ static void shelf_due(UNUSED evutil_socket_t fd, UNUSED short events, void *arg)
     key_shelf_read(signd_of(daemon)->shelf, config_of(daemon_snapshot(daemon))->key_directory.ptr);
 }
 
-static bool watch_keys(struct signd *signd, struct worker *worker)
+/* key_check_interval after the last time. */
+static void cycle_later(struct signd *signd, const struct signd_config *config)
+{
+    const struct timeval wait = { (time_t)(config->key_check_interval / SECOND),
+                                  (suseconds_t)(config->key_check_interval % SECOND * 1000) };
+
+    event_add(signd->cycle_timer, &wait);
+}
+
+static void cycle_due(UNUSED evutil_socket_t fd, UNUSED short events, void *arg)
+{
+    struct daemon *daemon = arg;
+    struct signd *signd = signd_of(daemon);
+    const struct setup *setup = snapshot_data(daemon_snapshot(daemon));
+    const struct signd_config *config = setup->parts.config;
+    struct shared *files = key_shelf_take(signd->shelf);
+    const struct key_cycle_input input = {
+        .files = files,
+        .lives = setup->parts.lives,
+        .rotation = { .activate_after_s = config->key_activate_after / SECOND,
+                      .retire_after_s = config->key_retire_after / SECOND },
+        .dns_timeout_ms = config->dns.timeout,
+    };
+
+    key_cycle_run(signd->cycle, &input);
+    shared_unref(&files);
+    cycle_later(signd, config);
+}
+
+static bool watch_keys(struct signd *signd, struct server *server)
 {
     const struct timeval period = { 0, KEY_SHELF_MS * 1000 };
+    const struct signd_config *config = config_of(worker_snapshot(server->worker));
+    const struct key_cycle_spec spec = { .worker = server->worker,
+                                         .store = server->store,
+                                         .resolvers = &config->common.resolver };
+    struct event_base *base = worker_base(server->worker);
+    struct daemon *daemon = worker_daemon(server->worker);
 
-    signd->shelf_timer =
-        event_new(worker_base(worker), -1, EV_PERSIST, shelf_due, worker_daemon(worker));
-    return signd->shelf_timer != NULL && event_add(signd->shelf_timer, &period) == 0;
+    signd->shelf_timer = event_new(base, -1, EV_PERSIST, shelf_due, daemon);
+    signd->cycle_timer = event_new(base, -1, 0, cycle_due, daemon);
+    signd->cycle = key_cycle_new(&spec);
+    if (signd->shelf_timer == NULL || signd->cycle_timer == NULL || signd->cycle == NULL ||
+        event_add(signd->shelf_timer, &period) != 0)
+        return false;
+    cycle_later(signd, config);
+    return true;
+}
+
+static void free_timer(struct event **timer)
+{
+    if (*timer != NULL)
+        event_free(*timer);
+    *timer = NULL;
 }
 
 /* ---- what each worker has ---- */
 
 static void main_stop(struct signd *signd)
 {
-    if (signd->shelf_timer != NULL)
-        event_free(signd->shelf_timer);
-    signd->shelf_timer = NULL;
+    free_timer(&signd->shelf_timer);
+    free_timer(&signd->cycle_timer);
+    key_cycle_free(&signd->cycle);
     live_stop(&signd->live);
     control_service_free(&signd->control);
 }
@@ -129,7 +176,7 @@ static bool main_start(struct server *server, struct daemon *daemon)
 
     signd->live = live_start(&signd_live, daemon, server->store);
     signd->control = control_service_new(&signd_control, daemon, server->store, server);
-    return signd->live != NULL && signd->control != NULL && watch_keys(signd, server->worker);
+    return signd->live != NULL && signd->control != NULL && watch_keys(signd, server);
 }
 
 static int server_start(struct worker *worker)

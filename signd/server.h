@@ -7,6 +7,7 @@
 #include "common/run/daemon.h"
 #include "common/run/snapshot_cell.h"
 #include "common/store/stores.h"
+#include "signd/key_cycle.h"
 #include "signd/key_shelf.h"
 #include "signd/metrics.h"
 #include "signd/setup.h"
@@ -27,7 +28,8 @@ struct signd {
     /* the main worker's: */
     struct live *live;
     struct control_service *control;
-    struct event *shelf_timer;
+    struct event *shelf_timer, *cycle_timer;
+    struct key_cycle *cycle;
 };
 
 /* One worker's own; also of the main worker. */

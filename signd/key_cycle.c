@@ -1,0 +1,490 @@
+/* signd/key_cycle.c - see key_cycle.h.
+ *
+ *     ASKING   the records, of every resolver
+ *     READING  gh:dkim anew: somebody may have changed it meanwhile
+ *     WRITING  one field after the other; those that begin to sign before those that cease to, so that one always signs */
+#include "signd/key_cycle.h"
+
+#include <stdlib.h>
+
+#include "common/dkim/record.h"
+#include "common/net/dns_servers.h"
+#include "common/observe/log.h"
+#include "common/observe/metrics.h"
+
+enum {
+    MEMORY_MAX = 256 << 20,
+    WAITING_MAX = 1000, /* keys that are asked for in one cycle */
+    RESOLVER_TEXT_MAX = 80,
+    NAME_MAX_BYTES = 400, /* of SELECTOR._domainkey.DOMAIN, and DOMAIN/SELECTOR */
+    LIFE_MAX = 200,
+};
+
+static struct metric metrics[] = {
+    METRIC_BY("gatehouse_key_rotations_total", METRIC_COUNTER,
+              "Keys put into another state because its time had come.", "state"),
+    METRIC("gatehouse_key_rotations_failed_total", METRIC_COUNTER,
+           "Cycles of the keys' states that could not be finished: no store, no memory."),
+};
+
+/* One key of which records are wanted. */
+struct waiting {
+    struct slice domain, selector;
+    const struct dkim_key *key;
+    struct record_ask *asks; /* by resolver */
+};
+
+struct record_ask {
+    struct dns_ask ask; /* first member */
+    struct key_cycle *cycle;
+};
+
+struct key_cycle {
+    struct worker *worker;
+    struct store *store;
+    struct slice resolvers[DNS_SERVERS_MAX];
+    char resolver_texts[DNS_SERVERS_MAX][RESOLVER_TEXT_MAX];
+    size_t resolver_count;
+    /* of the cycle under way */
+    bool is_running, is_starting;
+    struct key_cycle_input input;
+    struct arena *arena;
+    struct dns *dns[DNS_SERVERS_MAX];
+    struct waiting *waiting;
+    size_t waiting_count, pending;
+    struct store_read read;
+    struct key_lives *fresh;
+    struct dkim_rotating *keys;
+    size_t key_count;
+    struct store_write write;
+    size_t next; /* of the keys to write; first those that become active, then the others */
+    bool is_second_pass;
+    char field[NAME_MAX_BYTES];
+    struct buf text;
+};
+
+/* ---- life ---- */
+
+static void add_resolver(struct key_cycle *cycle, struct slice text)
+{
+    char *space = cycle->resolver_texts[cycle->resolver_count];
+
+    if (cycle->resolver_count == DNS_SERVERS_MAX || text.len >= RESOLVER_TEXT_MAX)
+        return;
+    memcpy(space, text.ptr, text.len);
+    space[text.len] = '\0';
+    cycle->resolvers[cycle->resolver_count++] = (struct slice){ space, text.len };
+}
+
+static void find_resolvers(struct key_cycle *cycle, const struct key_cycle_spec *spec)
+{
+    struct dns_servers servers = { .count = 0 };
+
+    for (size_t i = 0; i < spec->resolvers->count; i++)
+        add_resolver(cycle, spec->resolvers->items[i]);
+    if (cycle->resolver_count > 0)
+        return;
+    dns_servers_read(&servers, spec->resolv_conf == NULL ? "/etc/resolv.conf" : spec->resolv_conf);
+    for (size_t i = 0; i < servers.count; i++) {
+        AUTO_BUF text = BUF_INIT(RESOLVER_TEXT_MAX);
+        if (dns_servers_print(&servers, i, &text) == 0)
+            add_resolver(cycle, buf_slice(&text));
+    }
+}
+
+struct key_cycle *key_cycle_new(const struct key_cycle_spec *spec)
+{
+    struct key_cycle *cycle = calloc(1, sizeof *cycle);
+
+    if (cycle == NULL)
+        return NULL;
+    cycle->worker = spec->worker;
+    cycle->store = spec->store;
+    cycle->text = (struct buf)BUF_INIT(LIFE_MAX);
+    metrics_register(metrics, COUNT(metrics));
+    find_resolvers(cycle, spec);
+    return cycle;
+}
+
+static void abandon_asks(struct key_cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->waiting_count; i++)
+        for (size_t n = 0; n < cycle->resolver_count; n++)
+            dns_abandon(&cycle->waiting[i].asks[n].ask);
+}
+
+/* The end of a cycle, whatever it came to. */
+static void end(struct key_cycle *cycle)
+{
+    abandon_asks(cycle);
+    for (size_t n = 0; n < cycle->resolver_count; n++)
+        dns_free(&cycle->dns[n]);
+    if (cycle->read.call.pending != NULL)
+        store_abandon(cycle->store, &cycle->read.call);
+    if (cycle->write.call.pending != NULL)
+        store_abandon(cycle->store, &cycle->write.call);
+    key_lives_free(cycle->fresh);
+    cycle->fresh = NULL;
+    shared_unref(&cycle->input.files);
+    shared_unref(&cycle->input.lives);
+    arena_free(&cycle->arena);
+    cycle->waiting_count = cycle->key_count = cycle->pending = 0;
+    cycle->read = (struct store_read){ .count = 0 };
+    cycle->write = (struct store_write){ .existed = false };
+    cycle->is_running = false;
+}
+
+static void fail(struct key_cycle *cycle, const char *why)
+{
+    log_warning("the states of keys could not be looked after: %s", why);
+    metric_add(metric_of(&metrics[1]), 1);
+    end(cycle);
+}
+
+void key_cycle_free(struct key_cycle **cycle)
+{
+    struct key_cycle *gone = *cycle;
+
+    *cycle = NULL;
+    if (gone == NULL)
+        return;
+    end(gone);
+    buf_free(&gone->text);
+    free(gone);
+}
+
+bool key_cycle_is_running(const struct key_cycle *cycle)
+{
+    return cycle->is_running;
+}
+
+static const struct key_file *file_of(const struct key_cycle *cycle, struct slice domain,
+                                      struct slice selector)
+{
+    const struct key_set *files = shared_get(cycle->input.files);
+    size_t first, count = key_set_find(files, domain, &first);
+
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(key_set_at(files, first + i)->selector, selector))
+            return key_set_at(files, first + i);
+    return NULL;
+}
+
+/* ---- what the resolvers say ---- */
+
+/* Each key record has to fit: a verifier may take any. */
+static enum dkim_visibility judge_answer(const struct dns_answer *answer,
+                                         const struct dkim_key *key)
+{
+    enum dkim_visibility seen = DKIM_NOT_VISIBLE;
+    struct dkim_record record;
+    const char *error;
+
+    if (answer->status == DNS_FAILED)
+        return DKIM_VISIBILITY_UNKNOWN;
+    for (size_t i = 0; answer->status == DNS_DATA && i < answer->count; i++) {
+        if (!dkim_record_parse(answer->records[i].text, &record, &error))
+            continue;
+        if (dkim_record_difference(&record, key) != NULL)
+            return DKIM_NOT_VISIBLE;
+        seen = DKIM_VISIBLE;
+    }
+    return seen;
+}
+
+/* All have to show it; one that does not is enough to say that it cannot be seen. */
+static enum dkim_visibility visibility_of(const struct key_cycle *cycle,
+                                          const struct waiting *waiting)
+{
+    enum dkim_visibility all = DKIM_VISIBLE;
+
+    for (size_t n = 0; n < cycle->resolver_count; n++) {
+        enum dkim_visibility one = judge_answer(&waiting->asks[n].ask.answer, waiting->key);
+        if (one == DKIM_NOT_VISIBLE)
+            return one;
+        if (one == DKIM_VISIBILITY_UNKNOWN)
+            all = one;
+    }
+    return cycle->resolver_count > 0 ? all : DKIM_VISIBILITY_UNKNOWN;
+}
+
+static void read_states(struct key_cycle *cycle);
+
+static void one_is_there(struct key_cycle *cycle)
+{
+    cycle->pending--;
+    if (cycle->pending == 0 && !cycle->is_starting)
+        read_states(cycle);
+}
+
+static void record_came(struct dns_ask *ask)
+{
+    one_is_there(((struct record_ask *)ask)->cycle);
+}
+
+static void ask_for(struct key_cycle *cycle, const struct waiting *waiting)
+{
+    char name[NAME_MAX_BYTES];
+
+    snprintf(name, sizeof name, "%.*s._domainkey.%.*s", SLICE_ARG(waiting->selector),
+             SLICE_ARG(waiting->domain));
+    for (size_t n = 0; n < cycle->resolver_count; n++) {
+        struct record_ask *ask = &waiting->asks[n];
+        ask->cycle = cycle;
+        ask->ask = (struct dns_ask){ .arena = cycle->arena, .done = record_came };
+        cycle->pending++;
+        if (dns_ask(cycle->dns[n], &ask->ask, slice_of(name), RR_TXT))
+            one_is_there(cycle);
+    }
+}
+
+/* False: it cannot be asked for now. */
+static bool open_resolvers(struct key_cycle *cycle)
+{
+    AUTO_BUF error = BUF_INIT(400);
+
+    for (size_t n = 0; n < cycle->resolver_count; n++) {
+        const struct dns_options options = { .resolvers = &cycle->resolvers[n],
+                                             .resolver_count = 1,
+                                             .no_cache = true,
+                                             .timeout_ms = cycle->input.dns_timeout_ms };
+        cycle->dns[n] = dns_new(cycle->worker, &options, &error);
+        if (cycle->dns[n] == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* ---- which keys wait ---- */
+
+static bool add_waiting(struct key_cycle *cycle, struct slice domain, struct slice selector)
+{
+    const struct key_file *file = file_of(cycle, domain, selector);
+    struct waiting *waiting = &cycle->waiting[cycle->waiting_count];
+
+    if (file == NULL || file->key == NULL || cycle->waiting_count == WAITING_MAX)
+        return true;
+    *waiting = (struct waiting){ .domain = domain, .selector = selector, .key = file->key };
+    waiting->asks =
+        arena_alloc_array(cycle->arena, cycle->resolver_count + 1, sizeof *waiting->asks);
+    if (waiting->asks == NULL)
+        return false;
+    cycle->waiting_count++;
+    return true;
+}
+
+/* False: out of memory. *is_due: there is something to be done. */
+static bool find_waiting(struct key_cycle *cycle, bool *is_due)
+{
+    const struct key_lives *lives = shared_get(cycle->input.lives);
+
+    *is_due = false;
+    cycle->waiting = arena_alloc_array(cycle->arena, WAITING_MAX + 1, sizeof *cycle->waiting);
+    if (cycle->waiting == NULL)
+        return false;
+    for (size_t i = 0; i < key_lives_count(lives); i++) {
+        struct slice domain, selector;
+        enum dkim_state state = key_lives_at(lives, i, &domain, &selector)->state;
+        bool is_waiting = state == DKIM_PENDING || state == DKIM_SEEN;
+        *is_due = *is_due || is_waiting || state == DKIM_RETIRING;
+        if (is_waiting && !add_waiting(cycle, domain, selector))
+            return false;
+    }
+    return true;
+}
+
+/* ---- what follows ---- */
+
+static enum dkim_visibility visibility_of_key(const struct key_cycle *cycle, struct slice domain,
+                                              struct slice selector)
+{
+    for (size_t i = 0; i < cycle->waiting_count; i++)
+        if (slice_equal(cycle->waiting[i].domain, domain) &&
+            slice_equal(cycle->waiting[i].selector, selector))
+            return visibility_of(cycle, &cycle->waiting[i]);
+    return DKIM_VISIBILITY_UNKNOWN;
+}
+
+/* A key of which this host cannot say what it is can only get older. */
+static void add_key(struct key_cycle *cycle, const struct dkim_life *life, struct slice domain,
+                    struct slice selector, const struct dkim_key *key)
+{
+    if (key == NULL && life->state != DKIM_RETIRING)
+        return;
+    cycle->keys[cycle->key_count++] = (struct dkim_rotating){
+        .domain = domain,
+        .selector = selector,
+        .type = key == NULL ? DKIM_RSA : dkim_key_type(key),
+        .state = life->state,
+        .since_s = life->since_s,
+        .visibility = life->state == DKIM_PENDING || life->state == DKIM_SEEN
+                          ? visibility_of_key(cycle, domain, selector)
+                          : DKIM_VISIBILITY_UNKNOWN,
+    };
+}
+
+static bool list_keys(struct key_cycle *cycle)
+{
+    static const struct dkim_life active = { .state = DKIM_ACTIVE };
+    const struct key_set *files = shared_get(cycle->input.files);
+    size_t lives = key_lives_count(cycle->fresh);
+
+    cycle->keys =
+        arena_alloc_array(cycle->arena, lives + key_set_count(files) + 1, sizeof *cycle->keys);
+    if (cycle->keys == NULL)
+        return false;
+    for (size_t i = 0; i < lives; i++) {
+        struct slice domain, selector;
+        const struct dkim_life *life = key_lives_at(cycle->fresh, i, &domain, &selector);
+        const struct key_file *file = file_of(cycle, domain, selector);
+        add_key(cycle, life, domain, selector, file == NULL ? NULL : file->key);
+    }
+    for (size_t i = 0; i < key_set_count(files); i++) { /* those of which nothing is said */
+        const struct key_file *file = key_set_at(files, i);
+        if (key_lives_find(cycle->fresh, file->domain, file->selector) == NULL)
+            add_key(cycle, &active, file->domain, file->selector, file->key);
+    }
+    return true;
+}
+
+static void write_next(struct key_cycle *cycle);
+
+static void log_written(const struct dkim_rotating *key)
+{
+    struct slice state = slice_of(dkim_state_words[key->next]);
+
+    log_info("key %.*s/%.*s: %s, was %s", SLICE_ARG(key->domain), SLICE_ARG(key->selector),
+             dkim_state_words[key->next], dkim_state_words[key->state]);
+    metric_add(metric_series(&metrics[0], &state), 1);
+}
+
+/* True: the next one may follow. */
+static bool written(struct key_cycle *cycle)
+{
+    if (cycle->write.call.result != STORE_OK) {
+        fail(cycle, "the store does not answer");
+        return false;
+    }
+    log_written(&cycle->keys[cycle->next++]);
+    return true;
+}
+
+static void write_done(struct store_call *call)
+{
+    struct key_cycle *cycle =
+        (struct key_cycle *)(void *)((char *)call - offsetof(struct key_cycle, write.call));
+
+    if (written(cycle))
+        write_next(cycle);
+}
+
+/* False: there is none any more. */
+static bool find_next(struct key_cycle *cycle)
+{
+    for (;; cycle->next = 0, cycle->is_second_pass = true) {
+        for (; cycle->next < cycle->key_count; cycle->next++) {
+            const struct dkim_rotating *key = &cycle->keys[cycle->next];
+            if (key->changes && (key->next != DKIM_ACTIVE) == cycle->is_second_pass)
+                return true;
+        }
+        if (cycle->is_second_pass)
+            return false;
+    }
+}
+
+static bool write_begin(struct key_cycle *cycle)
+{
+    const struct clock *clock = worker_clock(cycle->worker);
+    const struct dkim_rotating *key = &cycle->keys[cycle->next];
+    const struct dkim_life life = { .state = key->next,
+                                    .since_s = clock->wall_ms(clock) / SECOND,
+                                    .by = SLICE("gatehouse-signd") };
+
+    buf_clear(&cycle->text);
+    (void)dkim_life_print(&cycle->text, &life); /* it fits */
+    snprintf(cycle->field, sizeof cycle->field, "%.*s/%.*s", SLICE_ARG(key->domain),
+             SLICE_ARG(key->selector));
+    cycle->write = (struct store_write){ .call.done = write_done,
+                                         .key = SLICE("dkim"),
+                                         .field = slice_of(cycle->field),
+                                         .text = buf_slice(&cycle->text) };
+    return store_write(cycle->store, &cycle->write);
+}
+
+static void write_next(struct key_cycle *cycle)
+{
+    while (find_next(cycle)) {
+        if (!write_begin(cycle))
+            return; /* write_done() will be called */
+        if (!written(cycle))
+            return;
+    }
+    end(cycle);
+}
+
+static void states_came(struct key_cycle *cycle)
+{
+    const struct clock *clock = worker_clock(cycle->worker);
+    struct key_lives_builder *builder =
+        cycle->read.call.result != STORE_OK ? NULL : key_lives_builder_new(cycle->read.count);
+
+    if (builder == NULL) {
+        fail(cycle, "the store does not answer");
+        return;
+    }
+    for (size_t i = 0; i < cycle->read.count; i++) /* what is wrong there live.c has said */
+        key_lives_add(builder, cycle->read.fields[i].name, cycle->read.fields[i].text);
+    cycle->fresh = key_lives_finish(&builder);
+    if (!list_keys(cycle)) {
+        fail(cycle, "out of memory");
+        return;
+    }
+    dkim_rotate(cycle->keys, cycle->key_count, &cycle->input.rotation,
+                clock->wall_ms(clock) / SECOND);
+    cycle->next = 0;
+    cycle->is_second_pass = false;
+    write_next(cycle);
+}
+
+static void read_done(struct store_call *call)
+{
+    states_came((struct key_cycle *)(void *)((char *)call - offsetof(struct key_cycle, read.call)));
+}
+
+static void read_states(struct key_cycle *cycle)
+{
+    cycle->read =
+        (struct store_read){ .call.done = read_done, .key = SLICE("dkim"), .arena = cycle->arena };
+    if (store_read(cycle->store, &cycle->read))
+        states_came(cycle);
+}
+
+/* ---- a cycle ---- */
+
+void key_cycle_run(struct key_cycle *cycle, const struct key_cycle_input *input)
+{
+    bool is_due;
+
+    if (cycle->is_running || input->files == NULL)
+        return;
+    cycle->is_running = true;
+    cycle->input = *input;
+    shared_ref(input->files);
+    shared_ref(input->lives);
+    cycle->arena = arena_new(MEMORY_MAX);
+    if (cycle->arena == NULL || !find_waiting(cycle, &is_due) ||
+        (cycle->waiting_count > 0 && !open_resolvers(cycle))) {
+        fail(cycle, "out of memory, or no resolver");
+        return;
+    }
+    if (!is_due) {
+        end(cycle);
+        return;
+    }
+    cycle->is_starting = true;
+    for (size_t i = 0; i < cycle->waiting_count; i++)
+        ask_for(cycle, &cycle->waiting[i]);
+    cycle->is_starting = false;
+    if (cycle->pending == 0)
+        read_states(cycle);
+}

@@ -1,0 +1,463 @@
+"""signd at its milter socket: keys that come, go and fail, rotation, rules, resolvers that are away, hostile clients."""
+import base64
+import json
+import os
+import re
+import time
+
+import dkim
+import pytest
+
+from servers.dns import DNS
+from servers.process import wait_for
+from servers.signd import Signd, make_key, put_file, record_of
+
+pytestmark = pytest.mark.sanitized
+
+FIELDS = [("From", "<a@sender.example>"), ("To", "<b@example.org>"), ("Subject", "hello"),
+          ("Date", "Sun, 22 Nov 2026 10:00:00 +0000"), ("Message-ID", "<1@sender.example>")]
+BODY = b"hello\r\n"
+
+
+@pytest.fixture(scope="module")
+def dns():
+    server = DNS({}, ttl=0)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(workdir, dns, request):
+    """start(config) -> Signd, stopped after the test."""
+    started = []
+
+    def one(config="", resolver=None, **arguments):
+        name = re.sub(r"\W", "-", request.node.name)[:20]
+        daemon = Signd(workdir / f"{name}-{len(started)}-{os.urandom(3).hex()}", "dns_timeout = 500ms\n" + config,
+                       resolver=resolver or dns.resolver, **arguments)
+        started.append(daemon)
+        return daemon
+
+    yield one
+    for daemon in started:
+        daemon.stop()
+
+
+def send(daemon, fields=None, body=BODY, address="127.0.0.1", sender="<a@sender.example>", **macros):
+    """(last word, changes) of a message; from 127.0.0.1 it is outbound."""
+    fields = FIELDS if fields is None else fields
+    with daemon.client() as client:
+        client.connect(address=address)
+        client.helo()
+        if macros:
+            client.mail(sender, **macros)
+            client.rcpt()
+            for field in fields:
+                client.header(*field)
+            client.headers_end(i="4Xk2Lq")
+            client.body(body)
+            *changes, last = client.end()
+            return last, changes
+        return client.message(sender=sender, headers=fields, body=body)
+
+
+def inserted(changes, name):
+    """The values of fields that are inserted (SMFIR_INSHEADER), in the order of the message."""
+    found = []
+    for change in changes:
+        if change.command == "i":
+            field, value = change.data[4:].split(b"\0")[:2]
+            if field.decode() == name:
+                found.insert(0, value.decode())
+    return found
+
+
+def selectors(changes):
+    return sorted(re.search(r"\bs=([^;\s]+)", value)[1] for value in inserted(changes, "DKIM-Signature"))
+
+
+def verifies(changes, dns, fields=None, body=BODY):
+    """Whether dkimpy takes every signature, with the keys that the DNS shows now."""
+    def txt(name, timeout=5):
+        records = dns.find(name.decode().rstrip(".").lower())
+        return records["TXT"][0].encode() if records else None
+    made = inserted(changes, "DKIM-Signature")
+    text = "".join(f"{name}: {value}\r\n" for name, value in (FIELDS if fields is None else fields)).encode() + b"\r\n" + body
+    return bool(made) and all(
+        dkim.verify(b"DKIM-Signature:" + value.replace("\n", "\r\n").encode() + b"\r\n" + text, dnsfunc=txt) for value in made)
+
+
+def refusal(last):
+    assert last.command == "y", last
+    return last.texts[0]
+
+
+def publish(dns, domain, selector, record):
+    dns.add({f"{selector}._domainkey.{domain}": {"TXT": [record]}})
+
+
+# ---- keys ----
+
+def test_a_new_key_signs_within_a_second(start, dns):
+    daemon = start()
+    last, changes = send(daemon)
+    assert (last.command, changes) == ("c", [])  # nobody has keys: it goes out as it is
+    assert daemon.metric("gatehouse_signed_total", result="no_keys") == 1
+    publish(dns, "sender.example", "new", daemon.add_key("sender.example", "new", "ed25519"))
+    wait_for(lambda: selectors(send(daemon)[1]) == ["new"], "the key signs", timeout=1.0)
+    last, changes = send(daemon)
+    assert last.command == "c" and verifies(changes, dns)
+    assert daemon.metric("gatehouse_keys", state="usable") == 1
+
+
+@pytest.mark.parametrize("fault", ["garbage", "empty", "readable", "directory", "link"])
+def test_a_key_that_cannot_be_used_defers_its_domain_alone(start, fault):
+    daemon = start()
+    for domain in ("sender.example", "other.example"):
+        daemon.add_key(domain, "s", "ed25519")
+    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 2, "both keys are there")
+    path = daemon.keys / "sender.example" / "s.key"
+    if fault == "readable":
+        path.chmod(0o644)
+    elif fault == "directory":
+        path.unlink()
+        path.mkdir()
+    elif fault == "link":
+        path.unlink()
+        path.symlink_to("/nonexistent")
+    else:
+        put_file(path, b"-----BEGIN PRIVATE KEY-----\ngarbage\n" if fault == "garbage" else b"")
+    wait_for(lambda: daemon.metric("gatehouse_keys", state="unusable") == 1, "the fault is seen", timeout=1.0)
+    last, changes = send(daemon)
+    assert refusal(last).startswith("451 4.7.5 Message cannot be signed now") and changes == []
+    other = [("From", "<a@other.example>"), *FIELDS[1:]]
+    last, changes = send(daemon, other)
+    assert last.command == "c" and selectors(changes) == ["s"]
+    assert daemon.metric("gatehouse_signed_total", result="keys_unusable") == 1
+    assert daemon.log.count("sender.example/s.key cannot be used") == 1
+    status = json.loads(daemon.get("/v1/status")[1])
+    assert [(key["domain"], key["usable"]) for key in status["keys"]] == [("other.example", True), ("sender.example", False)]
+    # Mended, it signs again.
+    if fault == "directory":
+        path.rmdir()
+    put_file(path, make_key("ed25519"))
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "it signs again", timeout=1.0)
+
+
+def test_an_unreadable_directory_keeps_the_keys_read_before(start):
+    daemon = start()
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    away = daemon.keys.with_name("away")
+    daemon.keys.rename(away)
+    wait_for(lambda: daemon.metric("gatehouse_key_directory_unreadable") == 1, "it is noticed")
+    assert selectors(send(daemon)[1]) == ["s"]
+    assert "key_directory" in daemon.get("/ready")[1]
+    # Started like this, nobody knows who has keys.
+    daemon.restart()
+    assert refusal(send(daemon)[0]).startswith("451 4.7.5")
+    away.rename(daemon.keys)
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "it signs again")
+
+
+def test_a_file_replaced_in_two_steps_leaves_no_gap(start):
+    daemon = start()
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    path = daemon.keys / "sender.example" / "s.key"
+    pem = path.read_bytes()
+    path.unlink()
+    end = time.monotonic() + 1.2
+    while time.monotonic() < end:
+        assert selectors(send(daemon)[1]) == ["s"]
+    put_file(path, pem)
+    assert selectors(send(daemon)[1]) == ["s"]
+    path.unlink()
+    wait_for(lambda: send(daemon)[1] == [], "at last it is gone")
+    assert daemon.log.count("is not there any more") == 1
+
+
+# ---- whose mail ----
+
+def test_mail_without_an_author_is_refused(start):
+    daemon = start()
+    none, two = FIELDS[1:], [("From", "<x@other.example>"), *FIELDS]
+    assert send(daemon, none)[0].command == "c"  # there are no keys, nothing is to be signed
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    for fields in (none, two, [("From", "nobody at all"), *none], [("From", ""), *none]):
+        assert refusal(send(daemon, fields)[0]).startswith("550 5.6.0 A message must have one From: field"), fields
+    assert daemon.metric("gatehouse_signed_total", result="bad_from") == 4
+    daemon.reload("bad_from = unsigned\n")
+    wait_for(lambda: send(daemon, two)[0].command == "c", "it is let go")
+    assert send(daemon, two)[1] == [] and daemon.metric("gatehouse_signed_total", result="bad_from_unsigned") >= 2
+
+
+def test_whose_keys(start):
+    daemon = start("signing_map = signers\ndefault_signing_domain = default.example\n"
+                   "[map signers]\nentry.bulk@sender.example = other.example\nentry.@plain.example = none\n"
+                   "entry.@lost.example = nokeys.example\n")
+    for domain in ("sender.example", "other.example", "default.example"):
+        daemon.add_key(domain, domain.split(".")[0], "ed25519")
+    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 3, "the keys are there")
+    for author, selector in (("a@sender.example", ["sender"]), ("a@below.sender.example", ["sender"]),
+                             ("bulk@sender.example", ["other"]), ("a@plain.example", []), ("a@elsewhere.example", ["default"])):
+        assert selectors(send(daemon, [("From", author), *FIELDS[1:]])[1]) == selector, author
+    assert refusal(send(daemon, [("From", "a@lost.example"), *FIELDS[1:]])[0]).startswith("451 4.7.5")
+
+
+def test_every_setting_of_a_domain_shows(start, dns):
+    daemon = start("[domain sender.example]\nheader_canonicalization = simple\nbody_canonicalization = simple\n"
+                   "signature_expiry = 7d\n")
+    publish(dns, "sender.example", "s", daemon.add_key("sender.example", "s", "ed25519"))
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    changes = send(daemon)[1]
+    value = inserted(changes, "DKIM-Signature")[0]
+    assert "c=simple/simple" in value
+    assert int(re.search(r"x=(\d+)", value)[1]) - int(re.search(r"t=(\d+)", value)[1]) == 7 * 86400
+    assert verifies(changes, dns)
+
+
+# ---- rotation ----
+
+def test_a_key_goes_through_its_life(start, dns, redis):
+    """At every moment what is signed verifies at whoever asks that DNS, and something signs."""
+    second = DNS({}, ttl=0)
+    daemon = start(f"store = redis://127.0.0.1:{redis.port}/0\nkey_check_interval = 1s\nkey_activate_after = 1s\n"
+                   "key_retire_after = 2s\n", resolver=f"{dns.resolver}, {second.resolver}")
+    redis.cli("HSET", "gh:dkim", "sender.example/b", "pending since=1")
+    publish(dns, "sender.example", "a", daemon.add_key("sender.example", "a", "ed25519"))
+    record = daemon.add_key("sender.example", "b", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["a"], "the old key signs")
+
+    def state(selector):
+        text = redis.cli("HGET", "gh:dkim", f"sender.example/{selector}")
+        changes = send(daemon)[1]
+        assert verifies(changes, dns), (text, changes)
+        return text.split()[0] if text else None
+
+    publish(dns, "sender.example", "b", record)
+    dns.wait_until_asked("b._domainkey.sender.example")
+    time.sleep(1.2)  # one resolver alone is not enough: more than one interval
+    assert state("b") == "pending"
+    publish(second, "sender.example", "b", record)
+    wait_for(lambda: state("b") == "seen", "both resolvers show it")
+    assert selectors(send(daemon)[1]) == ["a"]
+    wait_for(lambda: state("b") == "active", "it has been seen long enough")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["b"], "it alone signs")
+    assert state("a") == "retiring"
+    wait_for(lambda: state("a") == "retired", "the old one is retired")
+    assert "by=gatehouse-signd" in redis.cli("HGET", "gh:dkim", "sender.example/a")
+    assert daemon.metric("gatehouse_key_rotations_total", state="active") == 1
+    second.stop()
+
+
+# ---- rules ----
+
+def test_rules_decide_what_is_done(start):
+    daemon = start("[rule none]\nwhen = header.x-do = none\nthen = none\n"
+                   "[rule verify]\nwhen = header.x-do = verify\nthen = verify\n"
+                   "[rule sign]\nwhen = header.x-do = sign\nthen = sign\n"
+                   "[rule no]\nwhen = header.x-do = reject\nthen = reject 5.7.1 Not this one, {from}\n"
+                   "[rule later]\nwhen = header.x-do = tempfail\nthen = tempfail Not now\n"
+                   "[rule away]\nwhen = header.x-do = discard\nthen = discard\n"
+                   "[rule hold]\nwhen = header.x-do = hold\nthen = hold for a look\n"
+                   "[rule mark]\nwhen = signed and header.x-do = mark\nthen = add_header Subject: [marked]\n")
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+
+    def do(word, **arguments):
+        return send(daemon, [*FIELDS, ("X-Do", word)], **arguments)
+
+    assert do("none")[1] == []
+    last, changes = do("verify")
+    assert "dkim=none" in inserted(changes, "Authentication-Results")[0] and selectors(changes) == []
+    assert selectors(do("sign", address="198.18.0.1")[1]) == ["s"]
+    assert refusal(do("reject")[0]).startswith("550 5.7.1 Not this one, a@sender.example, ref=")
+    assert refusal(do("tempfail")[0]).startswith("451 4.7.1 Not now, ref=")
+    assert do("discard")[0].command == "d"
+    last, changes = do("hold")
+    assert [change.command for change in changes] == ["i", "q"] and selectors(changes) == ["s"]
+    wanted = ["reject", "tempfail", "discard", "hold"]
+    wait_for(lambda: [line["verdict"] for line in daemon.decisions()[-4:]] == wanted, "all of it is in the log")
+
+
+def test_what_a_rule_adds_is_signed(start, dns):
+    """Subject is oversigned: one that is added afterwards would break the signature."""
+    daemon = start("[rule mark]\nwhen = signed\nthen = add_header Subject: second\n")
+    publish(dns, "sender.example", "s", daemon.add_key("sender.example", "s", "ed25519"))
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    changes = send(daemon)[1]
+    assert verifies(changes, dns, [*FIELDS, ("Subject", "second")]) and not verifies(changes, dns)
+
+
+def test_shadow_changes_nothing(start):
+    daemon = start("mode = shadow\n[rule no]\nthen = reject No\n")
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 1, "the key is there")
+    last, changes = send(daemon)
+    assert (last.command, changes) == ("c", [])
+    last, changes = send(daemon, address="198.18.0.1")
+    assert (last.command, changes) == ("c", [])
+
+
+# ---- verifying ----
+
+def signed(pem, body=BODY):
+    """FIELDS with a signature of dkimpy, which takes the bare 32 bytes of an Ed25519 key."""
+    der = base64.b64decode("".join(pem.decode().splitlines()[1:-1]))
+    text = "".join(f"{name}: {value}\r\n" for name, value in FIELDS).encode() + b"\r\n" + body
+    field = dkim.sign(text, b"key", b"sender.example", base64.b64encode(der[-32:]), signature_algorithm=b"ed25519-sha256",
+                      include_headers=[b"from", b"to", b"subject"]).decode()
+    name, value = field.rstrip("\r\n").split(":", 1)
+    return [(name, value.strip().replace("\r\n", "\n")), *FIELDS]
+
+
+HONOUR = ("[rule reject]\nwhen = dmarc = fail and dmarc.policy = reject\nthen = reject 5.7.1 DMARC\n"
+          "[rule hold]\nwhen = dmarc = fail and dmarc.policy = quarantine\nthen = hold\n")
+
+
+def outside(daemon, fields, **arguments):
+    return send(daemon, fields, address="198.18.0.1", **arguments)
+
+
+def results(changes):
+    found = inserted(changes, "Authentication-Results")
+    assert len(found) == 1
+    return dict(re.findall(r"\b(spf|dkim|dmarc|auth)=(\w+)", found[0]))
+
+
+@pytest.mark.parametrize("policy, tag", [("p=reject", "y"), ("p=quarantine", "q"), ("p=none", "c"), ("p=reject; pct=0", "q")])
+def test_dmarc_is_honoured(start, dns, policy, tag):
+    """Mail from elsewhere: SPF could not have made it pass."""
+    daemon = start(HONOUR)
+    pem = make_key("ed25519")
+    publish(dns, "sender.example", "key", record_of(pem))
+    dns.add({"_dmarc.sender.example": {"TXT": [f"v=DMARC1; {policy}"]}})
+    last, changes = outside(daemon, signed(pem), sender="<x@elsewhere.example>")
+    assert last.command == "c" and results(changes) == {"dkim": "pass", "dmarc": "pass"}
+    last, changes = outside(daemon, FIELDS, sender="<x@elsewhere.example>")
+    said = "y" if last.command == "y" else "q" if any(change.command == "q" for change in changes) else last.command
+    assert said == tag
+    assert daemon.metric("gatehouse_dmarc_total", result="fail") == 1
+
+
+def test_without_spf_dmarc_does_not_fail(start, dns):
+    daemon = start(HONOUR)
+    dns.add({"_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]}})
+    last, changes = outside(daemon, FIELDS)
+    assert last.command == "c" and results(changes) == {"dkim": "none", "dmarc": "temperror"}
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_received_spf_is_believed_only_when_told_so(start, dns, trust):
+    daemon = start(HONOUR, options=["trust_received_spf=" + ("yes" if trust else "no")])
+    dns.add({"_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]}})
+    field = ("Received-SPF", "pass (mx.example.org: sender.example designates 198.18.0.1) receiver=mx.example.org; "
+             "client-ip=198.18.0.1; envelope-from=\"a@sender.example\"; helo=client.example.net")
+    changes = outside(daemon, [field, *FIELDS])[1]
+    assert results(changes) == ({"spf": "pass", "dkim": "none", "dmarc": "pass"} if trust else
+                                {"dkim": "none", "dmarc": "temperror"})
+    # Of somebody else, or not the first field: nobody's word.
+    others = [[(field[0], field[1].replace("receiver=mx.example.org", "receiver=mx.example.net")), *FIELDS], [FIELDS[0], field, *FIELDS[1:]]]
+    for fields in others:
+        assert results(outside(daemon, fields)[1]) == {"dkim": "none", "dmarc": "temperror"}
+
+
+@pytest.mark.parametrize("trouble", ["SILENT", "SERVFAIL"])
+def test_a_resolver_in_trouble_is_a_temperror(start, dns, trouble):
+    daemon = start("budget = 1s\n" + HONOUR)
+    pem = make_key("ed25519")
+    dns.add({"key._domainkey.sender.example": trouble, "_dmarc.sender.example": trouble})
+    begin = time.monotonic()
+    last, changes = outside(daemon, signed(pem))
+    assert last.command == "c" and results(changes) == {"dkim": "temperror", "dmarc": "temperror"}
+    assert time.monotonic() - begin < 6
+
+
+def test_a_dead_resolver_costs_the_budget(start):
+    """Nothing is refused, nothing waits for longer, and outbound mail is signed as ever."""
+    daemon = start("budget = 1s\n", resolver="127.0.0.1@9", options=["dns_timeout=30s"])
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    begin = time.monotonic()
+    last, changes = outside(daemon, signed(make_key("ed25519")))
+    assert last.command == "c" and results(changes) == {"dkim": "temperror", "dmarc": "temperror"}
+    assert time.monotonic() - begin < 10
+
+
+def test_many_signatures(start, dns):
+    daemon = start("max_signatures = 3\n")
+    pem = make_key("ed25519")
+    publish(dns, "sender.example", "key", record_of(pem))
+    good = signed(pem)
+    fields = [("DKIM-Signature", "v=1; a=garbage")] * 2 + good[:1] * 298 + good[1:]
+    last, changes = outside(daemon, fields)
+    found = inserted(changes, "Authentication-Results")[0]
+    assert found.count("dkim=") == 3 and "dkim=pass" in found
+    assert daemon.metric("gatehouse_verified_signatures_over_total") == 297
+
+
+def test_forged_results_are_removed_by_position(start):
+    daemon = start()
+    values = ["mx.example.org; dkim=pass", "other.example; none", "MX.EXAMPLE.ORG 1; spf=pass"]
+    changes = outside(daemon, [*FIELDS, *(("Authentication-Results", value) for value in values)])[1]
+    removed = [int.from_bytes(change.data[:4], "big") for change in changes if change.command == "m"]
+    assert removed == [3, 1]
+    assert refusal(outside(daemon, [*FIELDS, *(("Authentication-Results", values[0]) for _ in range(1200))])[0]).startswith("550 5.7.1")
+
+
+# ---- the store ----
+
+def test_policyd_and_signd_share_a_record(start, redis, dns):
+    """As policyd writes it: its SPF is in the results, and it is told what came of the message."""
+    daemon = start(f"store = redis://127.0.0.1:{redis.port}/0\n" + HONOUR)
+    dns.add({"_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]}})
+    wait_for(lambda: daemon.get("/ready")[0] == 200 and "degraded" not in daemon.get("/ready")[1], "the store is up")
+    key = "gh:tx:{4Xk2Lq/198.18.0.1/40000/127.0.0.1}"
+    for spf, said in (("pass", "pass"), ("fail", None), ("temperror", "temperror")):
+        redis.cli("DEL", key)
+        redis.cli("HSET", key, "sender", "a@sender.example", "spf", spf, "spf.domain", "sender.example")
+        last, changes = send_at(daemon, FIELDS)
+        if said is None:
+            assert refusal(last).startswith("550 5.7.1 DMARC, ref=")
+        else:
+            assert results(changes) == {"spf": spf, "dkim": "none", "dmarc": said}
+        word = "reject" if said is None else "accept"
+        wait_for(lambda w=word: redis.cli("HGET", key, "verdict.signd").startswith(w), "it is told")
+
+
+def send_at(daemon, fields):
+    with daemon.client() as client:
+        client.connect(address="198.18.0.1", **{"{daemon_addr}": "127.0.0.1"})
+        client.helo()
+        return client.message(sender="<a@sender.example>", headers=fields)
+
+
+def test_without_redis_mail_flows(start, redis, dns):
+    daemon = start(f"store = redis://127.0.0.1:{redis.port}/0\n" + HONOUR)
+    dns.add({"_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]}})
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    redis.stop()
+    assert selectors(send(daemon)[1]) == ["s"]
+    last, changes = outside(daemon, FIELDS)
+    assert last.command == "c" and results(changes)["dmarc"] == "temperror"
+
+
+# ---- other than that ----
+
+def test_a_nasty_client_hurts_nobody(start):
+    """Half messages, cut anywhere, while others are served."""
+    daemon = start()
+    daemon.add_key("sender.example", "s", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
+    for cut in range(8):
+        client = daemon.client()
+        steps = [lambda c: c.connect(), lambda c: c.helo(), lambda c: c.mail(), lambda c: c.rcpt(), lambda c: c.header("From", "x"),
+                 lambda c: c.headers_end(), lambda c: c.body(b"x" * 100000)]
+        for step in steps[:cut]:
+            step(client)
+        client.close()
+    assert selectors(send(daemon)[1]) == ["s"]
+    wait_for(lambda: daemon.metric("gatehouse_milter_messages_in_flight") == 0, "all messages have ended")
