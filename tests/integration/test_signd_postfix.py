@@ -1,11 +1,15 @@
 """signd beside a real Postfix: what it signs verifies with dkimpy, what comes in gets the right Authentication-Results."""
+import os
+import random
 import re
 import subprocess
+import threading
 
 import dkim
 import pytest
 
 from servers.dns import DNS
+from servers.milters import OpenDKIMVerifier
 from servers.postfix import Postfix
 from servers.process import wait_for
 from servers.signd import Signd, make_key, record_of
@@ -23,21 +27,40 @@ def dns():
 
 
 @pytest.fixture(scope="module")
-def signd(workdir, dns):
+def records():
+    """Name of a key -> its record."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def signd(workdir, dns, records):
     daemon = Signd(workdir / "signd", "dns_timeout = 1s\ninternal_networks = 192.0.2.0/24\n",
                    resolver=dns.resolver)
     for selector, kind in (("rsa1", "rsa"), ("ed1", "ed25519")):
-        dns.add({f"{selector}._domainkey.sender.example": {"TXT": [daemon.add_key("sender.example", selector, kind)]}})
+        records[f"{selector}._domainkey.sender.example"] = daemon.add_key("sender.example", selector, kind)
+    dns.add({name: {"TXT": [record]} for name, record in records.items()})
     wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 2, "both keys are there")
     yield daemon
     daemon.stop()
 
 
 @pytest.fixture(scope="module")
-def postfix(workdir, sink, signd):
-    server = Postfix(workdir / "postfix", sink, {"smtpd": f"smtpd_milters = {signd.milter()}\n"},
+def opendkim(workdir, signd, records):
+    """A second opinion: it verifies what signd has signed."""
+    milter = OpenDKIMVerifier(workdir / "opendkim", records)
+    os.chmod(milter.socket, 0o666)
+    yield milter
+    milter.stop()
+
+
+@pytest.fixture(scope="module")
+def postfix(workdir, sink, signd, opendkim):
+    """`smtpd`: signd alone; `judged`: opendkim verifies what it has made; `again`: signd verifies what it has signed."""
+    server = Postfix(workdir / "postfix", sink, {
+                         "smtpd": f"smtpd_milters = {signd.milter()}\n",
+                         "judged": f"smtpd_milters = {signd.milter()}, {opendkim.address}\n"},
                      f"non_smtpd_milters = {signd.milter()}\nmilter_default_action = tempfail\nsmtputf8_enable = yes\n"
-                     "notify_classes =\nremote_header_rewrite_domain =\n")
+                     "notify_classes =\nremote_header_rewrite_domain =\ncleanup_replace_stray_cr_lf = no\n")
     yield server
     server.stop()
 
@@ -68,14 +91,14 @@ def fields(found, name):
     return [value for key, value in found.headers if key.lower() == name.lower()]
 
 
-def verdicts(found, dns):
-    """dkimpy's verdict of each signature."""
+def verdicts(found, dns, most=10):
+    """dkimpy's verdict of the first signatures."""
     def txt(name, timeout=5):
         records = dns.find(name.decode().rstrip(".").lower())
         return records["TXT"][0].encode() if records else None
     checker = dkim.DKIM(found.raw)
     count = sum(name.lower() == b"dkim-signature" for name, _ in checker.headers)
-    return [dkim.DKIM(found.raw).verify(idx=index, dnsfunc=txt) for index in range(count)]
+    return [dkim.DKIM(found.raw).verify(idx=index, dnsfunc=txt) for index in range(min(count, most))]
 
 
 def results(found):
@@ -108,6 +131,62 @@ def test_mail_of_the_host_itself_is_signed(postfix, sink, dns):
     subprocess.run(["/usr/sbin/sendmail", "-C", postfix.directory / "etc", "-f", "root@sender.example", "b@example.org"],
                    input=b"From: root@sender.example\nSubject: cron\n\nhello\n", check=True, timeout=30)
     assert verdicts(arrived(sink, "cron"), dns) == [True, True]
+
+
+# Messages that signers stumble over: header fields before a blank line, and a body.
+NASTY = {
+    "eight-bit": ("Subject: eight-bit\r\nX-Name: J\xfcrgen", b"caf\xe9 \xff\xfe\r\n"),
+    "no-body": ("Subject: no-body", b""),
+    "only-blank-lines": ("Subject: only-blank-lines", b"\r\n\r\n\r\n"),
+    "trailing-blanks": ("Subject: trailing-blanks", b"a  \t \r\n b\t\tc \r\n \r\n\r\n\r\n"),
+    "folded": ("Subject: folded\r\nTo: <b@example.org>,\r\n\t<c@example.org>,\r\n   <d@example.org>", b"x\r\n"),
+    "duplicates": ("Subject: duplicates\r\nTo: <b@example.org>\r\nTo: <c@example.org>\r\nSubject: again", b"x\r\n"),
+    "no-space": ("Subject:no-space\r\nReply-To:<x@sender.example>\r\nX-Test:  two", b"x\r\n"),
+    "empty-values": ("Subject: empty-values\r\nReply-To:\r\nCc: \r\nX-Empty:", b"x\r\n"),
+    "long-lines": ("Subject: long-lines\r\nX-Long: " + "x" * 990, b"y" * 990 + b"\r\n"),
+    "odd-case": ("subject: odd-case\r\nREPLY-TO: <X@SENDER.example>", b"x\r\n"),
+    "malformed-signature": ("Subject: malformed-signature\r\nDKIM-Signature: v=1; ; = broken\r\nDKIM-Signature: nonsense", b"x\r\n"),
+    "dots": ("Subject: dots", b".\r\n..\r\n.x\r\n"),
+    "from-in-body": ("Subject: from-in-body", b"From here\r\n>From there\r\n"),
+    "large": ("Subject: large", b"0123456789 abcdef\r\n" * 200000),
+}
+
+
+def field_of(found, authserv_id):
+    return [value for value in fields(found, "Authentication-Results") if value.startswith(authserv_id)]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty_mail_is_signed_so_that_everybody_agrees(postfix, sink, dns, signd, name):
+    head, body = NASTY[name]
+    text = f"From: <a@sender.example>\r\n{head}\r\n\r\n".encode("latin-1") + body
+    with postfix.session("judged", login="a@sender.example") as session:
+        assert submit(session, text)[0] == 250
+    wait_for(lambda: [one for one in sink.messages if f"ubject: {name}".encode() in one.raw or f"ubject:{name}".encode() in one.raw],
+             f"{name} is delivered", timeout=30)
+    found = [one for one in sink.messages if f"ubject: {name}".encode() in one.raw or f"ubject:{name}".encode() in one.raw][0]
+    assert verdicts(found, dns, 2) == [True, True], found.raw[:3000]
+    if name != "malformed-signature":  # opendkim judges no signature of a message with a malformed one
+        said = field_of(found, "verifier.example")
+        # It may not know Ed25519; of RSA it is sure.
+        assert len(said) == 1 and re.search(r"dkim=pass[^;]*header\.s=rsa1", said[0]), said
+        assert "dkim=fail" not in said[0]
+    # signd takes its own signatures when the message comes in from outside.
+    with postfix.session("smtpd") as session:
+        assert submit(session, found.raw)[0] == 250
+    wait_for(lambda: len([one for one in sink.messages if f"ubject: {name}".encode() in one.raw or f"ubject:{name}".encode() in one.raw]) == 2,
+             "it comes back", timeout=30)
+    back = [one for one in sink.messages if f"ubject: {name}".encode() in one.raw or f"ubject:{name}".encode() in one.raw][1]
+    assert [result for result, _ in results(back)["dkim"]][:2] == ["pass", "pass"], back.raw[:3000]
+
+
+def test_bare_line_ends(postfix, sink, dns):
+    """Postfix takes a bare LF for a line end; a bare CR stays, and the body is signed as `simple`."""
+    with postfix.session("judged", login="a@sender.example") as session:
+        assert submit(session, message("bare", body=b"one\rtwo  three\r\nfour\nfive\r\n"))[0] == 250
+    found = arrived(sink, "bare")
+    assert verdicts(found, dns) == [True, True]
+    assert all("/simple;" in value for value in fields(found, "DKIM-Signature"))
 
 
 # ---- verifying ----
@@ -171,3 +250,39 @@ def test_forged_results_are_removed_and_others_stay(postfix, sink):
     with postfix.session("smtpd", login="a@sender.example") as session:
         assert submit(session, message("forged-out", fields=forged))[0] == 250
     assert fields(arrived(sink, "forged-out"), "Authentication-Results")[1:] == STAY
+
+
+# ---- ends and beginnings ----
+
+def test_ended_and_started_under_load_it_loses_nothing(postfix, sink, dns, signd):
+    """Whatever is accepted arrives once, and signed."""
+    accepted, refused, stop = [], [], threading.Event()
+
+    def work(number):
+        chance = random.Random(number)
+        for n in range(10000):
+            if stop.is_set():
+                return
+            subject = f"load-{number}-{n}"
+            with postfix.session("smtpd", login="a@sender.example") as session:
+                reply = submit(session, message(subject, body=b"x" * chance.randrange(60) + b"\r\n"))
+            (accepted if reply[0] == 250 else refused).append((subject, reply))
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for _ in range(4):
+        count = len(accepted)
+        wait_for(lambda c=count: len(accepted) >= c + 10, "mail flows", timeout=30)
+        signd.stop()
+        signd.start()
+    stop.set()
+    for worker in workers:
+        worker.join()
+    assert all(reply[0] // 100 == 4 for _, reply in refused), refused
+    wanted = {subject for subject, _ in accepted}
+    wait_for(lambda: wanted <= {dict(one.headers).get("Subject") for one in sink.messages}, "all arrive", timeout=60)
+    found = [one for one in sink.messages if dict(one.headers).get("Subject", "").startswith("load-")]
+    assert len(found) == len(wanted)
+    for one in found:
+        assert verdicts(one, dns) == [True, True], one.text

@@ -50,6 +50,18 @@ class OpenDKIM(Milter):
         return "".join(text.splitlines()[1:-1])
 
 
+class OpenDKIMVerifier(Milter):
+    """Verifies everything and says so as verifier.example. `records`: name of a key -> its record."""
+
+    def __init__(self, directory, records):
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True)
+        (directory / "records").write_text("".join(f"{name} {record}\n" for name, record in records.items()))
+        super().__init__(directory, ["opendkim", "-f", "-x"],
+                         "Socket local:@/milter.sock\nMode v\nInternalHosts 192.0.2.255\nBackground no\nSyslog no\nAlwaysAddARHeader yes\n"
+                         "AuthservID verifier.example\nPidFile @/pid\nTestPublicKeys @/records\nOn-BadSignature accept\nOn-NoSignature accept\n")
+
+
 class ClamavMilter(Milter):
     """Refuses what `clamd_socket` finds, and marks all else."""
 
