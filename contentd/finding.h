@@ -40,8 +40,8 @@ struct finding {
     struct slice subject; /* wants the subject changed to this; absent: no */
     struct reply reply; /* REJECT, TEMPFAIL: what the scanner said; code 0: nothing */
     struct edits edits; /* header fields and recipients it wants changed (rspamd, milter, ICAP) */
-    bool
-        wants_quarantine; /* a milter's SMFIR_QUARANTINE, rspamd's quarantine action; `reply.text`: reason */
+    /* A milter's SMFIR_QUARANTINE, rspamd's quarantine action; `reply.text`: reason. */
+    bool wants_quarantine;
     struct finding_recipient *recipients; /* in the arena, by rising index; NULL: none */
     size_t recipient_count;
     struct slice error; /* TROUBLE: one line: which address, what happened */

@@ -15,8 +15,8 @@ struct contentd_metrics {
     metric_id late; /* the budget was used up */
     metric_id unedited; /* recipients who stayed though they needed other edits */
     metric_id not_kept; /* messages deferred since a copy could not be kept */
-    metric_id
-        unscanned; /* recipients whose mail was delivered with a scanner in trouble or too large for it */
+    /* Recipients whose mail was delivered with a scanner in trouble or too large for it. */
+    metric_id unscanned;
     metric_id trouble; /* rules whose condition came out unknown */
     metric_id refunds, refunds_failed; /* charges given back; not known whether */
     metric_id split; /* recipients told to come again, for their chain is another */

@@ -42,28 +42,28 @@ struct plan_copy {
     const struct recipient_verdict *verdict;
     const size_t *recipients; /* it is for these: numbers in the message, rising */
     size_t count;
-    const struct slice
-        *added; /* spooled: and goes to these, whom scanners add or rules redirect to */
+    /* Spooled: and goes to these, whom scanners add or rules redirect to. */
+    const struct slice *added;
     size_t added_count;
 };
 
 struct plan {
     enum plan_reply action;
-    const struct recipient_verdict
-        *spoken; /* whose reply, reason and source it is; NULL: nobody spoke */
+    /* Whose reply, reason and source it is; NULL: nobody spoke. */
+    const struct recipient_verdict *spoken;
     struct edits edits; /* PLAN_ACCEPT: with the recipients to remove and to add */
     enum fate *fates; /* by recipient */
     struct plan_copy *quarantine, *spool;
     size_t quarantine_count, spool_count;
-    size_t
-        unedited; /* recipients that stay though they need other edits: nothing to send a copy through */
+    /* Recipients that stay though they need other edits: nothing to send a copy through. */
+    size_t unedited;
 };
 
 struct mixed_settings {
     enum mixed_mode mode;
     bool can_release; /* there is a release listener */
-    size_t
-        copies_max; /* spooled copies of one message; the recipients of further ones stay, as without a listener */
+    /* Spooled copies of one message; the recipients of further ones stay, as without a listener. */
+    size_t copies_max;
 };
 
 /* `verdicts`: one for each recipient of the message, several of which may be the same object. False: out of memory, or more

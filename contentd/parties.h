@@ -50,8 +50,8 @@ struct party_rules {
 
 /* All members down to `owner` set, the rest zeroed. True: it is done, `failed` says how; false: `done` will be called. */
 bool party_rules_start(struct party_rules *rules);
-void party_rules_late(
-    struct party_rules *rules); /* the budget is over: what is missing is unknown */
+/* The budget is over: what is missing is unknown. */
+void party_rules_late(struct party_rules *rules);
 void party_rules_end(struct party_rules *rules); /* stops without `done`, and frees; idempotent */
 
 #endif

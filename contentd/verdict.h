@@ -43,15 +43,16 @@ struct rule_outcome {
     struct edits edits;
 };
 
-enum verdict_source { /* what decided; in the order of the words */
-                      BY_NOTHING, /* delivered, nothing said otherwise */
-                      BY_RULE,
-                      BY_VIRUS,
-                      BY_SCANNER, /* said so itself */
-                      BY_SCORE,
-                      BY_TROUBLE,
-                      BY_OVERSIZE,
-                      VERDICT_SOURCES
+/* What decided; in the order of the words. */
+enum verdict_source {
+    BY_NOTHING, /* delivered, nothing said otherwise */
+    BY_RULE,
+    BY_VIRUS,
+    BY_SCANNER, /* said so itself */
+    BY_SCORE,
+    BY_TROUBLE,
+    BY_OVERSIZE,
+    VERDICT_SOURCES
 };
 extern const char *const verdict_source_words[VERDICT_SOURCES + 1];
 
@@ -59,8 +60,8 @@ struct recipient_verdict {
     enum verdict_kind kind;
     enum verdict_source source;
     struct slice by; /* the scanner or rule that decided; empty: nothing did, or the score */
-    struct slice
-        reason; /* one line for log and quarantine: "Eicar-Test-Signature", "score 12.5"; may be empty */
+    /* One line for log and quarantine: "Eicar-Test-Signature", "score 12.5"; may be empty. */
+    struct slice reason;
     struct reply reply; /* TEMPFAIL and REJECT: with a code and text, not yet escaped */
     bool is_tagged;
     double score;
@@ -75,8 +76,8 @@ struct verdict_input {
     size_t scanner_count; /* at most SCANNERS_MAX */
     const struct finding *findings; /* one for each scanner */
     const struct message *message;
-    bool
-        removes_forged; /* it is from outside: fields that only we may make are removed, see headers.h */
+    /* It is from outside: fields that only we may make are removed, see headers.h. */
+    bool removes_forged;
     struct slice hostname; /* in the header fields */
     struct arena *arena;
 };

@@ -26,8 +26,8 @@ const struct command *command_find(struct gatectl *ctl, char **args, size_t coun
 /* Are the arguments and options such as it takes? False after a message. */
 bool command_accepts(struct gatectl *ctl, const struct command *command, size_t count);
 
-int command_print_usage(FILE *out,
-                        const struct command *command); /* "gatectl limit set NAME ..." */
+/* "gatectl limit set NAME ...". */
+int command_print_usage(FILE *out, const struct command *command);
 void command_print_help(FILE *out, const char *noun); /* NULL: all */
 int command_print_man(struct buf *out); /* gatectl(8) in roff, man(7); 0, or -1: buffer full */
 

@@ -22,15 +22,15 @@ extern const char *const exit_code_docs[]; /* by code, NULL-terminated */
 /* One of the daemons, as commands need it. */
 struct gatectl_daemon {
     const char *name; /* `contentd` */
-    const char *config,
-        *socket; /* where they are unless -c, -s or the configuration says otherwise */
+    /* Where they are unless -c, -s or the configuration says otherwise. */
+    const char *config, *socket;
     bool has_store; /* what is asked for can be had from its store, too */
 };
 
 struct gatectl {
     struct options options;
-    const struct gatectl_daemon
-        *daemon; /* that is asked; policyd unless the command says otherwise */
+    /* That is asked; policyd unless the command says otherwise. */
+    const struct gatectl_daemon *daemon;
     const struct clock *clock;
     FILE *out, *err;
     struct arena *arena; /* of the whole run */

@@ -25,13 +25,13 @@ struct column {
 
 /* A table with its headings, columns two blanks apart, nothing after the last. Without rows nothing is printed. */
 struct text_table; /* opaque */
-struct text_table *text_table_new(const struct column *columns,
-                                  size_t count); /* NULL: out of memory */
+/* NULL: out of memory. */
+struct text_table *text_table_new(const struct column *columns, size_t count);
 void text_table_free(struct text_table **table); /* NULL-safe; clears *table */
 /* The next cell, row by row; the text is copied and escaped. Failures are remembered for text_table_print(). */
 void text_table_cell(struct text_table *table, struct slice text);
-void text_table_cell_json(struct text_table *table,
-                          const json_t *value); /* text, number, yes or no; null: "-" */
+/* Text, number, yes or no; null: "-". */
+void text_table_cell_json(struct text_table *table, const json_t *value);
 bool text_table_print(const struct text_table *table, FILE *out); /* false: memory was out */
 
 /* The text of a JSON string member; absent when there is none. */

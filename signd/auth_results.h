@@ -19,8 +19,8 @@ enum {
     AUTH_PROPERTIES_MAX = 5,
     AUTH_VALUE_MAX = 320, /* bytes of one value; longer ones are cut */
     AUTH_COMMENT_MAX = 120,
-    AUTH_FIELD_MAX =
-        32 << 10, /* bytes of the field; results that do not fit any more are left out */
+    /* Bytes of the field; results that do not fit any more are left out. */
+    AUTH_FIELD_MAX = 32 << 10,
 };
 
 /* One result: `dkim=pass (2048-bit rsa key) header.d=example.com`. */

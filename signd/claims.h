@@ -22,8 +22,8 @@ enum claim_key { CLAIM_KEY_UNASKED, CLAIM_KEY_FOUND, CLAIM_KEY_NONE, CLAIM_KEY_T
 
 struct dkim_claim {
     const struct message_header *field;
-    struct slice domain,
-        selector; /* d= and s=, A-labels in lower case; absent when they cannot be had */
+    /* d= and s=, A-labels in lower case; absent when they cannot be had. */
+    struct slice domain, selector;
     struct slice identity; /* i=; absent: not given */
     struct slice algorithm; /* a= */
     char signature[9]; /* b=: its first 8 characters, for header.b (RFC 6008) */

@@ -47,8 +47,8 @@ extern const char *const dmarc_result_words[];
 /* What one of SPF or DKIM said about a domain. */
 enum dmarc_evidence_result { EVIDENCE_FAIL, EVIDENCE_PASS, EVIDENCE_TEMPERROR };
 struct dmarc_evidence {
-    bool
-        is_spf; /* SPF of the envelope sender, or of HELO for the null sender; else a DKIM signature's d= */
+    /* SPF of the envelope sender, or of HELO for the null sender; else a DKIM signature's d=. */
+    bool is_spf;
     enum dmarc_evidence_result result;
     struct slice domain; /* A-labels, lower case */
 };
@@ -64,8 +64,8 @@ struct dmarc_input {
     struct slice from_domain; /* A-labels, lower case */
     enum dmarc_lookup lookup; /* BAD: a record without a policy, or several records */
     const struct dmarc_record *record; /* FOUND */
-    bool
-        is_organizational; /* the record is that of the organizational domain, from_domain is below it */
+    /* The record is that of the organizational domain, from_domain is below it. */
+    bool is_organizational;
     const struct dmarc_evidence *evidence;
     size_t evidence_count;
     unsigned draw; /* 0 to 99, at random: with pct= the policy counts if it is less (6.6.4) */
@@ -74,8 +74,8 @@ struct dmarc_input {
 struct dmarc_verdict {
     enum dmarc_result result;
     enum dmarc_policy published; /* p= or sp=, whichever applies; NONE without a record */
-    enum dmarc_policy
-        policy; /* what the owner asks for with this message: NONE unless it fails; pct= has its say */
+    /* What the owner asks for with this message: NONE unless it fails; pct= has its say. */
+    enum dmarc_policy policy;
     bool spf_aligned, dkim_aligned; /* passed with an aligned domain */
 };
 

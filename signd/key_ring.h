@@ -33,8 +33,8 @@ struct key_ring {
     const struct key_lives *lives; /* NULL: nothing is said */
     /* From mailbox or domain -> the domain whose keys are used, or "none": it is not signed. NULL: nobody is assigned. */
     const struct named_map *assigned;
-    struct slice
-        default_domain; /* whose keys are used for mail of domains without; empty: it is not signed */
+    /* Whose keys are used for mail of domains without; empty: it is not signed. */
+    struct slice default_domain;
     bool use_parents; /* mail of a subdomain is signed with the keys of the domain above it */
 };
 

@@ -25,8 +25,8 @@ struct key_shelf {
     pthread_mutex_t mutex;
     struct shared *set; /* in force; with the mutex */
     /* the reader's: */
-    struct shared
-        *newest; /* as last read; the same, or what will be in force when the grace is over */
+    /* As last read; the same, or what will be in force when the grace is over. */
+    struct shared *newest;
     uint64_t newest_since_ms; /* when it first was not in force; 0: it is */
     metric_id usable, weak, unusable;
 };

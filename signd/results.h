@@ -26,8 +26,8 @@ struct results {
     unsigned draw; /* dmarc_input.draw */
     /* out, by results_judge() */
     enum dkim_result dkim; /* the best one */
-    bool
-        is_aligned; /* a signature that passes is of a From domain, or of its organizational domain */
+    /* A signature that passes is of a From domain, or of its organizational domain. */
+    bool is_aligned;
     bool is_testing; /* the key of one that passes says t=y */
     bool has_length; /* one that passes has l= */
     struct dmarc_verdict dmarc; /* of the From domain whose owner asks for most */

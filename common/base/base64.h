@@ -4,8 +4,8 @@
 
 #include "common/base/buf.h"
 
-int base64_print(struct buf *out, const void *bytes,
-                 size_t len); /* no line ends; -1: the buffer is full */
+/* No line ends; -1: the buffer is full. */
+int base64_print(struct buf *out, const void *bytes, size_t len);
 /* The whole of `text`, padded, without blanks. False: it is something else, or the buffer is full. */
 bool base64_parse(struct buf *out, struct slice text);
 

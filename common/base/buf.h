@@ -40,8 +40,8 @@ static inline int buf_add(struct buf *buf, struct slice bytes)
 
 int buf_put(struct buf *buf, const char *text);
 int buf_put_char(struct buf *buf, char c);
-int buf_put_number(struct buf *buf, uint64_t number,
-                   size_t digits); /* at least so many (1 to 20) */
+/* At least so many (1 to 20). */
+int buf_put_number(struct buf *buf, uint64_t number, size_t digits);
 int buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_consume(struct buf *buf, size_t bytes); /* drops the first `bytes` (at most `len`) */
 void buf_clear(struct buf *buf); /* keeps the memory */

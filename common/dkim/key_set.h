@@ -19,8 +19,8 @@ enum {
 /* One file. */
 struct key_file {
     struct slice domain; /* A-labels, lower case: the directory's name */
-    struct slice
-        selector; /* lower case: the file's name without `.key`; empty: of a directory that cannot be read */
+    /* Lower case: the file's name without `.key`; empty: of a directory that cannot be read. */
+    struct slice selector;
     const struct dkim_key *key; /* NULL: it cannot be used */
     char reason[KEY_REASON_MAX]; /* why not; or, with a key, a warning; "" when all is well */
     uint64_t seen_ms; /* wall clock: when this content was read first */

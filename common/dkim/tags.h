@@ -7,8 +7,8 @@
 
 struct dkim_tag {
     struct slice name; /* case counts */
-    struct slice
-        value; /* white space and folds at both ends are gone, those within stay; may be empty */
+    /* White space and folds at both ends are gone, those within stay; may be empty. */
+    struct slice value;
 };
 
 enum { DKIM_TAGS_MAX = 64 };

@@ -71,8 +71,8 @@ enum limit_count limit_counts(const struct limit *limit);
 /* Where it is charged: its `charge`, or the default of its count, cut down to where all facts of its key exist. */
 unsigned limit_stages(const struct limit *limit);
 size_t limit_key_count(const struct limit *limit);
-const struct fact_type *limit_key_type(const struct limit *limit,
-                                       size_t n); /* the n-th fact of the key */
+/* The n-th fact of the key. */
+const struct fact_type *limit_key_type(const struct limit *limit, size_t n);
 const char *limit_key_fact(const struct limit *limit, size_t n); /* its name */
 struct rate limit_default_rate(const struct limit *limit);
 struct slice limit_over(const struct limit *limit); /* the action, as a rule's `then` */

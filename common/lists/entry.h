@@ -11,11 +11,12 @@
 #define ENTRY_MAX ADDRESS_MAX /* bytes, without `!` */
 #define ENTRY_ERROR_MAX (IPNET_ERROR_MAX + 16)
 
-enum entry_kind { /* bits, so that several fit into a set */
-                  ENTRY_NAME = 1 << 0, /* a mailbox, a domain, a word */
-                  ENTRY_AT = 1 << 1, /* @domain */
-                  ENTRY_BELOW = 1 << 2, /* .domain */
-                  ENTRY_NET = 1 << 3,
+/* Bits, so that several fit into a set. */
+enum entry_kind {
+    ENTRY_NAME = 1 << 0, /* a mailbox, a domain, a word */
+    ENTRY_AT = 1 << 1, /* @domain */
+    ENTRY_BELOW = 1 << 2, /* .domain */
+    ENTRY_NET = 1 << 3,
 };
 
 struct entry {

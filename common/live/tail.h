@@ -15,7 +15,7 @@ struct live_tail {
  * control byte anywhere. */
 bool live_tail_parse(struct slice text, struct live_tail *out, const char **error);
 bool live_tail_is_expired(const struct live_tail *tail, uint64_t wall_ms);
-int live_tail_print(struct buf *out,
-                    const struct live_tail *tail); /* 0, or -1 when the buffer is full */
+/* 0, or -1 when the buffer is full. */
+int live_tail_print(struct buf *out, const struct live_tail *tail);
 
 #endif

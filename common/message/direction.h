@@ -30,8 +30,8 @@ struct direction { /* immutable; any thread */
     size_t internal_count;
     const struct conf_list *ports; /* borrowed from the configuration */
 };
-bool direction_make(struct direction *out,
-                    const struct direction_config *config); /* false: out of memory */
+/* False: out of memory. */
+bool direction_make(struct direction *out, const struct direction_config *config);
 void direction_free(struct direction *direction); /* what is zeroed, too */
 
 bool direction_is_outbound(const struct direction *direction, const struct message *message);

@@ -26,16 +26,16 @@ struct message_client {
     bool has_address; /* false: not SMTP (sendmail(1)), or a unix socket */
     unsigned port; /* 0: not known */
     struct slice helo;
-    struct slice daemon_name, daemon_address,
-        daemon_port; /* {daemon_name}, {daemon_addr}, {daemon_port} */
+    /* {daemon_name}, {daemon_addr}, {daemon_port}. */
+    struct slice daemon_name, daemon_address, daemon_port;
     struct slice myhostname; /* j */
     struct slice tls_version, tls_cipher, tls_cipher_bits, tls_cert_subject; /* {tls_version} ... */
 };
 
 struct message_recipient {
     struct slice address; /* without <> and route; as the client wrote it */
-    struct slice
-        normal; /* address_normal form: lower case domain ...; for look-ups and comparison */
+    /* address_normal form: lower case domain ...; for look-ups and comparison. */
+    struct slice normal;
     struct slice *arguments; /* ESMTP parameters, NOTIFY=..., ORCPT=... */
     size_t argument_count;
 };
@@ -62,9 +62,8 @@ struct message {
     struct message_header *headers;
     size_t header_count;
     bool has_leading_space; /* values begin with what stood after the colon (SMFIP_HDR_LEADSPC) */
-    struct slice
-        head; /* the header section as it goes over the wire, CRLF line ends, with the blank line; set
-                          when the headers have ended */
+    /* The header section as it goes over the wire, CRLF line ends, with the blank line; set when the headers have ended. */
+    struct slice head;
     struct spool *body; /* as received; NULL until the headers have ended */
     _Atomic bool is_whole; /* nothing more comes: message_is_whole() */
 
@@ -83,8 +82,8 @@ enum message_fill {
 
 struct message *message_new(void); /* with one reference; NULL: out of memory */
 struct message *message_ref(struct message *message); /* any thread; returns its argument */
-void message_unref(
-    struct message **message); /* any thread; the last one frees all; NULL-safe; clears */
+/* Any thread; the last one frees all; NULL-safe; clears. */
+void message_unref(struct message **message);
 
 /* All texts are copied. `path` is an address with or without <>, perhaps with a route, which is ignored. */
 enum message_fill message_set_client(struct message *message, const struct message_client *client);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 enum {
-    CHUNK_FIRST =
-        4096, /* bytes; the n-th chunk has CHUNK_FIRST << n, the last one what memory_max leaves */
+    /* Bytes; the n-th chunk has CHUNK_FIRST << n, the last one what memory_max leaves. */
+    CHUNK_FIRST = 4096,
     CHUNKS_MAX = 40,
     ERROR_MAX = 256,
 };

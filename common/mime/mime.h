@@ -14,9 +14,8 @@
 enum {
     MIME_DEPTH_MAX = 100, /* parts in parts */
     MIME_PARTS_MAX = 10000,
-    MIME_HEADER_MAX =
-        64
-        << 10, /* bytes of a part's header fields that are looked at together; more of them are passed over */
+    /* Bytes of a part's header fields that are looked at together; more of them are passed over. */
+    MIME_HEADER_MAX = 64 << 10,
     MIME_VALUE_MAX = 16 << 10, /* bytes of a field that is decoded */
     MIME_NAME_MAX = 1000, /* bytes of a decoded text */
     MIME_ADDRESSES_MAX = 1000, /* of a From: or Reply-To: field */
@@ -57,13 +56,13 @@ struct mime_facts {
     /* Structure; only with MIME_STRUCTURE. */
     size_t part_count; /* leaves */
     size_t depth; /* 0: not a multipart */
-    struct mime_attachment *
-        attachments; /* in order: what has a name, is an attachment by its disposition, or no text */
+    /* In order: what has a name, is an attachment by its disposition, or no text. */
+    struct mime_attachment *attachments;
     size_t attachment_count;
-    bool
-        is_broken; /* against the rules: an end that never comes, a boundary that is missing, a field twice, NUL bytes in the header ... */
-    bool
-        is_limited; /* a bound was passed: what lies beyond it is not seen, and a rule may refuse it; counted */
+    /* Against the rules: an end that never comes, a boundary that is missing, a field twice, NUL bytes in the header ... */
+    bool is_broken;
+    /* A bound was passed: what lies beyond it is not seen, and a rule may refuse it; counted. */
+    bool is_limited;
 };
 
 enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2 };

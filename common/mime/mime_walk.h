@@ -47,8 +47,8 @@ struct mime_walk {
     char line[MIME_BOUNDARY_MAX + 64];
     size_t line_kept;
     uint64_t line_len, line_units;
-    struct buf
-        fields; /* the part's Content-* fields, and the header line under way from `line_at` on */
+    /* The part's Content-* fields, and the header line under way from `line_at` on. */
+    struct buf fields;
     size_t line_at;
     bool is_content_field, is_cut; /* the field under way; there was no room for all of the line */
     /* The leaf under way. */

@@ -58,8 +58,8 @@ struct slice http_call_body(const struct http_call *call);
 /* ---- the answer: ends the call ---- */
 void http_reply(struct http_call *call, unsigned status, const char *content_type,
                 struct slice body);
-void http_reply_json(struct http_call *call, unsigned status,
-                     json_t *json); /* takes `json`; NULL: 500 */
+/* Takes `json`; NULL: 500. */
+void http_reply_json(struct http_call *call, unsigned status, json_t *json);
 void http_error(struct http_call *call, unsigned status, const char *format, ...)
     PRINTF_LIKE(3, 4); /* {"error": "..."} */
 

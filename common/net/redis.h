@@ -42,8 +42,8 @@ void redis_free(struct redis **redis); /* commands under way end with reply NULL
 
 bool redis_is_ready(const struct redis *redis);
 const char *redis_problem(const struct redis *redis); /* why it is not; "" when it is */
-void redis_renew(struct redis *redis,
-                 const char *why); /* gives the connection up, connects again */
+/* Gives the connection up, connects again. */
+void redis_renew(struct redis *redis, const char *why);
 
 /* A command being put together. Texts are borrowed until it is sent; printed ones are kept inside. What does not fit
  * makes redis_send() fail. */
@@ -56,8 +56,8 @@ struct redis_args {
 };
 void redis_args_clear(struct redis_args *args);
 void redis_args_script(struct redis_args *args); /* clear; keys and arguments of a script follow */
-void redis_args_add(struct redis_args *args,
-                    struct slice text); /* an absent text is an empty one */
+/* An absent text is an empty one. */
+void redis_args_add(struct redis_args *args, struct slice text);
 void redis_args_u64(struct redis_args *args, uint64_t number);
 void redis_args_printf(struct redis_args *args, const char *format, ...) PRINTF_LIKE(2, 3);
 void redis_args_end_keys(struct redis_args *args); /* of a script: what was added so far are KEYS */

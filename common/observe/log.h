@@ -63,8 +63,8 @@ void log_once_per_change(struct log_change *change, int state, enum log_level le
                          const char *format, ...) PRINTF_LIKE(4, 5);
 
 /* ---- escaping; pure ---- */
-int log_put_value(struct buf *out,
-                  struct slice value); /* one word: no blank, quote, backslash, < > */
+/* One word: no blank, quote, backslash, < >. */
+int log_put_value(struct buf *out, struct slice value);
 int log_put_quoted(struct buf *out, struct slice text); /* in double quotes; blanks stay */
 
 /* ---- the decision line ---- */

@@ -13,8 +13,8 @@
 /* Any of the three may be NULL: empty. */
 struct named_list {
     struct slice name; /* borrowed from the configuration */
-    struct shared *
-        source; /* struct list_source: where `file` came from; for the main thread; NULL: no file */
+    /* struct list_source, where `file` came from; for the main thread; NULL: no file. */
+    struct shared *source;
     struct list *entries, *file, *live;
 };
 struct named_map {

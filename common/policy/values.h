@@ -23,13 +23,13 @@ struct mailbox_settings {
 void value_of_text(struct value *out, enum value_type type, struct slice text); /* as it is */
 void value_of_boolean(struct value *out, bool is_true);
 void value_of_number(struct value *out, double number);
-void value_of_digits(struct value *out,
-                     struct slice text); /* empty unless it is a decimal number */
+/* Empty unless it is a decimal number. */
+void value_of_digits(struct value *out, struct slice text);
 
 /* "192.0.2.7", "2001:db8::1"; empty for what is no address ("unknown"). One text for each address. */
 bool value_of_address(struct value *out, struct slice text, struct arena *arena);
-bool value_of_net(struct value *out, struct slice address,
-                  struct arena *arena); /* its /24 or /64 */
+/* Its /24 or /64. */
+bool value_of_net(struct value *out, struct slice address, struct arena *arena);
 
 bool value_of_domain(struct value *out, struct slice text, struct arena *arena);
 bool value_of_mailbox(struct value *out, struct slice text, const struct mailbox_settings *settings,

@@ -90,8 +90,8 @@ struct daemon {
     struct event *tick, *drain_check, *watchdog;
     uint64_t drain_end_ms;
     atomic_bool is_draining;
-    bool
-        is_abandoned; /* when the time to drain was over connections were still busy: spec->has_threads */
+    /* When the time to drain was over connections were still busy: spec->has_threads. */
+    bool is_abandoned;
     enum readiness said_readiness; /* last told to the service manager */
     bool has_said_readiness;
 };

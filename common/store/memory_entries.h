@@ -20,8 +20,8 @@
 struct shard {
     pthread_mutex_t lock;
     struct hashtable table;
-    size_t hand,
-        evict_hand; /* slots last looked at for what has expired, for what may be dropped */
+    /* Slots last looked at for what has expired, for what may be dropped. */
+    size_t hand, evict_hand;
     unsigned visits;
     char pad[64]; /* of two shards no locks share a cache line */
 };
@@ -81,8 +81,8 @@ void shards_unlock(struct entries *entries, uint64_t set, uint64_t now_ms);
 
 /* ---- entries; their shard is locked ---- */
 
-struct entry *entry_find(struct entries *entries, const struct entry_key *key,
-                         uint64_t hash); /* NULL: not there; may have expired */
+/* NULL: not there; may have expired. */
+struct entry *entry_find(struct entries *entries, const struct entry_key *key, uint64_t hash);
 /* An entry that is not there yet, with `data` zeroed bytes; NULL at the bound. Its time and cells are the caller's. */
 struct entry *entry_add(struct entries *entries, const struct entry_key *key, uint64_t hash,
                         size_t data, bool is_unproven, uint64_t now_ms);

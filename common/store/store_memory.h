@@ -44,8 +44,8 @@ struct store_memory_stats {
     uint64_t forgotten; /* charges whose name could not be remembered, at the bound */
     uint64_t unlisted; /* triplets that passed because there was no room for them, at the bound */
     uint64_t leases; /* subjects that have connections */
-    uint64_t
-        leases_refused; /* connections not counted in a subject: there were too many subjects */
+    /* Connections not counted in a subject: there were too many subjects. */
+    uint64_t leases_refused;
     uint64_t log_dropped; /* decision lines that were too long or found no memory */
     uint64_t owed; /* charges in the journal */
     uint64_t owed_lost; /* charges that fell off the full journal */
@@ -86,8 +86,8 @@ struct store_owed {
  * buckets have all left their windows are dropped on the way. False: there is none, or the arena is full. */
 bool store_memory_owed_take(struct store_memory *memory, struct arena *arena,
                             struct store_owed *out);
-void store_memory_owed_return(struct store_memory *memory,
-                              uint64_t id); /* it could not be written */
+/* It could not be written. */
+void store_memory_owed_return(struct store_memory *memory, uint64_t id);
 /* Written back, or Redis has it after all (a late success). 0 and unknown numbers are ignored. */
 void store_memory_owed_settle(struct store_memory *memory, uint64_t id);
 

@@ -137,8 +137,8 @@ void args_time(struct worker_store *store);
 
 bool is_serving(const struct worker_store *store); /* connected, breaker closed */
 void breaker_open(struct worker_store *store, enum breaker how, const char *why);
-void note_error(struct worker_store *store,
-                const struct redisReply *reply); /* reacts to an error */
+/* Reacts to an error. */
+void note_error(struct worker_store *store, const struct redisReply *reply);
 
 /* redis_charge.c */
 bool redis_store_charge(struct store *store, struct store_charge *charge);

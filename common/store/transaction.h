@@ -16,8 +16,8 @@
 enum {
     TRANSACTION_ID_MAX = 64, /* bytes of a queue id or an instance */
     TRANSACTION_KEY_MAX = 192, /* bytes of a key */
-    TRANSACTION_TEXT_MAX =
-        512, /* bytes of a text; longer ones are cut when written, and ignored when read */
+    /* Bytes of a text; longer ones are cut when written, and ignored when read. */
+    TRANSACTION_TEXT_MAX = 512,
     TRANSACTION_CHARGES_MAX = 128, /* what is charged on top is not recorded, and not given back */
     TRANSACTION_VERDICTS_MAX = 4,
     TRANSACTION_FIELDS_MAX = 16 + TRANSACTION_VERDICTS_MAX + TRANSACTION_CHARGES_MAX,

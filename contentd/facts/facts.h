@@ -5,19 +5,20 @@
 
 #include "common/message/facts.h"
 
-enum contentd_fact { /* beside those of every milter, common/message/facts.h */
-                     FACT_CONNECTIONS = MESSAGE_FACTS,
-                     FACT_CONNECTIONS_NET,
-                     FACT_CONNECTIONS_ALL,
-                     FACT_SCORE,
-                     FACT_RECIPIENT,
-                     FACT_RECIPIENT_DOMAIN,
-                     FACT_CHAIN,
-                     /* one scanner */
-                     FACT_SCANNER_RESULT,
-                     FACT_SCANNER_SCORE,
-                     FACT_SCANNER_VIRUS,
-                     FACT_SCANNER_SYMBOLS,
+/* Beside those of every milter, common/message/facts.h. */
+enum contentd_fact {
+    FACT_CONNECTIONS = MESSAGE_FACTS,
+    FACT_CONNECTIONS_NET,
+    FACT_CONNECTIONS_ALL,
+    FACT_SCORE,
+    FACT_RECIPIENT,
+    FACT_RECIPIENT_DOMAIN,
+    FACT_CHAIN,
+    /* one scanner */
+    FACT_SCANNER_RESULT,
+    FACT_SCANNER_SCORE,
+    FACT_SCANNER_VIRUS,
+    FACT_SCANNER_SYMBOLS,
 };
 
 extern const struct fact_type contentd_facts[];

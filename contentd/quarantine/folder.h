@@ -50,7 +50,7 @@ size_t folder_list(struct folder *folder, struct slice after, bool newest_first,
                    char (*ids)[KEPT_ID_LEN + 1]);
 
 size_t folder_count(struct folder *folder);
-uint64_t
-folder_bytes(struct folder *folder); /* of messages and descriptions, also those being written */
+/* Of messages and descriptions, also those being written. */
+uint64_t folder_bytes(struct folder *folder);
 
 #endif

@@ -16,8 +16,8 @@ struct kept_index { /* zeroed: empty */
 };
 
 void index_free(struct kept_index *index);
-bool index_insert(struct kept_index *index, struct slice id,
-                  uint64_t bytes); /* false: out of memory */
+/* False: out of memory. */
+bool index_insert(struct kept_index *index, struct slice id, uint64_t bytes);
 /* Puts it at the end; index_sort() must follow before anything else. */
 bool index_append(struct kept_index *index, struct slice id, uint64_t bytes);
 void index_sort(struct kept_index *index);

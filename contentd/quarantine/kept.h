@@ -32,8 +32,8 @@ struct kept {
     uint64_t time_ms; /* wall clock; set when it is stored */
     uint64_t size; /* bytes of the message; set when it is stored */
     struct slice queue_id, client_address, client_name, helo_name, sasl_username;
-    struct slice sender,
-        sender_arguments; /* as for recipients; an empty sender is the null sender */
+    /* As for recipients; an empty sender is the null sender. */
+    struct slice sender, sender_arguments;
     bool is_smtputf8;
     struct kept_recipient *recipients; /* it is kept for these */
     size_t recipient_count;

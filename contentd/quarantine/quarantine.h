@@ -20,8 +20,8 @@ struct quarantine_settings {
 struct quarantine *quarantine_open(const struct quarantine_settings *settings,
                                    const struct clock *clock, struct buf *error);
 void quarantine_close(struct quarantine **quarantine); /* NULL-safe; clears *quarantine */
-void quarantine_adjust(struct quarantine *quarantine,
-                       const struct quarantine_settings *settings); /* bounds; after a reload */
+/* Bounds; after a reload. */
+void quarantine_adjust(struct quarantine *quarantine, const struct quarantine_settings *settings);
 
 /* Keeps the message for kept->recipients; kept->id is set. The oldest entries are removed to make room: counted and logged. 0: it
  * is on the disk. -1 with one line in *error: it is not, and the message must not be accepted (451). */

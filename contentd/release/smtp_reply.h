@@ -42,7 +42,7 @@ struct smtp_data {
 };
 void smtp_data_init(struct smtp_data *data);
 int smtp_data_put(struct smtp_data *data, struct slice text, struct buf *out);
-int smtp_data_end(struct smtp_data *data,
-                  struct buf *out); /* the line end if it lacks one, the dot */
+/* The line end if it lacks one, the dot. */
+int smtp_data_end(struct smtp_data *data, struct buf *out);
 
 #endif

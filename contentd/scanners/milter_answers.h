@@ -9,8 +9,8 @@
 /* What both sides have agreed on. Zeroed: nothing yet. */
 struct milter_terms {
     uint32_t version, may, protocol;
-    struct slice macros
-        [MILTER_PLACES]; /* names that it wants to be told, in the arena; absent: it did not say */
+    /* Names that it wants to be told, in the arena; absent: it did not say. */
+    struct slice macros[MILTER_PLACES];
 };
 
 int milter_put_offer(struct buf *out); /* the packet that begins: all that we can carry out */

@@ -12,18 +12,15 @@
 #include "common/run/worker.h"
 #include "contentd/finding.h"
 
-enum scanner_trouble {
-    SCANNER_TEMPFAIL,
-    SCANNER_ACCEPT,
-    SCANNER_QUARANTINE
-}; /* settings `trouble`, `oversize` */
+/* The settings `trouble` and `oversize`, in the order of their words. */
+enum scanner_trouble { SCANNER_TEMPFAIL, SCANNER_ACCEPT, SCANNER_QUARANTINE };
 
 /* [scanner NAME] as configured; immutable, shared by all workers. */
 struct scanner {
     struct slice name; /* NAME, also of the facts NAME.result, NAME.score, NAME.virus */
     const struct scanner_kind *kind;
-    const struct backend
-        *backend; /* its addresses, with their health: backend.h; shared by the workers */
+    /* Its addresses, with their health: backend.h; shared by the workers. */
+    const struct backend *backend;
     uint64_t connect_timeout_ms, scan_timeout_ms;
     uint64_t size_max; /* bytes of message; larger ones are not sent: `oversize`. 0: no limit */
     enum scanner_trouble trouble, oversize;
@@ -39,8 +36,8 @@ struct scan_request {
     struct arena *arena; /* of the message's scans; what the finding needs is put there */
     const struct message *message; /* body still growing; is_whole says when it has ended */
     const struct scanner *scanner;
-    uint64_t
-        timeout_ms; /* from the moment the message is whole: the scanner's own, or what is left of the budget */
+    /* From the moment the message is whole: the scanner's own, or what is left of the budget. */
+    uint64_t timeout_ms;
     /* Called once, from the loop, never from inside start(); the scan is gone then. The finding is borrowed for the call, its
      * texts live in `arena`. */
     void (*done)(void *owner, const struct scanner *scanner, const struct finding *finding);
@@ -57,8 +54,8 @@ struct scanner_kind {
     /* The headers have ended (streams), or the message is whole. NULL: out of memory. */
     struct scan *(*start)(const struct scan_request *request);
     void (*more)(struct scan *scan); /* more of the body is there, or it is whole now; optional */
-    void (*abandon)(
-        struct scan *scan); /* nobody wants it any more: closes, frees; `done` is not called */
+    /* Nobody wants it any more: closes, frees; `done` is not called. */
+    void (*abandon)(struct scan *scan);
 };
 
 extern const struct scanner_kind clamd_kind, spamd_kind, rspamd_kind, icap_kind, milter_kind;

@@ -32,8 +32,8 @@ struct fake_connection; /* opaque */
 struct fake_scanner {
     struct event_base *base;
     char address[128]; /* unix:PATH or inet:127.0.0.1:PORT */
-    const struct fake_step
-        *scripts[FAKE_SCRIPTS_MOST]; /* of the n-th connection; the last one of all that follow */
+    /* Of the n-th connection; the last one of all that follow. */
+    const struct fake_step *scripts[FAKE_SCRIPTS_MOST];
     bool rotates; /* after the last script the first one again */
     size_t connections; /* that were accepted */
     struct buf received; /* of the last connection */

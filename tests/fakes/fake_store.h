@@ -13,8 +13,8 @@ struct fake_store {
     struct store_ops ops; /* is_shared: false, until a test sets it */
     struct store_memory *memory;
     struct store *real; /* what a call ends with, unless it fails */
-    bool
-        holds; /* charges, greylisting, fetches, records, polls and reads wait for fake_store_release() */
+    /* Charges, greylisting, fetches, records, polls and reads wait for fake_store_release() */
+    bool holds;
     bool fails; /* they end without an answer */
     bool is_degraded; /* the local copy answers; polls and reads, which have none, fail */
     struct fake_held {

@@ -8,8 +8,8 @@ struct scan_faults {
     const struct scanner_kind *kind;
     /* Where the scanner has a word before the request goes on: what it waits for, and its word. */
     struct slice greeting_end, greeting;
-    struct slice
-        request_end; /* when this has come the request is whole; absent: the client half closes */
+    /* When this has come the request is whole; absent: the client half closes. */
+    struct slice request_end;
     struct slice answer; /* a real, whole answer that says clean */
     /* Its first proper prefix that is a whole answer as well (a line end less, perhaps); 0: none. Cuts from here on are
      * not tried. */

@@ -11,8 +11,8 @@ struct temporary {
     char path[TEMPORARY_MAX];
 };
 
-void temporary_make(
-    struct temporary *temporary); /* under /tmp; ends the test program when it cannot */
+/* Under /tmp; ends the test program when it cannot. */
+void temporary_make(struct temporary *temporary);
 void temporary_remove(struct temporary *temporary); /* with all files in it, two levels deep */
 
 /* Files in it, without those that begin with a dot. */
