@@ -29,59 +29,26 @@ static uint64_t now(const struct inspection *inspection)
 static void stop(struct inspection *inspection)
 {
     op_abandon(&inspection->budget);
-    if (inspection->record.call.pending != NULL)
-        store_abandon(inspection->server->store, &inspection->record.call);
+    message_record_abandon(&inspection->record);
     party_rules_end(&inspection->rules);
     scan_run_end(&inspection->scan);
 }
 
 /* ---- policyd's record ---- */
 
-static void record_key(struct inspection *inspection)
-{
-    const struct message *message = inspection->message;
-    const struct message_client *client = &message->client;
-    char address[IP_ADDRESS_TEXT_MAX], port[16];
-
-    if (!client->has_address)
-        return;
-    ip_address_print(&client->address, address);
-    snprintf(port, sizeof port, "%u", client->port);
-    inspection->sender = transaction_sender(message->sender, inspection->arena);
-    if (inspection->sender.ptr == NULL ||
-        !transaction_key_make(&inspection->key, message->queue_id, slice_of(address),
-                              slice_of(port), client->daemon_address))
-        inspection->key.len = 0;
-}
-
-static void record_done(struct store_call *call)
+static void record_came(struct message_record *record)
 {
     inspection_step(
-        (struct inspection *)(void *)((char *)call - offsetof(struct inspection, record.call)));
+        (struct inspection *)(void *)((char *)record - offsetof(struct inspection, record)));
 }
 
 static bool record_phase(struct inspection *inspection)
 {
-    record_key(inspection);
-    inspection->phase = PHASE_RECORD_READ;
-    if (!inspection->decided.setup->names_record || inspection->key.len == 0)
-        return true;
-    inspection->record = (struct store_tx_read){ .call.done = record_done,
-                                                 .key = &inspection->key,
-                                                 .sender = inspection->sender,
-                                                 .arena = inspection->arena };
-    return store_tx_read(inspection->server->store, &inspection->record);
-}
-
-/* A store that is in memory has no word of policyd: that is not known, not nothing. */
-static bool record_read_phase(struct inspection *inspection)
-{
-    const struct store_tx_read *record = &inspection->record;
-
-    inspection->has_record = record->key != NULL && record->call.pending == NULL &&
-                             record->call.result == STORE_OK && record->state != TX_NOT_SHARED;
+    message_record_locate(&inspection->record, inspection->message, inspection->arena);
     inspection->phase = PHASE_DATA_RULES;
-    return true;
+    return !inspection->decided.setup->names_record ||
+           message_record_read(&inspection->record, inspection->server->store, inspection->arena,
+                               record_came);
 }
 
 /* ---- rules ---- */
@@ -131,7 +98,6 @@ static bool rules_run(struct inspection *inspection, enum stage stage, enum insp
                                         ? &inspection->structure
                                     : inspection->has_headers ? &inspection->headers
                                                               : NULL;
-    bool is_found = inspection->has_record && inspection->record.state == TX_FOUND;
 
     party_rules_end(&inspection->rules);
     inspection->rules = (struct party_rules){
@@ -141,8 +107,8 @@ static bool rules_run(struct inspection *inspection, enum stage stage, enum insp
         .arena = inspection->arena,
         .subject = { .of = { .message = inspection->message,
                              .mime = mime,
-                             .record = is_found ? &inspection->record.transaction : NULL,
-                             .has_record = inspection->has_record,
+                             .record = inspection->record.transaction,
+                             .has_record = inspection->record.is_known,
                              .wall_ms = clock->wall_ms(clock) },
                      .setup = setup,
                      .findings = stage == STAGE_END ? inspection->decided.findings : NULL,
@@ -275,10 +241,9 @@ static bool end_ruled_phase(struct inspection *inspection)
 static void inspection_step(struct inspection *inspection)
 {
     static bool (*const phases[])(struct inspection *) = {
-        [PHASE_RECORD] = record_phase,         [PHASE_RECORD_READ] = record_read_phase,
-        [PHASE_DATA_RULES] = data_rules_phase, [PHASE_DATA_RULED] = data_ruled_phase,
-        [PHASE_SCANNING] = scanning_phase,     [PHASE_END_RULES] = end_rules_phase,
-        [PHASE_END_RULED] = end_ruled_phase,
+        [PHASE_RECORD] = record_phase,         [PHASE_DATA_RULES] = data_rules_phase,
+        [PHASE_DATA_RULED] = data_ruled_phase, [PHASE_SCANNING] = scanning_phase,
+        [PHASE_END_RULES] = end_rules_phase,   [PHASE_END_RULED] = end_ruled_phase,
     };
 
     while (inspection->phase != PHASE_DECIDED)
@@ -295,9 +260,7 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
     struct inspection *inspection = (struct inspection *)op;
 
     inspection->is_late = true;
-    if (inspection->record.call.pending != NULL) {
-        store_abandon(inspection->server->store, &inspection->record.call);
-        inspection->record.call.result = STORE_FAILED;
+    if (message_record_abandon(&inspection->record)) {
         inspection_step(inspection);
     } else if (inspection->phase == PHASE_SCANNING) {
         scan_run_cancel(inspection->scan, scan_run_pending(inspection->scan));

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "common/base/hash.h"
+#include "common/message/record.h"
 #include "common/milter/job.h"
 #include "contentd/inspection.h"
 #include "contentd/scan.h"
@@ -12,7 +13,6 @@
 
 enum inspection_phase {
     PHASE_RECORD,
-    PHASE_RECORD_READ,
     PHASE_DATA_RULES,
     PHASE_DATA_RULED,
     PHASE_SCANNING,
@@ -23,7 +23,7 @@ enum inspection_phase {
 
 struct inspection {
     struct op budget; /* first member */
-    _Atomic unsigned references; /* the job's, the settlement's */
+    _Atomic unsigned references; /* the job's, settlement.c's */
     struct worker *worker;
     struct snapshot *snapshot;
     struct message *message;
@@ -39,16 +39,14 @@ struct inspection {
     struct server *server;
     struct arena *arena;
     enum inspection_phase phase;
-    struct store_tx_read record;
-    struct transaction_key key; /* len 0: there can be no record */
-    struct slice sender; /* as the record has it */
-    bool has_record;
+    struct message_record record; /* policyd's */
     struct connection_counts connections;
     struct parties parties;
     struct party_rules rules;
     struct scan_run *scan;
     bool is_scanned, has_ended, is_late, failed;
     struct decided decided;
+    enum inspection_fate fate; /* what became of it, once it is settled */
 };
 
 void inspection_unref(struct inspection *inspection);

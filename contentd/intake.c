@@ -54,7 +54,7 @@ static struct milter_reply check_rules(struct milter_session *session, enum stag
 /* No memory, or no time, to look at it. With `mode = shadow` nothing is refused, for that neither. */
 static struct milter_reply undecided(struct contentd *contentd)
 {
-    struct snapshot *snapshot = contentd_snapshot(contentd);
+    struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
     const struct setup *setup = snapshot_data(snapshot);
     struct milter_reply reply = setup->parts.core.is_shadow ? go_on : deferred();
 
@@ -65,7 +65,7 @@ static struct milter_reply undecided(struct contentd *contentd)
 
 static struct milter_reply check_stage(struct milter_session *session, enum stage stage)
 {
-    struct snapshot *snapshot = contentd_snapshot(intake_of(session)->contentd);
+    struct snapshot *snapshot = snapshot_cell_get(&intake_of(session)->contentd->in_force);
     struct milter_reply reply = check_rules(session, stage, snapshot, 0);
 
     snapshot_unref(&snapshot);
@@ -90,7 +90,7 @@ static struct milter_reply hook_connect(struct milter_session *session)
     }
     intake->contentd = contentd;
     milter_session_set_state(session, intake);
-    struct snapshot *snapshot = contentd_snapshot(contentd);
+    struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
     const struct setup *setup = snapshot_data(snapshot);
     if (setup->names_connections)
         intake->lease = connection_lease_open(milter_session_worker(session),
@@ -153,7 +153,7 @@ static bool is_understood(const struct milter_session *session, const struct set
 static struct milter_reply hook_recipient(struct milter_session *session, size_t n)
 {
     struct contentd *contentd = intake_of(session)->contentd;
-    struct snapshot *snapshot = contentd_snapshot(contentd);
+    struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
     struct milter_reply reply = {
         .action = MILTER_TEMPFAIL,
         .reply = { 452, SLICE("4.5.3"), SLICE("Recipient is filtered otherwise, send separately") },
@@ -176,9 +176,9 @@ static struct milter_reply hook_headers(struct milter_session *session)
 {
     struct intake *intake = intake_of(session);
 
-    intake->inspection =
-        inspection_start(milter_session_worker(session), contentd_snapshot(intake->contentd),
-                         milter_session_message(session), &intake->connections);
+    intake->inspection = inspection_start(milter_session_worker(session),
+                                          snapshot_cell_get(&intake->contentd->in_force),
+                                          milter_session_message(session), &intake->connections);
     return go_on;
 }
 

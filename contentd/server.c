@@ -38,24 +38,6 @@ static struct quarantine_settings quarantine_of(const struct contentd_config *co
                                          .age_max_ms = config->quarantine_age };
 }
 
-struct snapshot *contentd_snapshot(struct contentd *contentd)
-{
-    pthread_mutex_lock(&contentd->mutex);
-    struct snapshot *snapshot = snapshot_ref(contentd->snapshot);
-    pthread_mutex_unlock(&contentd->mutex);
-    return snapshot;
-}
-
-/* From now on messages begin with this one. */
-static void set_snapshot(struct contentd *contentd, struct snapshot *snapshot)
-{
-    pthread_mutex_lock(&contentd->mutex);
-    struct snapshot *before = contentd->snapshot;
-    contentd->snapshot = snapshot == NULL ? NULL : snapshot_ref(snapshot);
-    pthread_mutex_unlock(&contentd->mutex);
-    snapshot_unref(&before);
-}
-
 /* ---- what is shared ---- */
 
 static void contentd_stop(struct daemon *daemon)
@@ -69,8 +51,7 @@ static void contentd_stop(struct daemon *daemon)
     quarantine_close(&contentd->places.quarantine);
     release_free(&contentd->release);
     stores_free(&contentd->stores);
-    set_snapshot(contentd, NULL);
-    pthread_mutex_destroy(&contentd->mutex);
+    snapshot_cell_end(&contentd->in_force);
     free(contentd);
     daemon_set_state(daemon, NULL);
 }
@@ -124,8 +105,7 @@ static int contentd_start(struct daemon *daemon)
     if (contentd == NULL)
         return -1;
     daemon_set_state(daemon, contentd);
-    pthread_mutex_init(&contentd->mutex, NULL);
-    set_snapshot(contentd, snapshot);
+    snapshot_cell_init(&contentd->in_force, snapshot);
     contentd_metrics_register(&contentd->metrics);
     mime_init();
     contentd->stores = resources_stores(&config->common, daemon_clock(daemon));
@@ -147,7 +127,7 @@ static void server_stop(struct worker *worker)
 
     if (server == NULL)
         return;
-    settlements_free(server);
+    record_teller_stop(&server->teller);
     if (worker_id(worker) == 0) {
         keeper_free(&server->contentd->keeper);
         live_stop(&server->contentd->live);
@@ -170,6 +150,9 @@ static int server_start(struct worker *worker)
     server->contentd = contentd;
     worker_set_state(worker, server);
     server->store = stores_open(contentd->stores, worker_base(worker));
+    server->teller = (struct record_teller){ .store = server->store,
+                                             .refunds = contentd->metrics.refunds,
+                                             .refunds_failed = contentd->metrics.refunds_failed };
     bool ok = server->store != NULL;
     if (ok && worker_id(worker) == 0) {
         contentd->live = live_start(&contentd_live, daemon, server->store);
@@ -193,7 +176,7 @@ static void server_apply(struct worker *worker)
 
     if (worker_id(worker) != 0)
         return;
-    set_snapshot(contentd, worker_snapshot(worker));
+    snapshot_cell_set(&contentd->in_force, worker_snapshot(worker));
     configure_milter(setup->parts.config);
     if (contentd->places.quarantine != NULL) {
         const struct quarantine_settings settings = quarantine_of(setup->parts.config);

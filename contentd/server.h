@@ -2,9 +2,9 @@
 #ifndef GATEHOUSE_CONTENTD_SERVER_H
 #define GATEHOUSE_CONTENTD_SERVER_H
 
-#include <pthread.h>
-
+#include "common/message/record.h"
 #include "common/run/daemon.h"
+#include "common/run/snapshot_cell.h"
 #include "common/store/stores.h"
 #include "contentd/effects.h"
 #include "contentd/metrics.h"
@@ -12,7 +12,6 @@
 
 struct control_service;
 struct keeper;
-struct settlement;
 
 /* Shared by the workers and the milter's threads. */
 struct contentd {
@@ -20,8 +19,7 @@ struct contentd {
     struct contentd_metrics metrics;
     struct release *release; /* NULL: no release listener */
     struct effects_places places;
-    pthread_mutex_t mutex;
-    struct snapshot *snapshot; /* in force, for the milter's threads; with the mutex */
+    struct snapshot_cell in_force; /* for the milter's threads */
     /* the main worker's: */
     struct live *live;
     struct control_service *control;
@@ -33,13 +31,8 @@ struct server {
     struct worker *worker;
     struct contentd *contentd;
     struct store *store;
-    struct settlement *settlements; /* messages that are being written down */
+    struct record_teller teller;
 };
-
-/* The configuration in force, with a reference. Any thread. */
-struct snapshot *contentd_snapshot(struct contentd *contentd);
-
-void settlements_free(struct server *server); /* settlement.c: all that are under way */
 
 extern const struct daemon_spec contentd_spec;
 

@@ -6,24 +6,15 @@
 
 enum { LINES_MAX = 20, VERDICT_TEXT_MAX = 400 };
 
-/* One on its way; in the worker's list until its call of the store is done. */
-struct settlement {
-    struct store_refund refund;
-    struct store_tx_update update;
-    struct inspection *inspection; /* a reference */
-    enum inspection_fate fate;
-    struct settlement *previous, *next;
-};
-
 /* ---- what the MTA was told ---- */
 
-static enum verdict_kind told(const struct settlement *settlement)
+static enum verdict_kind told(const struct inspection *inspection)
 {
-    const struct decided *decided = &settlement->inspection->decided;
+    const struct decided *decided = &inspection->decided;
 
     if (decided->setup->parts.core.is_shadow)
         return VERDICT_DELIVER;
-    if (settlement->fate == INSPECTION_NOT_KEPT)
+    if (inspection->fate == INSPECTION_NOT_KEPT)
         return VERDICT_TEMPFAIL;
     switch (decided->plan.action) {
     case PLAN_REJECT:
@@ -51,21 +42,20 @@ static bool is_unscanned(const struct recipient_verdict *verdict)
     return false;
 }
 
-static void count(const struct settlement *settlement)
+static void count(const struct inspection *inspection)
 {
-    const struct inspection *inspection = settlement->inspection;
     const struct contentd_metrics *metrics = &inspection->server->contentd->metrics;
     const struct decided *decided = &inspection->decided;
 
     metric_add(metrics->messages, 1);
-    metric_add(metrics->verdicts[told(settlement)], 1);
+    metric_add(metrics->verdicts[told(inspection)], 1);
     metric_add(metrics->late, decided->is_late);
     metric_add(metrics->unedited, decided->plan.unedited);
-    metric_add(metrics->not_kept, settlement->fate == INSPECTION_NOT_KEPT);
+    metric_add(metrics->not_kept, inspection->fate == INSPECTION_NOT_KEPT);
     metric_observe_us(metrics->duration, (decided->decided_ms - decided->ended_ms) * 1000);
     for (size_t n = 0; n < inspection->message->recipient_count; n++) {
         enum fate fate =
-            settlement->fate == INSPECTION_NOT_KEPT ? FATE_DEFERRED : decided->plan.fates[n];
+            inspection->fate == INSPECTION_NOT_KEPT ? FATE_DEFERRED : decided->plan.fates[n];
         metric_add(metrics->recipients[fate], 1);
         metric_add(metrics->sources[decided->verdicts[n]->source], 1);
     }
@@ -95,10 +85,10 @@ static void findings_print(const struct decided *decided, const struct chain *ch
     }
 }
 
-static const char *verdict_word(const struct settlement *settlement,
+static const char *verdict_word(const struct inspection *inspection,
                                 const struct recipient_verdict *verdict, enum fate fate)
 {
-    if (settlement->fate == INSPECTION_NOT_KEPT || fate == FATE_DEFERRED)
+    if (inspection->fate == INSPECTION_NOT_KEPT || fate == FATE_DEFERRED)
         return "tempfail";
     switch (fate) {
     case FATE_REFUSED:
@@ -116,9 +106,8 @@ static const char *verdict_word(const struct settlement *settlement,
     return verdict->is_tagged ? "tag" : "accept";
 }
 
-static void line_write(const struct settlement *settlement, const struct party *party)
+static void line_write(const struct inspection *inspection, const struct party *party)
 {
-    const struct inspection *inspection = settlement->inspection;
     const struct decided *decided = &inspection->decided;
     const struct message *message = inspection->message;
     const struct recipient_verdict *verdict = &party->verdict;
@@ -152,7 +141,7 @@ static void line_write(const struct settlement *settlement, const struct party *
         .sender = message->sender,
         .recipient = message->recipients[party->first].address,
         .rule = verdict->source == BY_RULE ? verdict->by : SLICE(""),
-        .verdict = slice_of(verdict_word(settlement, verdict, decided->plan.fates[party->first])),
+        .verdict = slice_of(verdict_word(inspection, verdict, decided->plan.fates[party->first])),
         .ref = slice_of(decided->reference),
         .reason = verdict->reason,
         .ms = decided->decided_ms - decided->ended_ms,
@@ -186,130 +175,55 @@ static int source_print(struct buf *out, const struct recipient_verdict *verdict
 }
 
 /* "reject virus=Eicar-Signature by=clam ref=7f3k2q" */
-static struct slice verdict_text(const struct settlement *settlement)
+static void verdict_print(struct buf *out, const struct inspection *inspection)
 {
-    const struct decided *decided = &settlement->inspection->decided;
-    AUTO_BUF text = BUF_INIT(VERDICT_TEXT_MAX);
+    const struct decided *decided = &inspection->decided;
 
-    if (buf_put(&text, verdict_words[told(settlement)]) ||
-        (decided->plan.spoken != NULL && source_print(&text, decided->plan.spoken)) ||
-        buf_printf(&text, " ref=%s", decided->reference))
-        return SLICE("");
-    return arena_copy(settlement->inspection->arena, buf_slice(&text));
-}
-
-static void settlement_free(struct settlement *settlement)
-{
-    struct server *server = settlement->inspection->server;
-
-    *(settlement->previous == NULL ? &server->settlements : &settlement->previous->next) =
-        settlement->next;
-    if (settlement->next != NULL)
-        settlement->next->previous = settlement->previous;
-    inspection_unref(settlement->inspection);
-    free(settlement);
-}
-
-static void update_done(struct store_call *call)
-{
-    settlement_free(
-        (struct settlement *)(void *)((char *)call - offsetof(struct settlement, update.call)));
-}
-
-static void refund_end(struct settlement *settlement)
-{
-    const struct contentd_metrics *metrics = &settlement->inspection->server->contentd->metrics;
-
-    metric_add(metrics->refunds, settlement->refund.uses);
-    metric_add(metrics->refunds_failed, settlement->refund.call.result != STORE_OK);
-    settlement_free(settlement);
-}
-
-static void refund_done(struct store_call *call)
-{
-    refund_end(
-        (struct settlement *)(void *)((char *)call - offsetof(struct settlement, refund.call)));
+    if (buf_put(out, verdict_words[told(inspection)]) ||
+        (decided->plan.spoken != NULL && source_print(out, decided->plan.spoken)) ||
+        buf_printf(out, " ref=%s", decided->reference))
+        buf_clear(out);
 }
 
 /* Nothing of it was delivered: it costs its sender nothing. */
-static bool is_refunded(const struct settlement *settlement)
+static bool is_refunded(const struct inspection *inspection)
 {
-    enum verdict_kind kind = told(settlement);
+    enum verdict_kind kind = told(inspection);
 
     return kind == VERDICT_REJECT || kind == VERDICT_TEMPFAIL || kind == VERDICT_DISCARD;
 }
 
-static void record_write(struct settlement *settlement)
+static void record_write(const struct inspection *inspection)
 {
-    struct inspection *inspection = settlement->inspection;
-    struct store *store = inspection->server->store;
-    struct slice text = verdict_text(settlement);
+    AUTO_BUF text = BUF_INIT(VERDICT_TEXT_MAX);
 
-    if (inspection->key.len == 0 || !store_is_shared(store)) {
-        settlement_free(settlement);
-    } else if (is_refunded(settlement)) {
-        settlement->refund = (struct store_refund){ .call.done = refund_done,
-                                                    .key = &inspection->key,
-                                                    .sender = inspection->sender,
-                                                    .by = SLICE("contentd"),
-                                                    .verdict = text };
-        if (store_refund(store, &settlement->refund))
-            refund_end(settlement);
-    } else {
-        settlement->update = (struct store_tx_update){ .call.done = update_done,
-                                                       .key = &inspection->key,
-                                                       .sender = inspection->sender,
-                                                       .by = SLICE("contentd"),
-                                                       .verdict = text };
-        if (store_tx_update(store, &settlement->update))
-            settlement_free(settlement);
-    }
+    verdict_print(&text, inspection);
+    record_tell(&inspection->server->teller, &inspection->record, "contentd", buf_slice(&text),
+                is_refunded(inspection));
 }
 
-/* ---- life ---- */
+/* ---- on the worker ---- */
 
 static void settle(UNUSED struct worker *worker, void *arg)
 {
-    struct settlement *settlement = arg;
-    const struct inspection *inspection = settlement->inspection;
-    struct server *server = inspection->server;
+    struct inspection *inspection = arg;
 
-    settlement->next = server->settlements;
-    if (settlement->next != NULL)
-        settlement->next->previous = settlement;
-    server->settlements = settlement;
-    count(settlement);
+    count(inspection);
     for (size_t i = 0; i < inspection->parties.count && i < LINES_MAX; i++)
-        line_write(settlement, &inspection->parties.parties[i]);
-    record_write(settlement);
+        line_write(inspection, &inspection->parties.parties[i]);
+    record_write(inspection);
+    inspection_unref(inspection);
 }
 
 static void settle_never(UNUSED struct worker *worker, void *arg)
 {
-    struct settlement *settlement = arg;
-
-    inspection_unref(settlement->inspection);
-    free(settlement);
+    inspection_unref(arg);
 }
 
 void inspection_settle(struct inspection *inspection, enum inspection_fate fate)
 {
-    struct settlement *settlement = calloc(1, sizeof *settlement);
-
-    if (settlement == NULL)
-        return;
     atomic_fetch_add(&inspection->references, 1);
-    settlement->inspection = inspection;
-    settlement->fate = fate;
-    if (worker_post_or(inspection->worker, settle, settle_never, settlement))
-        settle_never(inspection->worker, settlement);
-}
-
-void settlements_free(struct server *server)
-{
-    while (server->settlements != NULL) {
-        store_abandon(server->store, &server->settlements->refund.call);
-        store_abandon(server->store, &server->settlements->update.call);
-        settlement_free(server->settlements);
-    }
+    inspection->fate = fate;
+    if (worker_post_or(inspection->worker, settle, settle_never, inspection))
+        inspection_unref(inspection);
 }

@@ -25,14 +25,19 @@ static int server_start(struct worker *worker)
     server->worker = worker;
     server->contentd = &contentd;
     server->store = &store->store;
+    server->teller = (struct record_teller){ .store = &store->store,
+                                             .refunds = contentd.metrics.refunds,
+                                             .refunds_failed = contentd.metrics.refunds_failed };
     worker_set_state(worker, server);
     return 0;
 }
 
 static void server_stop(struct worker *worker)
 {
-    settlements_free(worker_state(worker));
-    free(worker_state(worker));
+    struct server *server = worker_state(worker);
+
+    record_teller_stop(&server->teller);
+    free(server);
 }
 
 struct bench {
