@@ -152,10 +152,14 @@ bool results_spf_of_field(struct slice value, struct slice receiver, struct aren
                           struct spf_finding *out)
 {
     struct slice rest = slice_trim(value), word, domain = { NULL, 0 };
+    size_t end = 0;
 
-    if (!slice_cut(&rest, ' ', &word) || spf_word(word) == NULL)
+    while (end < rest.len && !ascii_is_space(rest.ptr[end]))
+        end++;
+    word = slice_part(rest, 0, end);
+    if (spf_word(word) == NULL)
         return false;
-    rest = after_comment(rest);
+    rest = after_comment(slice_skip(rest, end));
     if (receiver.len == 0 || !slice_equal_nocase(pair_value(rest, "receiver"), receiver))
         return false;
     struct slice from = pair_value(rest, "envelope-from");

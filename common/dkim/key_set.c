@@ -253,7 +253,7 @@ struct reader {
 
 static const struct loaded *find_before(const struct reader *reader, const struct loaded *like)
 {
-    if (reader->before == NULL)
+    if (reader->before == NULL || reader->before->count == 0)
         return NULL;
     return bsearch(like, reader->before->items, reader->before->count, sizeof *like, by_name);
 }

@@ -57,9 +57,9 @@ def opendkim(workdir, signd, records):
 def postfix(workdir, sink, signd, opendkim):
     """`smtpd`: signd alone; `judged`: opendkim verifies what it has made; `again`: signd verifies what it has signed."""
     server = Postfix(workdir / "postfix", sink, {
-                         "smtpd": f"smtpd_milters = {signd.milter()}\n",
-                         "judged": f"smtpd_milters = {signd.milter()}, {opendkim.address}\n"},
-                     f"non_smtpd_milters = {signd.milter()}\nmilter_default_action = tempfail\nsmtputf8_enable = yes\n"
+                         "smtpd": f"smtpd_milters = unix:{signd.unix}\n",
+                         "judged": f"smtpd_milters = unix:{signd.unix}, {opendkim.address}\n"},
+                     f"non_smtpd_milters = unix:{signd.unix}\nmilter_default_action = tempfail\nsmtputf8_enable = yes\n"
                      "notify_classes =\nremote_header_rewrite_domain =\ncleanup_replace_stray_cr_lf = no\n")
     yield server
     server.stop()

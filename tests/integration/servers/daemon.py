@@ -103,6 +103,15 @@ class Daemon:
     def log(self):
         return self.process.output
 
+    def decisions(self):
+        """The decision lines so far, each as a dict."""
+        found = []
+        for line in self.log.splitlines():
+            at = line.find("decision ")
+            if at >= 0:
+                found.append(dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line[at:])))
+        return found
+
     def settles_at(self, descriptors, timeout=10.0):
         """Waits until it has no more than so many descriptors open."""
         wait_for(lambda: self.process.descriptors() <= descriptors,

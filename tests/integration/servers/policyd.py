@@ -1,7 +1,6 @@
 """gatehouse-policyd with a given configuration."""
 import json
 import pathlib
-import re
 import subprocess
 
 from .daemon import BUILD, Daemon
@@ -49,14 +48,3 @@ class Policyd(Daemon):
 
     def gatectl_json(self, *arguments):
         return json.loads(self.gatectl("--json", *arguments).stdout)
-
-    # ---- what it left behind ----
-
-    def decisions(self):
-        """The decision lines so far, each as a dict."""
-        found = []
-        for line in self.log.splitlines():
-            at = line.find("decision ")
-            if at >= 0:
-                found.append(dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line[at:])))
-        return found

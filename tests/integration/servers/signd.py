@@ -4,38 +4,33 @@ import os
 import pathlib
 import subprocess
 
+from .daemon import BUILD, Daemon
 from .milter_client import MilterClient
-from .policyd import BUILD, Policyd
-from .process import accepts
+from .process import accepts, free_port
 
 
-class Signd(Policyd):
-    """Serves `unix` (a path) or, with tcp=True, `tcp` ((host, port)); `keys` is its key_directory."""
+class Signd(Daemon):
+    """Serves `unix` (a path) and `tcp` ((host, port)); `keys` is its key_directory."""
 
     program = BUILD / "bin" / "gatehouse-signd"
 
-    def __init__(self, directory, config="", options=(), env=None, tcp=False, resolver="127.0.0.1@9"):
-        self.keys = pathlib.Path(directory) / "keys"
+    def __init__(self, directory, config="", options=(), env=None, resolver="127.0.0.1@9"):
+        directory = pathlib.Path(directory)
+        self.keys = directory / "keys"
         self.keys.mkdir(parents=True)
-        self.is_tcp = tcp
-        self.resolver = resolver
-        super().__init__(directory, config, options, env=env)
+        self.unix = directory / "milter"
+        self.tcp = ("127.0.0.1", free_port())
+        conf_file = directory / "signd.conf"
+        conf_file.write_text(config)
+        own = [f"listen=unix:{self.unix}, inet:127.0.0.1:{self.tcp[1]}", f"http=unix:{directory / 'http'}", "log=stderr",
+               "listen_mode=0666", f"key_directory={self.keys}", f"spool_directory={directory}", f"resolver={resolver}"]
+        super().__init__(directory, own + list(options), conf_file, env)
 
-    def argv(self, *more):
-        place = f"inet:127.0.0.1:{self.tcp[1]}" if self.is_tcp else f"unix:{self.unix}"
-        options = [*self.options, f"listen={place}", f"key_directory={self.keys}", f"spool_directory={self.directory}",
-                   f"resolver={self.resolver}"]
-        return [self.program, "-c", self.conf, *(part for option in options for part in ("-o", option)), *more]
+    def is_listening(self):
+        return accepts(self.unix) and accepts(self.tcp)
 
-    def is_ready(self):
-        return accepts(self.tcp if self.is_tcp else self.unix) and self.http.exists() and self.get("/health")[0] == 200
-
-    def milter(self):
-        """As main.cf names it."""
-        return f"inet:127.0.0.1:{self.tcp[1]}" if self.is_tcp else f"unix:{self.unix}"
-
-    def client(self, version=6, **arguments):
-        return MilterClient(self.tcp if self.is_tcp else self.unix, version, **arguments)
+    def client(self, version=6, tcp=False, **arguments):
+        return MilterClient(self.tcp if tcp else self.unix, version, **arguments)
 
     def add_key(self, domain, selector, kind="rsa", bits=2048):
         """Makes a key; what its TXT record says."""
