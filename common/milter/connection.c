@@ -11,6 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/milter/milter_private.h"
@@ -36,6 +37,8 @@ struct connection {
 
     /* a thread's while it runs */
     enum job job;
+    int fd; /* of io */
+    bool may_send; /* nothing is on its way to the socket through the loop */
     struct evbuffer *batch; /* bytes to read packets from */
     struct commands *commands;
     enum commands_state result;
@@ -100,13 +103,37 @@ static void go_back(struct connection *connection)
     }
 }
 
+/* What the kernel takes at once of the answers goes from here, which spares the loop and the way back. True: all of it. */
+static bool send_answers(struct connection *connection)
+{
+    struct buf *output = commands_output(connection->commands);
+
+    if (!connection->may_send || output->len == 0)
+        return false;
+    ssize_t sent = send(connection->fd, output->data, output->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0)
+        buf_consume(output, (size_t)sent); /* an error is the loop's to see */
+    return sent > 0 && output->len == 0;
+}
+
+static enum commands_state run_all(struct connection *connection)
+{
+    enum commands_state state = run_packets(connection);
+
+    while (state == COMMANDS_SENT && send_answers(connection)) {
+        commands_sent(connection->commands, true);
+        state = run_packets(connection);
+    }
+    return state;
+}
+
 static void run_job(struct pool_task *task)
 {
     struct connection *connection = (struct connection *)task;
 
     switch (connection->job) {
     case RUN_PACKETS:
-        connection->result = run_packets(connection);
+        connection->result = run_all(connection);
         break;
     case SAY_SENT:
     case SAY_LOST:
@@ -136,15 +163,25 @@ static int say_progress(void *carrier, bool may_say)
 
     if (atomic_load(&connection->is_gone))
         return -1;
-    return !may_say ? 0 : worker_post(connection->home->worker, send_progress, connection);
+    if (!may_say)
+        return 0;
+    connection->may_send = false; /* or the answer could overtake it */
+    return worker_post(connection->home->worker, send_progress, connection);
 }
 
 /* ---- on the loop ---- */
+
+/* Is there nothing more for the kernel to take? */
+static bool is_flushed(const struct connection *connection)
+{
+    return evbuffer_get_length(bufferevent_get_output(connection->io)) == 0;
+}
 
 static void hand_over(struct connection *connection, enum job job, enum state state)
 {
     connection->job = job;
     connection->state = state;
+    connection->may_send = connection->io != NULL && is_flushed(connection);
     pool_run(connection->home->shared->pool, &connection->task);
 }
 
@@ -204,12 +241,6 @@ static void send_output(struct connection *connection)
     if (output->len > 0 && bufferevent_write(connection->io, output->data, output->len))
         atomic_store(&connection->is_gone, true);
     buf_free(output);
-}
-
-/* Is there still something for the kernel to take? */
-static bool is_flushed(const struct connection *connection)
-{
-    return evbuffer_get_length(bufferevent_get_output(connection->io)) == 0;
 }
 
 /* A thread has done its job. */
@@ -328,6 +359,7 @@ void connection_open(struct connections *home, int fd)
         return;
     }
     connection->io = io;
+    connection->fd = fd;
     connection->next = home->first;
     if (home->first != NULL)
         home->first->previous = connection;
