@@ -47,6 +47,7 @@ const struct decided *inspection_decided(const struct inspection *inspection);
 enum inspection_fate {
     INSPECTION_AS_PLANNED,
     INSPECTION_NOT_KEPT, /* a copy could not be kept: deferred */
+    INSPECTION_NOT_SENT, /* the MTA was gone, or did not let it be changed: it comes again */
 };
 /* Logs the decision, counts it, tells the transaction record and gives back what policyd charged when the message is refused:
  * on the worker, which nobody waits for. Once, after inspection_finish() was true. */

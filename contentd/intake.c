@@ -16,6 +16,8 @@ struct intake {
     /* the message under way: */
     struct inspection *inspection; /* from the end of the header fields on; NULL: out of memory */
     struct effects effects;
+    bool is_decided; /* and not settled yet */
+    enum inspection_fate fate;
 };
 
 static const struct milter_reply go_on = { .action = MILTER_CONTINUE };
@@ -65,7 +67,11 @@ static struct milter_reply undecided(struct contentd *contentd)
 
 static struct milter_reply check_stage(struct milter_session *session, enum stage stage)
 {
-    struct snapshot *snapshot = snapshot_cell_get(&intake_of(session)->contentd->in_force);
+    const struct intake *intake = intake_of(session);
+
+    if (intake == NULL) /* out of memory at connect */
+        return deferred();
+    struct snapshot *snapshot = snapshot_cell_get(&intake->contentd->in_force);
     struct milter_reply reply = check_rules(session, stage, snapshot, 0);
 
     snapshot_unref(&snapshot);
@@ -228,7 +234,8 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
         reply = deferred();
     else if (reply.action == MILTER_CONTINUE)
         *edits = decided->plan.edits;
-    inspection_settle(inspection, is_kept ? INSPECTION_AS_PLANNED : INSPECTION_NOT_KEPT);
+    intake->is_decided = true;
+    intake->fate = is_kept ? INSPECTION_AS_PLANNED : INSPECTION_NOT_KEPT;
     return reply;
 }
 
@@ -237,11 +244,20 @@ static void hook_sent(struct milter_session *session, bool ok)
     struct intake *intake = intake_of(session);
 
     effects_sent(&intake->effects, &intake->contentd->places, ok);
+    if (!intake->is_decided)
+        return;
+    intake->is_decided = false;
+    inspection_settle(intake->inspection, ok || intake->fate == INSPECTION_NOT_KEPT
+                                              ? intake->fate
+                                              : INSPECTION_NOT_SENT);
 }
 
 static void hook_message_gone(struct milter_session *session)
 {
-    inspection_drop(&intake_of(session)->inspection);
+    struct intake *intake = intake_of(session);
+
+    if (intake != NULL)
+        inspection_drop(&intake->inspection);
 }
 
 const struct milter_hooks intake_hooks = {

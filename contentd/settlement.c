@@ -14,7 +14,7 @@ static enum verdict_kind told(const struct inspection *inspection)
 
     if (decided->setup->parts.core.is_shadow)
         return VERDICT_DELIVER;
-    if (inspection->fate == INSPECTION_NOT_KEPT)
+    if (inspection->fate != INSPECTION_AS_PLANNED)
         return VERDICT_TEMPFAIL;
     switch (decided->plan.action) {
     case PLAN_REJECT:
@@ -55,7 +55,7 @@ static void count(const struct inspection *inspection)
     metric_observe_us(metrics->duration, (decided->decided_ms - decided->ended_ms) * 1000);
     for (size_t n = 0; n < inspection->message->recipient_count; n++) {
         enum fate fate =
-            inspection->fate == INSPECTION_NOT_KEPT ? FATE_DEFERRED : decided->plan.fates[n];
+            inspection->fate != INSPECTION_AS_PLANNED ? FATE_DEFERRED : decided->plan.fates[n];
         metric_add(metrics->recipients[fate], 1);
         metric_add(metrics->sources[decided->verdicts[n]->source], 1);
     }
@@ -88,7 +88,7 @@ static void findings_print(const struct decided *decided, const struct chain *ch
 static const char *verdict_word(const struct inspection *inspection,
                                 const struct recipient_verdict *verdict, enum fate fate)
 {
-    if (inspection->fate == INSPECTION_NOT_KEPT || fate == FATE_DEFERRED)
+    if (inspection->fate != INSPECTION_AS_PLANNED || fate == FATE_DEFERRED)
         return "tempfail";
     switch (fate) {
     case FATE_REFUSED:
@@ -132,6 +132,8 @@ static void line_write(const struct inspection *inspection, const struct party *
     decision_extra(&extras, "warn", party->outcome.warning);
     if (decided->plan.fates[party->first] == FATE_SPOOLED)
         decision_extra(&extras, "copy", SLICE("yes"));
+    if (inspection->fate == INSPECTION_NOT_SENT)
+        decision_extra(&extras, "sent", SLICE("no"));
     if (decided->is_late)
         decision_extra(&extras, "budget", SLICE("over"));
     struct decision decision = {
