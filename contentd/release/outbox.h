@@ -26,7 +26,7 @@ struct outbox_settings {
 struct outbox *outbox_start(const struct outbox_settings *settings, const struct release *release,
                             struct quarantine *quarantine, const struct clock *clock,
                             struct buf *error);
-/* Breaks off what is being sent; it stays in the outbox. NULL-safe; clears *outbox. */
+/* Breaks off what is being sent, unless the listener has all of it; it stays in the outbox. NULL-safe; clears *outbox. */
 void outbox_stop(struct outbox **outbox);
 
 /* Puts a copy for kept->recipients on the disk; kept->id is set. It is not sent before outbox_send(), or a restart. -1 with one line

@@ -239,6 +239,7 @@ static int send_text(struct sending *sending)
         offset += part.len;
     }
     buf_clear(&out);
+    smtp_commit(&sending->smtp);
     if (rc == 0 &&
         (smtp_data_end(&data, &out) != 0 || smtp_write(&sending->smtp, buf_slice(&out)) != 0))
         rc = -1;

@@ -38,7 +38,8 @@ struct release_recipient {
 };
 
 /* Sends the message once to all of these, whose state is set. Waits for the network, `timeout_ms` in all at most; ends early, with
- * RELEASE_LATER, when `cancel_fd` (-1: none) becomes readable. Returns how many took it. */
+ * RELEASE_LATER, when `cancel_fd` (-1: none) becomes readable; once the message is whole its answer is waited for a moment
+ * (SMTP_LAST_WORD_MS), so that it is not sent twice. Returns how many took it. */
 size_t release_send(const struct release *release, const struct kept *kept,
                     const struct source *source, struct release_recipient *recipients, size_t count,
                     uint64_t timeout_ms, int cancel_fd);

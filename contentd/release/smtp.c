@@ -29,9 +29,13 @@ static int wait_for(struct smtp *smtp, short events, const char *what)
             return fail(smtp, what, strerror(errno));
         if (ready == 0)
             return fail(smtp, what, "no answer in time");
-        if (fds[1].revents != 0)
+        if (fds[1].revents != 0 && !smtp->is_committed)
             return fail(smtp, what, "broken off");
-        return 0;
+        if (fds[0].revents != 0)
+            return 0;
+        fds[1].fd = smtp->cancel_fd = -1;
+        if (smtp->deadline_ms > now + SMTP_LAST_WORD_MS)
+            smtp->deadline_ms = now + SMTP_LAST_WORD_MS;
     }
 }
 
@@ -110,6 +114,11 @@ int smtp_read_reply(struct smtp *smtp, struct smtp_reply *out)
         if (read_more(smtp) != 0)
             return -1;
     }
+}
+
+void smtp_commit(struct smtp *smtp)
+{
+    smtp->is_committed = true;
 }
 
 void smtp_close(struct smtp *smtp)

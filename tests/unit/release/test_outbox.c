@@ -1,6 +1,7 @@
 /* tests/unit/release/test_outbox.c - edited copies are sent until they are taken; none is lost. */
 #include "contentd/release/outbox.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 #include "tests/fakes/mail_message.h"
@@ -275,6 +276,38 @@ static void stops_while_a_listener_hangs(UNUSED void **state)
     end(&test);
 }
 
+/* The listener has the whole message, and answers late. */
+static const char *late_reply(void *arg, const char *line)
+{
+    static const struct timespec while_ = { 0, 300000000 };
+    atomic_bool *is_asked = arg;
+
+    if (strcmp(line, ".") != 0)
+        return NULL;
+    atomic_store(is_asked, true);
+    nanosleep(&while_, NULL);
+    return NULL;
+}
+
+static void stopping_sends_nothing_twice(UNUSED void **state)
+{
+    static const struct timespec moment = { 0, 1000000 };
+    atomic_bool is_asked = false;
+    const struct smtp_script script = { NULL, late_reply, &is_asked };
+    struct case_ test;
+    struct kept kept;
+
+    begin(&test, &script);
+    put(&test, &kept);
+    outbox_send(test.outbox, kept.id);
+    while (!atomic_load(&is_asked))
+        nanosleep(&moment, NULL);
+    outbox_stop(&test.outbox);
+    assert_int_equal(0, temporary_count(&test.directory));
+    assert_int_equal(1, smtp_server_count(test.server));
+    end(&test);
+}
+
 static void makes_no_room_when_it_is_full(UNUSED void **state)
 {
     struct case_ test;
@@ -300,6 +333,7 @@ int main(void)
         cmocka_unit_test(what_is_never_taken_goes_to_the_quarantine),
         cmocka_unit_test(survives_a_restart),
         cmocka_unit_test(stops_while_a_listener_hangs),
+        cmocka_unit_test(stopping_sends_nothing_twice),
         cmocka_unit_test(makes_no_room_when_it_is_full),
     };
 
