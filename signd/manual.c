@@ -6,11 +6,13 @@
 
 static const struct usage_block daemon_blocks[] = {
     { "POSTFIX",
-      "It is a milter, for mail from the network and for mail of the host itself. In main.cf, after other milters, so that it "
-      "signs what they have made of the message:\n\n"
-      "    smtpd_milters = unix:gatehouse/contentd, unix:gatehouse/signd\n"
-      "    non_smtpd_milters = unix:gatehouse/signd\n"
+      "It is a milter, for mail from the network and for mail of the host itself. Each milter sees what those before it have "
+      "changed: signatures are checked first and made last. In main.cf:\n\n"
+      "    smtpd_milters = unix:gatehouse/signd, unix:gatehouse/contentd\n"
+      "    non_smtpd_milters = unix:gatehouse/contentd, unix:gatehouse/signd\n"
+      "    submission_milters = unix:gatehouse/contentd, unix:gatehouse/signd\n"
       "    milter_default_action = tempfail\n\n"
+      "and in master.cf, for the ports of your users, -o smtpd_milters=$submission_milters. "
       "The macros that it needs it asks for itself. Mail that is forwarded or re-injected "
       "after it (content_filter, a list server) passes it again: the last one signs." },
     { "SIGNALS",

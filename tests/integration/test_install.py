@@ -26,7 +26,13 @@ def installed(tmp_path_factory):
 @pytest.mark.parametrize("path, mode", [
     ("usr/sbin/gatehouse-policyd", 0o755),
     ("usr/sbin/gatehouse-contentd", 0o755),
+    ("usr/sbin/gatehouse-signd", 0o755),
     ("usr/sbin/gatectl", 0o755),
+    ("etc/gatehouse/signd.conf", 0o640),
+    ("usr/lib/systemd/system/gatehouse-signd.service", 0o644),
+    ("usr/lib/systemd/system/gatehouse-signd.socket", 0o644),
+    ("usr/share/man/man8/gatehouse-signd.8", 0o644),
+    ("usr/share/man/man5/signd.conf.5", 0o644),
     ("etc/gatehouse/policyd.conf", 0o640),
     ("usr/lib/systemd/system/gatehouse-policyd.service", 0o644),
     ("usr/lib/systemd/system/gatehouse-policyd.socket", 0o644),
@@ -83,8 +89,8 @@ def test_another_prefix_is_in_the_unit(tmp_path):
     assert "ExecStart=/opt/gatehouse/sbin/gatehouse-policyd -c /opt/etc/gatehouse/policyd.conf" in unit
 
 
-@pytest.mark.parametrize("page", ["man8/gatehouse-policyd.8", "man8/gatehouse-contentd.8", "man8/gatectl.8", "man5/policyd.conf.5",
-                                  "man5/contentd.conf.5"])
+@pytest.mark.parametrize("page", ["man8/gatehouse-policyd.8", "man8/gatehouse-contentd.8", "man8/gatehouse-signd.8", "man8/gatectl.8",
+                                  "man5/policyd.conf.5", "man5/contentd.conf.5", "man5/signd.conf.5"])
 def test_manual_pages_are_well_formed(installed, page):
     done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", installed / "usr/share/man" / page],
                           capture_output=True, text=True, check=True)

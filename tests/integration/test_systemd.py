@@ -12,7 +12,7 @@ from servers.process import ROOT, Process, accepts, free_port, wait_for
 
 SERVICE = ROOT / "systemd/gatehouse-policyd.service"
 SOCKET = ROOT / "systemd/gatehouse-policyd.socket"
-DAEMONS = ("policyd", "contentd")
+DAEMONS = ("policyd", "contentd", "signd")
 
 
 def setting(unit, name):
@@ -44,6 +44,11 @@ def test_socket_is_postfix_own(daemon):
     assert setting(unit, "ListenStream") == [f"/var/spool/postfix/gatehouse/{daemon}"]
     assert setting(unit, "SocketGroup") == ["postfix"]
     assert setting(unit, "SocketMode") == ["0660"]
+
+
+def test_keys_are_of_an_account_of_their_own():
+    assert setting(ROOT / "systemd/gatehouse-signd.service", "User") == ["gatehouse-signd"]
+    assert all(setting(ROOT / f"systemd/gatehouse-{name}.service", "User") == ["gatehouse"] for name in ("policyd", "contentd"))
 
 
 def test_account_is_declared():
