@@ -1,0 +1,267 @@
+/* tests/unit/signd/test_key_cycle.c - keys change over: two resolvers that see the same or not, or say nothing, states that change
+ * meanwhile, a store that fails; that at every moment a key signs. */
+#include "signd/key_cycle.h"
+
+#include <unistd.h>
+
+#include "tests/fakes/dns_server.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_store.h"
+#include "tests/fakes/key_directory.h"
+#include "tests/unit/unit.h"
+
+#include "common/dkim/record.h"
+
+enum { RESOLVERS = 2, WAIT_MS = 5000, RECORD_MAX = 600 };
+
+enum shown { SHOWN, MISSING, OTHER, BROKEN };
+
+struct fixture {
+    struct fake_clock clock;
+    struct worker *worker;
+    struct dns_server servers[RESOLVERS];
+    enum shown shows[RESOLVERS]; /* of the key new */
+    char record[RECORD_MAX]; /* of that key */
+    struct fake_store *store;
+    struct key_directory keys;
+    struct shared *files;
+    struct key_cycle *cycle;
+};
+
+static struct fixture f;
+
+static void answer(void *arg, const struct dns_query *query, struct dns_reply *reply)
+{
+    size_t n = (size_t)((enum shown *)arg - f.shows);
+
+    if (query->name[0] == '\0')
+        return; /* a probe: is anybody there? */
+    assert_string_equal("new._domainkey.example.com", query->name);
+    switch (f.shows[n]) {
+    case SHOWN:
+        dns_message_add_txt(&reply->message, query->name, 300, SLICE("v=spf1 -all"));
+        dns_message_add_txt(&reply->message, query->name, 300, slice_of(f.record));
+        break;
+    case OTHER:
+        dns_message_add_txt(&reply->message, query->name, 300, SLICE("v=DKIM1; k=ed25519; p=AAAA"));
+        break;
+    case MISSING:
+        dns_message_set_u16(&reply->message, 2, 0x8180u | RCODE_NXDOMAIN);
+        dns_message_add_soa(&reply->message, "example.com", 300, 60);
+        break;
+    case BROKEN:
+        dns_message_set_u16(&reply->message, 2, 0x8180u | RCODE_SERVFAIL);
+        break;
+    }
+}
+
+static int setup(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct slice texts[RESOLVERS];
+    AUTO_BUF record = BUF_INIT(RECORD_MAX);
+    size_t first;
+
+    f = (struct fixture){ 0 };
+    fake_clock_init(&f.clock);
+    f.worker = worker_new(0, "main", &f.clock.clock, NULL);
+    for (size_t i = 0; i < RESOLVERS; i++) {
+        dns_server_init(&f.servers[i], worker_base(f.worker), answer, &f.shows[i]);
+        dns_server_start(&f.servers[i]);
+        texts[i] = slice_of(f.servers[i].text);
+    }
+    f.store = fake_store_new(&f.clock.clock);
+    key_directory_make(&f.keys);
+    key_directory_domain(&f.keys, "example.com");
+    key_directory_put_key(&f.keys, "example.com/new.key", DKIM_ED25519, 0);
+    key_directory_put_key(&f.keys, "example.com/old.key", DKIM_ED25519, 0);
+    key_directory_put_key(&f.keys, "example.com/rsa.key", DKIM_RSA, 1024);
+    f.files = key_set_read(f.keys.root, &rules, 0, NULL);
+    assert_int_equal(3, key_set_find(shared_get(f.files), SLICE("example.com"), &first));
+    assert_int_equal(0, dkim_record_print(key_set_at(shared_get(f.files), first)->key, &record));
+    snprintf(f.record, sizeof f.record, "%s", buf_text(&record));
+    const struct conf_list list = { texts, RESOLVERS };
+    const struct key_cycle_spec spec = { .worker = f.worker,
+                                         .store = &f.store->store,
+                                         .resolvers = &list };
+    f.cycle = key_cycle_new(&spec);
+    return f.cycle == NULL ? -1 : 0;
+}
+
+static int teardown(UNUSED void **state)
+{
+    key_cycle_free(&f.cycle);
+    shared_unref(&f.files);
+    key_directory_remove(&f.keys);
+    fake_store_free(&f.store);
+    for (size_t i = 0; i < RESOLVERS; i++)
+        dns_server_stop(&f.servers[i]);
+    worker_free(&f.worker);
+    return 0;
+}
+
+static void say(const char *selector, const char *text)
+{
+    char field[64];
+    struct store_write write = { .key = SLICE("dkim"), .text = slice_of(text) };
+
+    snprintf(field, sizeof field, "example.com/%s", selector);
+    write.field = slice_of(field);
+    assert_true(store_write(&f.store->store, &write));
+    assert_int_equal(STORE_OK, write.call.result);
+}
+
+static struct key_lives *lives_now(struct arena *arena)
+{
+    struct store_read read = { .key = SLICE("dkim"), .arena = arena };
+
+    assert_true(store_read(&f.store->store, &read));
+    struct key_lives_builder *builder = key_lives_builder_new(read.count);
+    for (size_t i = 0; i < read.count; i++)
+        assert_null(key_lives_add(builder, read.fields[i].name, read.fields[i].text));
+    return key_lives_finish(&builder);
+}
+
+/* The state's word; "-": nothing is said. */
+static const char *state_of(const char *selector)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct key_lives *lives = lives_now(arena);
+    const struct dkim_life *life = key_lives_find(lives, SLICE("example.com"), slice_of(selector));
+    const char *word = life == NULL ? "-" : dkim_state_words[life->state];
+
+    key_lives_free(lives);
+    arena_free(&arena);
+    return word;
+}
+
+static void begin(void)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct shared *lives = shared_new(lives_now(arena), key_lives_free);
+    const struct key_cycle_input input = {
+        .files = f.files, .lives = lives, .rotation = { 3600, 7 * 86400 }, .dns_timeout_ms = 1000
+    };
+
+    key_cycle_run(f.cycle, &input);
+    shared_unref(&lives);
+    arena_free(&arena);
+}
+
+static void loop_until_idle(void)
+{
+    uint64_t start = clock_system.now_ms(&clock_system);
+    struct timeval space;
+
+    while (key_cycle_is_running(f.cycle)) {
+        if (clock_system.now_ms(&clock_system) - start > WAIT_MS)
+            fail_msg("it never ends");
+        event_base_loopexit(worker_base(f.worker), worker_timeout(f.worker, 5, &space));
+        event_base_dispatch(worker_base(f.worker));
+    }
+}
+
+static void run(void)
+{
+    begin();
+    loop_until_idle();
+}
+
+static const struct {
+    const char *what, *before;
+    enum shown first, second;
+    const char *after, *old; /* of new, and of old afterwards */
+} cases[] = {
+    { "both show it", "pending since=1", SHOWN, SHOWN, "seen", "-" },
+    { "one does not yet", "pending since=1", SHOWN, MISSING, "pending", "-" },
+    { "one has another key", "pending since=1", SHOWN, OTHER, "pending", "-" },
+    { "one cannot say", "pending since=1", SHOWN, BROKEN, "pending", "-" },
+    { "seen long enough", "seen since=1", SHOWN, SHOWN, "active", "retiring" },
+    { "not long enough", "seen since=1795314800", SHOWN, SHOWN, "seen", "-" },
+    { "it has gone", "seen since=1", SHOWN, MISSING, "pending", "-" },
+    { "nobody can say", "seen since=1", BROKEN, BROKEN, "seen", "-" },
+    { "it signs already", "active since=1", MISSING, MISSING, "active", "-" },
+    { "its time has come", "retiring since=1", SHOWN, SHOWN, "retired", "-" },
+};
+
+static void goes_from_state_to_state(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(0, setup(NULL));
+        f.shows[0] = cases[i].first;
+        f.shows[1] = cases[i].second;
+        say("new", cases[i].before);
+        run();
+        if (strcmp(cases[i].after, state_of("new")) != 0 ||
+            strcmp(cases[i].old, state_of("old")) != 0 || strcmp("-", state_of("rsa")) != 0)
+            fail_msg("%s: new is %s, old %s, rsa %s", cases[i].what, state_of("new"),
+                     state_of("old"), state_of("rsa"));
+        teardown(NULL);
+    }
+}
+
+static void asks_nobody_when_nothing_waits(UNUSED void **state)
+{
+    run();
+    say("old", "active since=1");
+    say("gone", "pending since=1"); /* a key that this host does not have */
+    run();
+    assert_int_equal(0, f.servers[0].queries + f.servers[1].queries);
+    assert_string_equal("pending", state_of("gone"));
+}
+
+static void a_second_cycle_waits_for_the_first(UNUSED void **state)
+{
+    say("new", "pending since=1");
+    begin();
+    assert_true(key_cycle_is_running(f.cycle));
+    begin();
+    loop_until_idle();
+    assert_int_equal(1, f.servers[0].queries);
+    assert_string_equal("seen", state_of("new"));
+}
+
+/* Somebody has decided otherwise while the resolvers were asked. */
+static void what_was_changed_meanwhile_counts(UNUSED void **state)
+{
+    say("new", "seen since=1");
+    begin();
+    say("new", "retired since=2");
+    loop_until_idle();
+    assert_string_equal("retired", state_of("new"));
+    assert_string_equal("-", state_of("old"));
+}
+
+static void a_store_that_fails_ends_the_cycle(UNUSED void **state)
+{
+    say("new", "seen since=1");
+    begin();
+    f.store->fails = true;
+    loop_until_idle();
+    f.store->fails = false;
+    assert_string_equal("seen", state_of("new"));
+    run();
+    assert_string_equal("active", state_of("new"));
+}
+
+static void it_can_be_ended_at_any_time(UNUSED void **state)
+{
+    say("new", "seen since=1");
+    begin();
+    key_cycle_free(&f.cycle);
+    assert_string_equal("seen", state_of("new"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(goes_from_state_to_state),
+        cmocka_unit_test_setup_teardown(asks_nobody_when_nothing_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_second_cycle_waits_for_the_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_changed_meanwhile_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_store_that_fails_ends_the_cycle, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
