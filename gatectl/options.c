@@ -10,7 +10,7 @@
 const struct option_doc option_docs[] = {
     { 0, 'c', "config", "FILE",
       "The daemon's configuration: where its control socket and its store are, and which names it "
-      "declares. Default: " GATECTL_CONFIG ", for quarantine " GATECTL_CONTENTD_CONFIG
+      "declares. Default: " GATECTL_CONFIG ", for apply and quarantine " GATECTL_CONTENTD_CONFIG
       ", for dkim " GATECTL_SIGND_CONFIG "." },
     { 0, 's', "socket", "PLACE",
       "The control socket: /path, unix:/path, inet:host:port or http://host:port. Then only this "

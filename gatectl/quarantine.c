@@ -242,7 +242,8 @@ static void print_released(struct gatectl *ctl, const json_t *answer)
                       SLICE_ARG(reply));
     }
     if (kept > 0)
-        fprintf(ctl->out, "%.*s is kept for %lld recipients\n", SLICE_ARG(id), (long long)kept);
+        fprintf(ctl->out, "%.*s is kept for %lld recipient%s\n", SLICE_ARG(id), (long long)kept,
+                kept == 1 ? "" : "s");
 }
 
 static int release_one(struct gatectl *ctl, const char *id)

@@ -3,38 +3,85 @@
 #include "gatectl/output.h"
 #include "gatectl/when.h"
 
-static void print_value(FILE *out, const json_t *value)
+static void print_scalar(FILE *out, const json_t *value)
 {
     if (json_is_string(value))
         output_text(out, (struct slice){ json_string_value(value), json_string_length(value) });
     else if (json_is_boolean(value))
         fputs(json_is_true(value) ? "yes" : "no", out);
-    else if (json_is_null(value))
+    else if (value == NULL || json_is_null(value))
         putc('-', out);
     else
         json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
 }
 
-/* A member of the answer on one line; an object's members beside each other. */
+/* Of an object in a list: `unix:/run/clamav/clamd.ctl works=yes`; its first member is its name. */
+static void print_item(FILE *out, json_t *item)
+{
+    const char *name, *gap = "";
+    json_t *value;
+
+    if (!json_is_object(item)) {
+        print_scalar(out, item);
+        return;
+    }
+    json_object_foreach (item, name, value) {
+        fputs(gap, out);
+        if (*gap != '\0') {
+            output_text(out, slice_of(name));
+            putc('=', out);
+        }
+        print_scalar(out, value);
+        gap = " ";
+    }
+}
+
+static void print_value(FILE *out, const json_t *value)
+{
+    const char *gap = "";
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(value) || json_array_size(value) == 0) {
+        print_scalar(out, json_is_array(value) ? NULL : value);
+        return;
+    }
+    json_array_foreach (value, i, item) {
+        fputs(gap, out);
+        print_item(out, item);
+        gap = ", ";
+    }
+}
+
+static void print_name(FILE *out, const char *name)
+{
+    output_text(out, slice_of(name));
+    fprintf(out, "%*s", (int)(strlen(name) < 14 ? 14 - strlen(name) : 1), "");
+}
+
+/* A member of the answer on one line; an object's members beside each other, a list of objects one below the other. */
 static void print_member(FILE *out, const char *name, json_t *value)
 {
     const char *inner_name, *gap = "";
     json_t *inner;
+    size_t i;
 
-    output_text(out, slice_of(name));
-    fprintf(out, "%*s", (int)(strlen(name) < 14 ? 14 - strlen(name) : 1), "");
-    if (!json_is_object(value)) {
+    if (json_is_object(json_array_get(value, 0))) {
+        json_array_foreach (value, i, inner)
+            print_member(out, name, inner);
+        return;
+    }
+    print_name(out, name);
+    if (!json_is_object(value))
         print_value(out, value);
-    } else {
-        json_object_foreach (value, inner_name, inner) {
-            if (json_is_string(inner) && json_string_length(inner) == 0)
-                continue;
-            fprintf(out, "%s", gap);
-            output_text(out, slice_of(inner_name));
-            putc('=', out);
-            print_value(out, inner);
-            gap = "  ";
-        }
+    json_object_foreach (value, inner_name, inner) {
+        if (json_is_string(inner) && json_string_length(inner) == 0)
+            continue;
+        fputs(gap, out);
+        output_text(out, slice_of(inner_name));
+        putc('=', out);
+        print_value(out, inner);
+        gap = "  ";
     }
     putc('\n', out);
 }

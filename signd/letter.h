@@ -1,4 +1,4 @@
-/* signd/letter.h - one message, from the end of its header fields to what becomes of it. the milter's thread starts it and waits
+/* signd/letter.h - one message, from the end of its header fields to what becomes of it. The milter's thread starts it and waits
  * for it at the end; all network work happens on a worker's loop while the body arrives, all CPU work on the milter's thread:
  *
  *     loop     record --> rules at data --> keys and policies from the DNS

@@ -300,6 +300,12 @@ def test_the_sample_of_aximilter(workdir, sink):
         child.stop()
 
 
+def test_status_tells_of_scanners_and_chains(site):
+    told = site[0].gatectl("status").stdout
+    assert re.search(r"^scanners +name=clam  kind=clamd  addresses=unix:\S+ works=(yes|no)$", told, re.M), told
+    assert re.search(r"^chains +name=full  scanners=clam, spam$", told, re.M), told
+
+
 def test_gatectl_checks_its_configuration(site, tmp_path):
     contentd, _, config, _ = site
     assert contentd.gatectl("check", contentd.conf).returncode == 0
