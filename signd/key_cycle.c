@@ -67,10 +67,9 @@ struct key_cycle {
 
 static void add_resolver(struct key_cycle *cycle, struct slice text)
 {
-    char *space = cycle->resolver_texts[cycle->resolver_count];
-
     if (cycle->resolver_count == DNS_SERVERS_MAX || text.len >= RESOLVER_TEXT_MAX)
         return;
+    char *space = cycle->resolver_texts[cycle->resolver_count];
     memcpy(space, text.ptr, text.len);
     space[text.len] = '\0';
     cycle->resolvers[cycle->resolver_count++] = (struct slice){ space, text.len };

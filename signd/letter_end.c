@@ -146,7 +146,8 @@ static bool remove_forged(struct letter *letter)
         const struct message_header *field = &message->headers[i];
         if (!slice_equal_nocase(field->name, name))
             continue;
-        const struct edit edit = { .kind = EDIT_CHANGE_HEADER, .name = name, .index = index-- };
+        const struct edit edit = { .kind = EDIT_CHANGE_HEADER, .name = name, .index = index };
+        index--;
         if (is_forged(field, authserv_id) &&
             !edits_add(&letter->answer.edits, letter->arena, &edit))
             return false;
