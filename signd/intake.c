@@ -35,17 +35,28 @@ static struct milter_reply reply_of(const struct letter_answer *answer)
     return (struct milter_reply){ .action = actions[answer->fate], .reply = answer->reply };
 }
 
+/* Nobody could decide: it comes again, unless we only watch. */
+static struct milter_reply undecided(struct signd *signd)
+{
+    struct snapshot *snapshot = snapshot_cell_get(&signd->in_force);
+    const struct setup *setup = snapshot_data(snapshot);
+    bool is_shadow = setup->parts.core.is_shadow;
+    const struct reply later = { 451, SLICE("4.3.0"),
+                                 SLICE("Message cannot be looked at now, try again later") };
+
+    snapshot_unref(&snapshot);
+    metric_add(signd->metrics.undecided, 1);
+    return (struct milter_reply){ .action = is_shadow ? MILTER_CONTINUE : MILTER_TEMPFAIL,
+                                  .reply = later };
+}
+
 static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)
 {
     struct signd *signd = signd_of(session);
     struct letter *letter = milter_session_state(session);
-    const struct reply later = { 451, SLICE("4.3.0"),
-                                 SLICE("Message cannot be looked at now, try again later") };
 
-    if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf), progress, session)) {
-        metric_add(signd->metrics.undecided, 1);
-        return (struct milter_reply){ .action = MILTER_TEMPFAIL, .reply = later };
-    }
+    if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf), progress, session))
+        return undecided(signd);
     const struct letter_answer *answer = letter_answer(letter);
     struct milter_reply reply = reply_of(answer);
     if (reply.action == MILTER_CONTINUE)

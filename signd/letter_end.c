@@ -229,7 +229,8 @@ static bool sign(struct letter *letter)
 
 static bool edit(struct letter *letter)
 {
-    const struct edit hold = { .kind = EDIT_HOLD, .text = letter->rules.reason };
+    struct slice why = letter->rules.reason.len > 0 ? letter->rules.reason : letter->rules.rule;
+    const struct edit hold = { .kind = EDIT_HOLD, .text = why };
 
     return remove_forged(letter) && add_edits(letter, &letter->rules.edits) &&
            add_results(letter) && sign(letter) &&
@@ -281,11 +282,16 @@ static bool sign_reply(struct letter *letter)
     return reply->text.ptr != NULL;
 }
 
+static bool is_refused(const struct letter *letter)
+{
+    return letter->answer.fate != FATE_ACCEPT && letter->answer.fate != FATE_HOLD;
+}
+
 static bool answer_make(struct letter *letter)
 {
     letter->answer.fate = letter->rules.fate;
     letter->answer.reply = letter->rules.reply;
-    if (letter_is_over(letter))
+    if (is_refused(letter))
         return true;
     letter->forged = count_forged(letter);
     if (letter->forged > FORGED_MAX) {
@@ -295,7 +301,7 @@ static bool answer_make(struct letter *letter)
         return true;
     }
     judge_signing(letter);
-    if (letter->answer.fate == FATE_REJECT || letter->answer.fate == FATE_TEMPFAIL)
+    if (is_refused(letter))
         return true;
     if (!edit(letter))
         return false;
@@ -310,6 +316,8 @@ bool letter_conclude(struct letter *letter)
     edits_init(&letter->told.edits);
     if (!answer_make(letter) || !sign_reply(letter))
         return false;
+    if (is_refused(letter) && letter->signing == SIGNING_DONE)
+        letter->signing = SIGNING_NOT_WANTED; /* nobody gets it */
     if (letter->setup->parts.core.is_shadow)
         letter->told.fate = FATE_ACCEPT;
     else

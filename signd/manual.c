@@ -13,8 +13,9 @@ static const struct usage_block daemon_blocks[] = {
       "    submission_milters = unix:gatehouse/contentd, unix:gatehouse/signd\n"
       "    milter_default_action = tempfail\n\n"
       "and in master.cf, for the ports of your users, -o smtpd_milters=$submission_milters. "
-      "The macros that it needs it asks for itself. Mail that is forwarded or re-injected "
-      "after it (content_filter, a list server) passes it again: the last one signs." },
+      "The macros that it needs it asks for itself. A service "
+      "that takes mail back from a content_filter must not have it (smtpd_milters =): that mail comes from 127.0.0.1, and mail from outside would be "
+      "taken for the host's own." },
     { "SIGNALS",
       "SIGUSR1 and SIGHUP read the configuration again; a file with a mistake changes nothing, and the log says what is "
       "wrong with it. Keys are noticed without that. SIGTERM and SIGINT let the messages under way be finished, for at most "

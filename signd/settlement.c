@@ -24,12 +24,14 @@ static void count(const struct letter *letter)
 
     metric_add(metrics->messages, 1);
     metric_add(metrics->fates[letter->told.fate], 1);
-    metric_add(metrics->signings[letter->signing], 1);
-    if (letter->signing == SIGNING_DONE)
-        metric_add(metrics->signatures, letter->chosen.count);
+    if (!letter->setup->parts.core.is_shadow) {
+        metric_add(metrics->signings[letter->signing], 1);
+        if (letter->signing == SIGNING_DONE)
+            metric_add(metrics->signatures, letter->chosen.count);
+        metric_add(metrics->forged, letter->forged);
+    }
     if (letter->is_verified)
         count_verified(metrics, &letter->results);
-    metric_add(metrics->forged, letter->forged);
     metric_add(metrics->late, letter->is_late);
     metric_add(metrics->trouble,
                letter->data_said.troubled_count + letter->end_said.troubled_count);
@@ -99,7 +101,7 @@ static void line_write(const struct letter *letter)
         decision_extra(&extras, "mode", SLICE("shadow"));
     decision_extra(&extras, "task", slice_of(task_words[letter->task]));
     decision_extra(&extras, "from", letter->mime.from);
-    if (letter->task == TASK_SIGN)
+    if (letter->signing != SIGNING_NOT_WANTED)
         signing_print(letter, &signing);
     decision_extra(&extras, "signed", buf_slice(&signing));
     if (letter->is_verified) {
@@ -144,7 +146,7 @@ static void record_write(const struct letter *letter)
     AUTO_BUF text = BUF_INIT(TEXT_MAX + TEXT_MAX);
 
     (void)buf_put(&text, fate_words[fate]);
-    if (letter->task == TASK_SIGN) {
+    if (letter->signing != SIGNING_NOT_WANTED) {
         (void)buf_put(&text, " sign ");
         signing_print(letter, &text);
     } else if (letter->is_verified) {

@@ -11,6 +11,7 @@ from servers.contentd import Contentd, MilterScript
 from servers.milter_client import (ADDHDRS, ALL_ACTIONS, CHGHDRS, HDR_LEADSPC, NR_RCPT, OFFERS, SETSYMLIST, MilterClient,
                                    packet, strings)
 from servers.process import wait_for
+from servers.signd import Signd
 
 pytestmark = pytest.mark.sanitized
 
@@ -25,6 +26,16 @@ def script(workdir):
     assert daemon.hooks("gone") == daemon.metric("gatehouse_milter_messages_total")
     wait_for(lambda: daemon.connections() == 0, "all connections are closed")
     daemon.stop()
+
+
+@pytest.fixture(scope="module", params=[MilterScript, Signd])
+def target(workdir, request):
+    """Daemons whose own code is to stand anything that comes."""
+    daemon = request.param(workdir / f"target-{request.param.__name__}")
+    yield daemon
+    wait_for(lambda: daemon.connections() == 0, "all connections are closed")
+    assert daemon.metric("gatehouse_milter_messages_in_flight") == 0
+    daemon.stop(timeout=40)
 
 
 @pytest.fixture
@@ -308,8 +319,9 @@ def test_without_a_disk_messages_are_deferred(start_script):
     assert daemon.metric("gatehouse_milter_spool_errors_total") == 1
 
 
-def test_many_recipients_and_header_fields(start_script):
-    daemon = start_script(kind=Contentd)
+@pytest.mark.parametrize("kind", [Contentd, Signd])
+def test_many_recipients_and_header_fields(start_script, kind):
+    daemon = start_script(kind=kind)
     with daemon.client() as client:
         client.start()
         last, _ = client.message(recipients=[f"<user{n}@example.org>" for n in range(10000)],
@@ -455,11 +467,11 @@ def feed(daemon, data):
         assert client.is_closed()
 
 
-def test_cut_sessions(script):
+def test_cut_sessions(target):
     data = session_bytes()
     for end in range(len(data)):
-        feed(script, data[:end])
-    works(script)
+        feed(target, data[:end])
+    works(target)
 
 
 def test_sessions_in_small_pieces(script):
@@ -476,17 +488,17 @@ def test_sessions_in_small_pieces(script):
         assert replies.count("h") == 2 and replies[-1] == "c"
 
 
-def test_random_changes_of_sessions(script):
+def test_random_changes_of_sessions(target):
     data, chance = session_bytes(), random.Random(1)
     for _ in range(300):
         bad = bytearray(data)
         for _ in range(chance.randint(1, 8)):
             bad[chance.randrange(len(bad))] = chance.randrange(256)
-        feed(script, bytes(bad))
-    works(script)
+        feed(target, bytes(bad))
+    works(target)
 
 
-def test_commands_in_any_order(script):
+def test_commands_in_any_order(target):
     chance = random.Random(2)
     start = packet("O", struct.pack(">III", 6, *OFFERS[6]))
     commands = [packet("C", strings("client") + b"4\0\x19" + strings("192.0.2.1")), packet("H", strings("client")),
@@ -495,8 +507,8 @@ def test_commands_in_any_order(script):
                 packet("L", strings(DO, "body x")), packet("N"), packet("B", b"x" * 1000), packet("E"), packet("E", b"body"),
                 packet("T"), packet("U", strings("FOO")), packet("A"), packet("K"), packet("D", b"Mi\0x\0")]
     for _ in range(300):
-        feed(script, start + b"".join(chance.choice(commands) for _ in range(chance.randint(1, 60))))
-    works(script)
+        feed(target, start + b"".join(chance.choice(commands) for _ in range(chance.randint(1, 60))))
+    works(target)
 
 
 def test_who_takes_no_answer_does_not_fill_the_memory(script):
@@ -597,10 +609,10 @@ def test_reads_its_settings_again(start_script):
         wait_for(lambda: client.message(body=b"x" * 5000)[0].command == "y", "the new bound is in force")
 
 
-def test_survives_being_fed_by_many_at_once(script):
+def test_survives_being_fed_by_many_at_once(target):
     def run(seed):
         chance = random.Random(seed)
-        with script.client() as client:
+        with target.client() as client:
             client.start()
             for _ in range(20):
                 client.message(headers=[(DO, chance.choice(["report", "wait 5", "reject", "add X-A: b", "discard"]))],
@@ -611,4 +623,4 @@ def test_survives_being_fed_by_many_at_once(script):
         thread.start()
     for thread in threads:
         thread.join()
-    works(script)
+    works(target)
