@@ -112,7 +112,10 @@ int64_t file_size(int directory, const char *name)
 {
     struct stat about;
 
-    if (fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(about.st_mode))
+    if (fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) != 0)
         return -1;
-    return about.st_size;
+    if (S_ISREG(about.st_mode))
+        return about.st_size;
+    errno = ENOENT;
+    return -1;
 }

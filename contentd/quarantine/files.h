@@ -12,7 +12,7 @@ int file_write_source(int directory, const char *name, const struct source *sour
 int file_write_bytes(int directory, const char *name, struct slice bytes, struct buf *error);
 /* All of a file, at most out->max bytes. 0, or -1 with errno. */
 int file_read(int directory, const char *name, struct buf *out);
-/* Its size; -1: it is not there, or no plain file. */
+/* Its size; -1 with errno: it cannot be looked at; ENOENT: it is not there, or no plain file. */
 int64_t file_size(int directory, const char *name);
 
 #endif

@@ -65,7 +65,7 @@ static int each_name(struct folder *folder, int (*see)(struct folder *folder, co
     return rc;
 }
 
-/* Entries that are whole; in the order of the directory. */
+/* Entries that are whole; in the order of the directory. What cannot be looked at is no leftover, and nothing is opened then. */
 static int see_entry(struct folder *folder, const char *name)
 {
     struct slice id = id_of(name, "json");
@@ -74,9 +74,9 @@ static int see_entry(struct folder *folder, const char *name)
     if (id.ptr == NULL || folder->index.count >= FOLDER_ENTRIES_MAX)
         return 0;
     int64_t message = file_size(folder->directory, name_of(room, id, "eml"));
-    int64_t known = file_size(folder->directory, name);
-    if (message < 0 || known < 0)
-        return 0;
+    int64_t known = message < 0 ? -1 : file_size(folder->directory, name);
+    if (known < 0)
+        return errno == ENOENT ? 0 : -1;
     if (index_append(&folder->index, id, (uint64_t)message + (uint64_t)known))
         return 0;
     errno = ENOMEM;

@@ -50,7 +50,7 @@ struct scanner_kind {
     const char *name; /* `clamd` */
     const char *doc; /* one sentence */
     bool streams; /* may start before the body is whole */
-    bool is_antivirus; /* rules of thumb and `skip` warnings: what finds malware */
+    bool is_antivirus; /* it looks for malware: X-Virus-Status is about these */
     /* The headers have ended (streams), or the message is whole. NULL: out of memory. */
     struct scan *(*start)(const struct scan_request *request);
     void (*more)(struct scan *scan); /* more of the body is there, or it is whole now; optional */
