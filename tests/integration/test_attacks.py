@@ -13,7 +13,8 @@ import time
 import pytest
 
 from servers.policy import Closed, attributes, encode, new_instance
-from servers.policyd import GATECTL, UnixHTTPConnection
+from servers.daemon import UnixHTTPConnection
+from servers.policyd import GATECTL
 from servers.process import wait_for
 
 pytestmark = pytest.mark.sanitized
