@@ -244,19 +244,29 @@ static bool report_field(const struct verdict_input *input, const struct chain *
     return true;
 }
 
+/* What the field says of a scanner; NULL: nothing. One whose finding is missing is in trouble when mail is delivered all the same;
+ * otherwise another one has decided. */
+static const char *unscanned_word(enum finding_result result, enum verdict_kind kind)
+{
+    bool is_missing = result == FINDING_NONE || result == FINDING_CANCELLED;
+
+    if (result == FINDING_TROUBLE || (is_missing && kind == VERDICT_DELIVER))
+        return finding_words[FINDING_TROUBLE];
+    return result == FINDING_OVERSIZE ? finding_words[result] : NULL;
+}
+
 static bool unscanned_field(const struct verdict_input *input, const struct chain *chain,
-                            scanner_set skipped, struct edits *edits)
+                            scanner_set skipped, enum verdict_kind kind, struct edits *edits)
 {
     AUTO_BUF text = BUF_INIT(FIELD_MAX);
 
     for (size_t i = 0; i < chain->count; i++) {
         const struct scanner *scanner = &input->scanners[chain->order[i]];
-        enum finding_result result = input->findings[chain->order[i]].result;
-        if ((result != FINDING_TROUBLE && result != FINDING_OVERSIZE) ||
-            (skipped & SCANNER_BIT(chain->order[i])) != 0)
+        const char *word = unscanned_word(input->findings[chain->order[i]].result, kind);
+        if (word == NULL || (skipped & SCANNER_BIT(chain->order[i])) != 0)
             continue;
         if (buf_printf(&text, "%s%.*s (%s)", text.len > 0 ? ", " : "", SLICE_ARG(scanner->name),
-                       finding_words[result]))
+                       word))
             return false;
     }
     return text.len == 0 || field_add(input, UNSCANNED, &text, edits);
@@ -276,7 +286,7 @@ bool headers_add(const struct verdict_input *input, const struct chain *chain, s
     if ((chain->headers & CHAIN_REPORT_HEADER) != 0 && verdict->is_tagged &&
         !report_field(input, chain, skipped, edits))
         return false;
-    return unscanned_field(input, chain, skipped, edits);
+    return unscanned_field(input, chain, skipped, verdict->kind, edits);
 }
 
 /* ---- the subject ---- */

@@ -53,6 +53,12 @@ static bool fact_arg_known(const void *context, const struct fact_type *type, st
 
 /* ---- compiling ---- */
 
+static void name_all_scanners(struct setup *setup)
+{
+    for (size_t n = 0; n < setup_scan(setup)->scanner_count; n++)
+        setup->named_scanners |= SCANNER_BIT(n);
+}
+
 static void note_fact(struct setup *setup, const struct fact_ref *ref)
 {
     const struct scan_set *scan = setup_scan(setup);
@@ -68,9 +74,15 @@ static void note_fact(struct setup *setup, const struct fact_ref *ref)
         size_t n = scan_set_find(scan, ref->arg);
         setup->named_scanners |= n == SCANNER_NONE ? 0 : SCANNER_BIT(n);
     } else if (slice_equal(ref->name, SLICE("score"))) {
-        for (size_t n = 0; n < scan->scanner_count; n++)
-            setup->named_scanners |= SCANNER_BIT(n);
+        name_all_scanners(setup);
     }
+}
+
+/* At the end it may take back what a scanner has found, for which others were cancelled then. */
+static bool skips_late(const struct rule_info *rule)
+{
+    return rule->action->id == ACTION_SKIP && rule->mode == RULE_ENFORCE &&
+           (rule->stages & STAGES_DATA) == 0;
 }
 
 static void note_names(struct setup *setup)
@@ -79,8 +91,12 @@ static void note_names(struct setup *setup)
 
     for (size_t slot = 0; slot < rule_set_slots(rules); slot++)
         note_fact(setup, rule_set_ref(rules, slot));
-    for (size_t i = 0; i < rule_set_count(rules); i++)
-        setup->stages |= rule_set_info(rules, i).stages;
+    for (size_t i = 0; i < rule_set_count(rules); i++) {
+        const struct rule_info rule = rule_set_info(rules, i);
+        setup->stages |= rule.stages;
+        if (skips_late(&rule))
+            name_all_scanners(setup);
+    }
 }
 
 struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers)

@@ -27,7 +27,8 @@ struct setup {
     struct rule_book book;
     struct direction direction;
     /* What the rules name, all of them together: */
-    scanner_set named_scanners; /* what these find is needed whatever the others say */
+    /* What these find is needed whatever the others say: rules name it, or may skip one of the others at the end. */
+    scanner_set named_scanners;
     unsigned named_mime; /* MIME_... of facts/mime.h */
     bool names_record; /* policyd's record of the transaction */
     bool names_connections; /* how many there are at the same time */

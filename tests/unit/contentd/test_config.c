@@ -146,6 +146,13 @@ static void knows_what_the_rules_need(UNUSED void **state)
           STAGES_DATA | STAGES_END },
         { "[list l]\n[rule r]\nwhen = recipient in list:l\nthen = accept\n", 0, 0, false, true,
           false, STAGES_DATA | STAGES_END },
+        { "[rule r]\nwhen = from is empty\nthen = skip clam\n", 0, 1, false, false, false,
+          STAGES_DATA | STAGES_END },
+        /* When others have been cancelled because of what clam found, that must not be taken back. */
+        { "[rule r]\nwhen = attachment.count > 3\nthen = skip clam\n", 3, 2, false, false, false,
+          STAGES_END },
+        { "[rule r]\nwhen = attachment.count > 3\nthen = skip clam\nmode = shadow\n", 0, 2, false,
+          false, false, STAGES_END },
         { "[rule r]\nwhen = connections > 3\nthen = tempfail\nstage = connect\n", 0, 0, false,
           false, true, STAGE_CONNECT },
     };

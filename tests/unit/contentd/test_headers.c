@@ -79,6 +79,13 @@ static void adds_what_the_chain_asks_for(UNUSED void **state)
     c.findings[SPAM].result = FINDING_TROUBLE;
     assert_true(verdict_make(&c.input, &c.full, NULL, &got));
     assert_slice("spam (trouble)", added(&got.edits, "X-Gatehouse-Unscanned"));
+    c.findings[SPAM].result = FINDING_CANCELLED; /* nobody decided, it is delivered */
+    assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+    assert_slice("spam (trouble)", added(&got.edits, "X-Gatehouse-Unscanned"));
+    c.findings[CLAM].result = FINDING_VIRUS; /* clam decided */
+    c.full.virus = VERDICT_QUARANTINE;
+    assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+    assert_slice("(none)", added(&got.edits, "X-Gatehouse-Unscanned"));
     contentd_case_end(&c);
 }
 
