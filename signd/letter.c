@@ -349,7 +349,9 @@ static void read_head(struct letter *letter)
 
     message_record_locate(&letter->record, letter->message, letter->arena);
     letter->is_outbound = direction_is_outbound(&letter->setup->direction, letter->message);
-    letter->has_mime = mime_read(letter->message, MIME_HEADERS, letter->arena, &letter->mime) == 0;
+    letter->has_mime =
+        mime_read(letter->message, MIME_FROM | (letter->setup->named_mime & MIME_HEADERS),
+                  letter->arena, &letter->mime) == 0;
     letter->failed =
         !letter->has_mime || claims_read(letter->message, (size_t)config->max_signatures,
                                          wall_ms(letter) / SECOND, letter->arena, &results->claims,
@@ -393,8 +395,8 @@ static void read_structure(struct letter *letter)
     unsigned wanted = letter->setup->named_mime;
 
     if ((wanted & MIME_STRUCTURE) != 0)
-        letter->has_mime = mime_read(letter->message, MIME_HEADERS | MIME_STRUCTURE, letter->arena,
-                                     &letter->mime) == 0;
+        letter->has_mime =
+            mime_read(letter->message, MIME_FROM | wanted, letter->arena, &letter->mime) == 0;
 }
 
 static bool decide(struct letter *letter, void (*progress)(void *arg), void *arg)

@@ -135,15 +135,19 @@ static bool take_field(const struct message_header *field, struct arena *arena,
     return true;
 }
 
-static bool read_headers(const struct message *message, struct arena *arena, struct mime_facts *out)
+static bool read_headers(const struct message *message, bool only_from, struct arena *arena,
+                         struct mime_facts *out)
 {
     struct from from = { .facts = out, .arena = arena };
 
     for (size_t i = 0; i < message->header_count; i++) {
         const struct message_header *field = &message->headers[i];
+        bool is_from = slice_equal_nocase(field->name, SLICE("from"));
+        if (only_from && !is_from)
+            continue;
         if (field->value.len > MIME_VALUE_MAX)
             out->is_limited = true;
-        if (slice_equal_nocase(field->name, SLICE("from"))) {
+        if (is_from) {
             out->from_field_count++;
             if (out->from_count >= MIME_ADDRESSES_MAX) {
                 out->is_limited = true;
@@ -384,8 +388,8 @@ int mime_read(const struct message *message, unsigned wanted, struct arena *aren
     bool ok = true;
 
     *out = (struct mime_facts){ .from_count = 0 };
-    if ((wanted & MIME_HEADERS) != 0)
-        ok = read_headers(message, arena, out);
+    if ((wanted & (MIME_HEADERS | MIME_FROM)) != 0)
+        ok = read_headers(message, (wanted & MIME_HEADERS) == 0, arena, out);
     if ((wanted & MIME_STRUCTURE) == 0)
         return ok ? 0 : -1;
     ok = ok && read_structure(message, arena, out);

@@ -65,9 +65,9 @@ struct mime_facts {
     bool is_limited;
 };
 
-enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2 };
+enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2, MIME_FROM = 4 /* of the header fields From: alone */ };
 
-/* `wanted`: a set of the above. MIME_HEADERS needs the header fields, MIME_STRUCTURE the whole message. What needs no memory is set
+/* `wanted`: a set of the above. MIME_HEADERS and MIME_FROM need the header fields, MIME_STRUCTURE the whole message. What needs no memory is set
  * even then. -1: out of memory (`arena` full), or the body cannot be read: the facts are unknown then. */
 int mime_read(const struct message *message, unsigned wanted, struct arena *arena,
               struct mime_facts *out);

@@ -440,9 +440,54 @@ static int init(UNUSED void **state)
     return 0;
 }
 
+static void names_each_from_domain_once(UNUSED void **state)
+{
+    struct reading reading;
+
+    read_text(&reading, "From: a@One.example, \"x\" <b@two.example>, c@one.example\nSubject: s\n"
+                        "From: d@three.example\nFrom: nobody\n\n");
+    assert_int_equal(3, reading.facts.from_field_count);
+    assert_int_equal(5, reading.facts.from_count);
+    assert_int_equal(3, reading.facts.from_domain_count);
+    assert_slice("one.example", reading.facts.from_domains[0]);
+    assert_slice("three.example", reading.facts.from_domains[2]);
+    assert_false(reading.facts.has_more_from_domains);
+    reading_free(&reading);
+}
+
+static void from_domains_beyond_the_bound_are_said_to_be_there(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(10000);
+    struct reading reading;
+
+    for (int i = 0; i <= MIME_FROM_DOMAINS_MAX; i++)
+        buf_printf(&text, "From: a@d%d.example\n", i);
+    buf_put(&text, "\n");
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(MIME_FROM_DOMAINS_MAX, reading.facts.from_domain_count);
+    assert_true(reading.facts.has_more_from_domains);
+    reading_free(&reading);
+}
+
+static void from_alone_can_be_read(UNUSED void **state)
+{
+    struct mime_facts facts;
+    struct reading reading;
+
+    read_text(&reading, "Subject: s\nFrom: a@one.example\nReceived: x\n\n");
+    assert_int_equal(0, mime_read(reading.message, MIME_FROM, reading.arena, &facts));
+    assert_slice("a@one.example", facts.from);
+    assert_null(facts.subject.ptr);
+    assert_int_equal(0, facts.received_count);
+    reading_free(&reading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_each_from_domain_once),
+        cmocka_unit_test(from_domains_beyond_the_bound_are_said_to_be_there),
+        cmocka_unit_test(from_alone_can_be_read),
         cmocka_unit_test(reads_header_fields),
         cmocka_unit_test(reads_dates_and_counts_hops),
         cmocka_unit_test(lists_attachments),
