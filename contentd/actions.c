@@ -86,14 +86,6 @@ static bool take_continuing(const struct action_context *context, const struct a
     return true;
 }
 
-static struct reply reply_of(const struct action *action, unsigned code, const char *enhanced)
-{
-    return (struct reply){ .code = action->code != 0 ? action->code : code,
-                           .enhanced =
-                               action->enhanced.len > 0 ? action->enhanced : slice_of(enhanced),
-                           .text = action->text };
-}
-
 static void take_final(const struct action_context *context, const struct verdict *verdict,
                        struct rule_outcome *outcome)
 {
@@ -104,11 +96,11 @@ static void take_final(const struct action_context *context, const struct verdic
     switch ((enum contentd_action)action->type->id) {
     case ACTION_REJECT:
         outcome->final = RULES_REJECT;
-        outcome->reply = reply_of(action, 554, "5.7.1");
+        outcome->reply = action_reply(action, 554, "5.7.1");
         break;
     case ACTION_TEMPFAIL:
         outcome->final = RULES_TEMPFAIL;
-        outcome->reply = reply_of(action, 451, "4.7.1");
+        outcome->reply = action_reply(action, 451, "4.7.1");
         break;
     case ACTION_DISCARD:
         outcome->final = RULES_DISCARD;

@@ -91,14 +91,6 @@ static bool take_continuing(const struct action *action, struct arena *arena,
     return true;
 }
 
-static struct reply reply_of(const struct action *action, unsigned code, const char *enhanced)
-{
-    return (struct reply){ .code = action->code != 0 ? action->code : code,
-                           .enhanced =
-                               action->enhanced.len > 0 ? action->enhanced : slice_of(enhanced),
-                           .text = action->text };
-}
-
 static enum fate fate_of(const struct action *action)
 {
     static const enum fate fates[SIGND_ACTIONS] = {
@@ -119,9 +111,9 @@ static void take_final(const struct rule_set *rules, const struct action *action
     outcome->rule = rule_set_info(rules, action->rule).name;
     outcome->reason = action->text;
     if (outcome->fate == FATE_REJECT)
-        outcome->reply = reply_of(action, 550, "5.7.1");
+        outcome->reply = action_reply(action, 550, "5.7.1");
     else if (outcome->fate == FATE_TEMPFAIL)
-        outcome->reply = reply_of(action, 451, "4.7.1");
+        outcome->reply = action_reply(action, 451, "4.7.1");
 }
 
 bool actions_take(const struct rule_set *rules, const struct verdict *verdict, struct arena *arena,

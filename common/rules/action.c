@@ -295,3 +295,11 @@ bool action_compile(struct builder *builder, struct rule *rule)
     rule->action.text = rule->text.constant;
     return !builder->report.no_memory;
 }
+
+struct reply action_reply(const struct action *action, unsigned code, const char *enhanced)
+{
+    return (struct reply){ .code = action->code != 0 ? action->code : code,
+                           .enhanced =
+                               action->enhanced.len > 0 ? action->enhanced : slice_of(enhanced),
+                           .text = action->text };
+}

@@ -30,6 +30,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/mail/reply.h"
 #include "common/rules/fact.h"
 
 /* ---- the schema: what a daemon lets its rules say ---- */
@@ -191,6 +192,9 @@ struct action {
     uint64_t duration_ms;
     double number;
 };
+
+/* The reply of a refusal (ARG_REPLY): what the rule says, the rest as given. Borrows from the action; `enhanced` is constant. */
+struct reply action_reply(const struct action *action, unsigned code, const char *enhanced);
 
 struct verdict {
     const struct action *final; /* NULL: no final action was reached */
