@@ -61,8 +61,15 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     struct milter_reply reply = reply_of(answer);
     if (reply.action == MILTER_CONTINUE)
         *edits = answer->edits;
-    letter_settle(letter);
     return reply;
+}
+
+static void hook_sent(struct milter_session *session, bool ok)
+{
+    struct letter *letter = milter_session_state(session);
+
+    if (letter != NULL)
+        letter_settle(letter, ok);
 }
 
 static void hook_message_gone(struct milter_session *session)
@@ -77,5 +84,6 @@ const struct milter_hooks intake_hooks = {
     .headers = hook_headers,
     .headers_is_silent = true,
     .end = hook_end,
+    .sent = hook_sent,
     .message_gone = hook_message_gone,
 };

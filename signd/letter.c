@@ -424,9 +424,9 @@ bool letter_finish(struct letter *letter, struct shared *keys, void (*progress)(
 {
     letter->keys = keys;
     letter->ended_ms = now(letter);
-    bool is_decided = decide(letter, progress, arg);
+    letter->is_decided = decide(letter, progress, arg);
     letter->decided_ms = now(letter);
-    return is_decided;
+    return letter->is_decided;
 }
 
 void letter_drop(struct letter **letter)

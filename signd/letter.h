@@ -44,7 +44,8 @@ struct letter_answer {
 const struct letter_answer *letter_answer(const struct letter *letter);
 
 /* Logs the decision, counts it, tells the transaction record and gives back what policyd charged when the message is refused:
- * on the worker, which nobody waits for. Once, after letter_finish() was true. */
-void letter_settle(struct letter *letter);
+ * on the worker, which nobody waits for. `is_sent` false: the MTA was gone, or did not let the message be changed, so it comes again.
+ * Once, at the end; nothing happens unless letter_finish() was true. */
+void letter_settle(struct letter *letter, bool is_sent);
 
 #endif

@@ -63,6 +63,7 @@ struct letter {
     struct slice reason; /* why it is refused */
     struct letter_answer answer; /* of the decision, whatever the mode */
     struct letter_answer told;
+    bool is_decided, is_sent;
 };
 
 void letter_unref(struct letter *letter);

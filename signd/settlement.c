@@ -6,6 +6,11 @@
 
 enum { TEXT_MAX = 400 };
 
+static enum fate told(const struct letter *letter)
+{
+    return letter->is_sent ? letter->told.fate : FATE_TEMPFAIL;
+}
+
 /* ---- counts ---- */
 
 static void count_verified(const struct signd_metrics *metrics, const struct results *results)
@@ -23,7 +28,7 @@ static void count(const struct letter *letter)
     const struct signd_metrics *metrics = &letter->server->signd->metrics;
 
     metric_add(metrics->messages, 1);
-    metric_add(metrics->fates[letter->told.fate], 1);
+    metric_add(metrics->fates[told(letter)], 1);
     if (!letter->setup->parts.core.is_shadow) {
         metric_add(metrics->signings[letter->signing], 1);
         if (letter->signing == SIGNING_DONE)
@@ -120,6 +125,8 @@ static void line_write(const struct letter *letter)
                            letter->end_said.troubled_count > 0 ? &letter->end_said
                                                                : &letter->data_said);
     decision_extra(&extras, "warn", letter->rules.warning);
+    if (!letter->is_sent)
+        decision_extra(&extras, "sent", SLICE("no"));
     if (letter->is_late)
         decision_extra(&extras, "budget", SLICE("over"));
     struct decision decision = {
@@ -129,7 +136,7 @@ static void line_write(const struct letter *letter)
         .sender = message->sender,
         .recipient = message->recipient_count > 0 ? message->recipients[0].address : SLICE(""),
         .rule = letter->rules.rule,
-        .verdict = slice_of(fate_words[letter->answer.fate]),
+        .verdict = slice_of(fate_words[letter->is_sent ? letter->answer.fate : FATE_TEMPFAIL]),
         .ref = slice_of(letter->reference),
         .reason = reason_of(letter),
         .ms = letter->decided_ms - letter->ended_ms,
@@ -142,7 +149,7 @@ static void line_write(const struct letter *letter)
 /* "accept sign example.com/s1 ref=7f3k2q", "reject dmarc-reject From fails DMARC ref=7f3k2q" */
 static void record_write(const struct letter *letter)
 {
-    enum fate fate = letter->told.fate;
+    enum fate fate = told(letter);
     AUTO_BUF text = BUF_INIT(TEXT_MAX + TEXT_MAX);
 
     (void)buf_put(&text, fate_words[fate]);
@@ -179,8 +186,11 @@ static void settle_never(UNUSED struct worker *worker, void *arg)
     letter_unref(arg);
 }
 
-void letter_settle(struct letter *letter)
+void letter_settle(struct letter *letter, bool is_sent)
 {
+    if (!letter->is_decided)
+        return;
+    letter->is_sent = is_sent;
     atomic_fetch_add(&letter->references, 1);
     if (worker_post_or(letter->worker, settle, settle_never, letter))
         letter_unref(letter);

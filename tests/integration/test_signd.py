@@ -307,6 +307,16 @@ def test_shadow_changes_nothing(start):
     assert (last.command, changes) == ("c", [])
 
 
+def test_a_change_that_the_mta_does_not_allow(start):
+    daemon = start()
+    with daemon.client(actions=0) as client:
+        client.connect(address="198.18.0.1")
+        client.helo()
+        last, changes = client.message(sender="<a@sender.example>", headers=FIELDS, body=BODY)
+    assert last.command == "y" and last.texts[0].startswith("451 ") and not changes
+    wait_for(lambda: re.search(r"decision .*verdict=tempfail .*sent=no", daemon.process.output), "it is not called accepted")
+
+
 # ---- verifying ----
 
 def signed(pem, body=BODY):
