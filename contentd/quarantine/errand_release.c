@@ -126,6 +126,13 @@ static void release_entry(struct releasing *releasing)
         errand_not_there(releasing->errand);
         return;
     }
+    if (size != releasing->kept.size) {
+        close(fd);
+        errand_error(releasing->errand, 500, "%s is damaged: %llu bytes of %llu are there",
+                     releasing->kept.id, (unsigned long long)size,
+                     (unsigned long long)releasing->kept.size);
+        return;
+    }
     struct source source = source_of_file(fd, size);
     releasing->taken =
         release_send(place->release, &releasing->kept, &source, releasing->recipients,

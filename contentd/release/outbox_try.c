@@ -150,7 +150,11 @@ enum attempt outbox_try(struct outbox_way *way, const char *id)
                                  : folder_read(way->folder, slice_of(id), arena, &kept, &error);
     if (got == FOLDER_OK)
         fd = folder_open_message(way->folder, slice_of(id), &size);
-    if (fd >= 0) {
+    if (fd >= 0 && size != kept.size) {
+        log_error("outbox: %s is damaged: %llu bytes of %llu are there", id,
+                  (unsigned long long)size, (unsigned long long)kept.size);
+        close(fd);
+    } else if (fd >= 0) {
         struct source source = source_of_file(fd, size);
         result = attempt_recipients(way, &kept, &source, arena);
         close(fd);

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/fakes/mail_message.h"
 #include "tests/fakes/smtp_server.h"
@@ -308,6 +309,28 @@ static void stopping_sends_nothing_twice(UNUSED void **state)
     end(&test);
 }
 
+/* Whatever cut it: a part of a message is not the message. */
+static void sends_nothing_that_is_damaged(UNUSED void **state)
+{
+    struct case_ test;
+    struct kept kept, whole;
+    char path[512];
+
+    begin(&test, NULL);
+    put(&test, &kept);
+    snprintf(path, sizeof path, "%s/%s.eml", test.directory.path, kept.id);
+    assert_int_equal(0, truncate(path, 5));
+    outbox_send(test.outbox, kept.id);
+    put(&test, &whole);
+    outbox_send(test.outbox, whole.id);
+    while (outbox_count(test.outbox) > 1)
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    outbox_stop(&test.outbox);
+    assert_int_equal(2, temporary_count(&test.directory));
+    assert_int_equal(1, smtp_server_count(test.server));
+    end(&test);
+}
+
 static void makes_no_room_when_it_is_full(UNUSED void **state)
 {
     struct case_ test;
@@ -334,6 +357,7 @@ int main(void)
         cmocka_unit_test(survives_a_restart),
         cmocka_unit_test(stops_while_a_listener_hangs),
         cmocka_unit_test(stopping_sends_nothing_twice),
+        cmocka_unit_test(sends_nothing_that_is_damaged),
         cmocka_unit_test(makes_no_room_when_it_is_full),
     };
 
