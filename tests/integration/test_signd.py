@@ -9,7 +9,7 @@ import dkim
 import pytest
 
 from servers.dns import DNS
-from servers.process import wait_for
+from servers.process import ROOT, wait_for
 from servers.signd import Signd, make_key, put_file, record_of
 
 pytestmark = pytest.mark.sanitized
@@ -363,6 +363,22 @@ def test_without_spf_dmarc_does_not_fail(start, dns):
     dns.add({"_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]}})
     last, changes = outside(daemon, FIELDS)
     assert last.command == "c" and results(changes) == {"dkim": "none", "dmarc": "temperror"}
+
+
+def test_the_sample_that_honours_dmarc(start, dns):
+    text = (ROOT / "conf/sign-dmarc.conf").read_text().replace("mode = shadow\n", "")
+    daemon = start(text + "[list known]\n")
+    two = [("From", "<x@other.example>"), *FIELDS]
+    assert refusal(outside(daemon, two)[0]).startswith("550 5.6.0 A message must have one author")
+    for policy, word in (("reject", "y"), ("quarantine", "q")):
+        dns.add({"_dmarc.sender.example": {"TXT": [f"v=DMARC1; p={policy}"]}})
+        last, changes = outside(daemon, FIELDS, sender="<x@elsewhere.example>")
+        assert word in [last.command, *(change.command for change in changes)], policy
+    own = [("From", "<me@example.com>"), *FIELDS[1:]]
+    for login, is_refused in (("postmaster@example.com", False), ("me@example.com", False), ("other@example.com", True)):
+        last, _ = send(daemon, own, **{"{auth_authen}": login})
+        assert (last.command == "y") == is_refused, login
+    assert refusal(last).startswith("550 5.7.1 You may not send as this author, me@example.com")
 
 
 @pytest.mark.parametrize("trust", [False, True])
