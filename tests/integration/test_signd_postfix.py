@@ -256,22 +256,22 @@ def test_forged_results_are_removed_and_others_stay(postfix, sink):
 PREPENDED = (f"Received-SPF: pass (x) receiver={OURS}; client-ip=198.18.0.1; envelope-from=x@other.example; helo=client.example.net")
 
 
-def test_received_spf_is_the_first_field_where_postfix_prepends_it(workdir, sink, dns, signer):
+def test_received_spf_is_the_first_field_where_postfix_prepends_it(workdir, sink, dns, signer, request):
     """trust_received_spf: what is prepended is believed, what a sender writes is not while something is prepended."""
     daemon = Signd(workdir / "trusting", "trust_received_spf = yes\n", resolver=dns.resolver)
+    request.addfinalizer(daemon.stop)
     table = workdir / "prepend.cidr"
     table.write_text(f"0.0.0.0/0 PREPEND {PREPENDED}\n")
     server = Postfix(workdir / "trusting-postfix", sink, {
         "says": f"smtpd_milters = unix:{daemon.unix}\nsmtpd_recipient_restrictions = check_client_access cidr:{table}\n",
         "silent": f"smtpd_milters = unix:{daemon.unix}\n"}, "milter_default_action = tempfail\nnotify_classes =\n")
+    request.addfinalizer(server.stop)
     forged = PREPENDED.replace("other.example", "evil.example").encode() + b"\r\n"
     for name, service, field in (("spf-said", "says", b""), ("spf-and-forged", "says", forged)):
         with server.session(service) as session:
             assert submit(session, inbound(name, fields=field), "x@other.example")[0] == 250
         assert results(arrived(sink, name))["spf"] == ("pass", "smtp.mailfrom=x@other.example"), name
         assert results(arrived(sink, name))["dmarc"][0] == "pass"
-    server.stop()
-    daemon.stop()
 
 
 # ---- ends and beginnings ----
