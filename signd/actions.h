@@ -30,7 +30,7 @@ extern const char *const task_words[]; /* none, sign, verify */
 enum fate { FATE_ACCEPT, FATE_REJECT, FATE_TEMPFAIL, FATE_DISCARD, FATE_HOLD, FATES };
 extern const char *const fate_words[];
 
-/* What rules have said of a message, at all stages so far. Texts lie in the evaluation's arena. */
+/* What rules have said of a message, at all stages so far. Texts lie in the evaluation's arena or the rule set. */
 struct rule_outcome {
     bool has_task; /* one of sign, verify and none was reached */
     enum task task;

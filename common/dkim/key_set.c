@@ -38,12 +38,18 @@ struct key_set {
 
 /* ---- sets ---- */
 
+static void drop_items(struct key_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        shared_unref(&set->items[i].key);
+    set->count = 0;
+}
+
 static void set_free(void *object)
 {
     struct key_set *set = object;
 
-    for (size_t i = 0; i < set->count; i++)
-        shared_unref(&set->items[i].key);
+    drop_items(set);
     free(set->items);
     free(set);
 }
@@ -249,7 +255,21 @@ struct reader {
     uint64_t wall_ms;
     bool has_changed; /* something is not as before */
     bool has_failed; /* out of memory */
+    const char *trouble; /* why not all has been seen; NULL: it has */
 };
+
+/* NULL: the end, or trouble: whose keys come after it nobody knows, and their mail must not go out without them. */
+static const struct dirent *next_entry(struct reader *reader, DIR *dir)
+{
+    errno = 0;
+    const struct dirent *entry = readdir(dir);
+
+    if (entry == NULL && errno != 0)
+        reader->trouble = strerror(errno);
+    else if (entry != NULL && reader->set->count >= KEY_SET_KEYS_MAX)
+        reader->trouble = "too many keys";
+    return reader->trouble == NULL ? entry : NULL;
+}
 
 static const struct loaded *find_before(const struct reader *reader, const struct loaded *like)
 {
@@ -337,7 +357,7 @@ static void add_domain(struct reader *reader, int parent, const char *name)
             add_closed_domain(reader, domain, strerror(why));
         return;
     }
-    while ((entry = readdir(dir)) != NULL && reader->set->count < KEY_SET_KEYS_MAX) {
+    while ((entry = next_entry(reader, dir)) != NULL) {
         struct slice file = slice_of(entry->d_name);
         if (!slice_ends_with(file, SLICE(".key")))
             continue;
@@ -361,15 +381,22 @@ static void finish(struct reader *reader)
 }
 
 /* The keys of before, with the reason why they could not be looked at. */
-static bool keep_before(struct reader *reader)
+static bool keep_before(struct reader *reader, const char *directory, const char *reason)
 {
+    struct key_set *set = reader->set;
+
+    snprintf(set->error, sizeof set->error, "%.120s: %s", directory, reason);
+    reader->has_changed = reader->before == NULL || strcmp(reader->before->error, set->error) != 0;
+    drop_items(set);
     for (size_t i = 0; reader->before != NULL && i < reader->before->count; i++) {
-        struct loaded *item = set_add(reader->set);
+        struct loaded *item = set_add(set);
         if (item == NULL)
             return false;
         *item = reader->before->items[i];
         item->key = shared_ref(reader->before->items[i].key);
     }
+    for (size_t i = 0; i < set->count; i++)
+        settle(&set->items[i]);
     return true;
 }
 
@@ -378,19 +405,13 @@ static bool read_directory(struct reader *reader, const char *directory)
     DIR *dir = opendir(directory);
     const struct dirent *entry;
 
-    if (dir == NULL) {
-        snprintf(reader->set->error, sizeof reader->set->error, "%.120s: %s", directory,
-                 strerror(errno));
-        reader->has_changed =
-            reader->before == NULL || strcmp(reader->before->error, reader->set->error) != 0;
-        bool is_kept = keep_before(reader);
-        for (size_t i = 0; i < reader->set->count; i++)
-            settle(&reader->set->items[i]);
-        return is_kept;
-    }
-    while ((entry = readdir(dir)) != NULL)
+    if (dir == NULL)
+        return keep_before(reader, directory, strerror(errno));
+    while ((entry = next_entry(reader, dir)) != NULL)
         add_domain(reader, dirfd(dir), entry->d_name);
     closedir(dir);
+    if (reader->trouble != NULL)
+        return keep_before(reader, directory, reader->trouble);
     finish(reader);
     return !reader->has_failed;
 }

@@ -27,6 +27,9 @@ static bool run(const char *text, enum stage stage, struct arena *arena,
     bool ok = actions_take(loaded.setup->book.rules, &verdict, arena, outcome);
     outcome->rule = arena_copy(arena, outcome->rule);
     outcome->reply.enhanced = arena_copy(arena, outcome->reply.enhanced);
+    outcome->reply.text = arena_copy(arena, outcome->reply.text);
+    outcome->reason = arena_copy(arena, outcome->reason);
+    outcome->warning = arena_copy(arena, outcome->warning);
     signd_loaded_free(&loaded);
     return ok;
 }
