@@ -18,6 +18,7 @@ void body_canon_start(struct body_canon *canon, enum canonicalization mode, cano
     canon->arg = arg;
     canon->blank_lines = 0;
     canon->in_line = canon->space = canon->cr = canon->has_bare_cr = false;
+    canon->cr_alone = canon->has_cr_line = false;
     canon->is_empty = true;
     canon->len = 0; /* the chunk itself need not be cleared */
 }
@@ -60,7 +61,8 @@ static void line_end(struct body_canon *canon)
         emit(canon, "\r\n", 2);
     else
         canon->blank_lines++;
-    canon->in_line = canon->space = false;
+    canon->has_cr_line |= canon->cr_alone;
+    canon->in_line = canon->space = canon->cr_alone = false;
 }
 
 /* Bytes without CR and LF. */
@@ -89,12 +91,14 @@ static void relaxed_bytes(struct body_canon *canon, const char *bytes, size_t le
 
 static void line_bytes(struct body_canon *canon, const char *bytes, size_t len)
 {
+    canon->cr_alone &= len == 0;
     (canon->mode == CANONICAL_SIMPLE ? simple_bytes : relaxed_bytes)(canon, bytes, len);
 }
 
 static void bare_cr(struct body_canon *canon)
 {
     canon->has_bare_cr = true;
+    canon->cr_alone |= !canon->in_line;
     content(canon, "\r", 1);
 }
 
@@ -139,6 +143,7 @@ void body_canon_finish(struct body_canon *canon)
     if (canon->cr)
         bare_cr(canon);
     canon->cr = false;
+    canon->has_cr_line |= canon->cr_alone;
     if (canon->in_line || (canon->is_empty && canon->mode == CANONICAL_SIMPLE))
         emit(canon, "\r\n", 2);
     canon->in_line = false;
@@ -148,6 +153,11 @@ void body_canon_finish(struct body_canon *canon)
 bool body_canon_has_bare_cr(const struct body_canon *canon)
 {
     return canon->has_bare_cr;
+}
+
+bool body_canon_has_cr_line(const struct body_canon *canon)
+{
+    return canon->has_cr_line;
 }
 
 /* ---- header fields ---- */

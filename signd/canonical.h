@@ -26,6 +26,8 @@ struct body_canon {
     bool cr; /* a CR held back: perhaps the first half of a line end */
     bool is_empty; /* nothing has been let through yet */
     bool has_bare_cr;
+    bool cr_alone; /* this line is nothing but CR so far */
+    bool has_cr_line; /* a whole line was */
     size_t len; /* of `chunk` */
     char chunk[CANONICAL_CHUNK];
 };
@@ -36,6 +38,8 @@ void body_canon_add(struct body_canon *canon, struct slice bytes);
 /* The body has ended: the rest goes to the sink. */
 void body_canon_finish(struct body_canon *canon);
 bool body_canon_has_bare_cr(const struct body_canon *canon); /* after finish */
+/* A line that is nothing but CR: empty for some verifiers, whatever the canonicalization. After finish. */
+bool body_canon_has_cr_line(const struct body_canon *canon);
 
 /* One header field: `name`, and `value`: all that stands after the colon, folds as LF or CRLF with the white space that
  * follows, without the field's own line end. With `ends_line` the CRLF of the field comes last (the DKIM-Signature field

@@ -133,7 +133,7 @@ int claims_read(const struct message *message, size_t max, uint64_t now_s, struc
     size_t all = 0;
 
     for (size_t i = 0; i < message->header_count; i++)
-        all += slice_equal_nocase(message->headers[i].name, SLICE("DKIM-Signature"));
+        all += message_header_is(&message->headers[i], SLICE("DKIM-Signature"));
     *count = all < max ? all : max;
     *over = all - *count;
     *out = NULL;
@@ -143,7 +143,7 @@ int claims_read(const struct message *message, size_t max, uint64_t now_s, struc
     if (claims == NULL)
         return -1;
     for (size_t i = 0, n = 0; n < *count; i++) {
-        if (!slice_equal_nocase(message->headers[i].name, SLICE("DKIM-Signature")))
+        if (!message_header_is(&message->headers[i], SLICE("DKIM-Signature")))
             continue;
         claims[n].field = &message->headers[i];
         read_claim(&claims[n++], now_s, arena);

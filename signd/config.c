@@ -99,6 +99,9 @@ static const struct conf_param params[] = {
       .doc = "What may change in the body on the way: nothing (simple), or blanks at line ends and their number (relaxed)." },
     { PARAM(signature_expiry), CONF_TIME, "0", 0, 366 * DAY, .live = true,
       .doc = "After this time a signature is worth nothing any more (x=). 0: it stays." },
+    { PARAM(smtp_line_length_limit), CONF_INTEGER, "998", 0, 1000000, .live = true,
+      .doc = "As in main.cf, where 998 is the default, too: smtp(8) cuts longer lines when it sends them, and begins the rest "
+             "with a blank. They are signed as they arrive then. 0: they are not cut." },
     { PARAM(bad_from), CONF_WORD, "reject", .words = bad_from_words, .live = true,
       .doc = "What becomes of outbound mail without a From: field, or with several, where there are keys: reject (nobody can say "
              "whose it is, RFC 5322 3.6), or unsigned (it goes out as it is)." },

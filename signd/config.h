@@ -35,6 +35,7 @@ struct signd_config {
     struct conf_list sign_headers, oversign_headers;
     enum canonicalization header_canonicalization, body_canonicalization;
     uint64_t signature_expiry; /* ms; 0: none */
+    uint64_t smtp_line_length_limit; /* bytes; 0: the MTA cuts no line */
     enum bad_from bad_from;
     uint64_t key_check_interval, key_activate_after, key_retire_after; /* ms */
     /* verifying */

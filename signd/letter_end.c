@@ -214,15 +214,17 @@ static bool sign(struct letter *letter)
     const struct clock *clock = worker_clock(letter->worker);
     struct message view;
     const char *error;
+    enum seal_result result;
 
     if (letter->signing != SIGNING_DONE)
         return true;
     if (!view_make(letter, &view))
         return false;
-    if (seal(&view, &letter->chosen, setup_sign(letter->setup, letter->chosen.domain),
-             clock->wall_ms(clock) / SECOND, letter->arena, &letter->answer.edits, &error))
+    result = seal(&view, &letter->chosen, setup_sign(letter->setup, letter->chosen.domain),
+                  clock->wall_ms(clock) / SECOND, letter->arena, &letter->answer.edits, &error);
+    if (result == SEAL_DONE)
         return true;
-    letter->signing = SIGNING_FAILED;
+    letter->signing = result == SEAL_REFUSED ? SIGNING_IMPOSSIBLE : SIGNING_FAILED;
     letter->reason = slice_of(error);
     return true;
 }
@@ -250,10 +252,19 @@ static void refuse(struct letter *letter, enum fate fate, unsigned code, const c
 /* Mail that is to be signed and cannot be. */
 static void judge_signing(struct letter *letter)
 {
+    struct slice why;
+
     switch (letter->signing) {
     case SIGNING_BAD_FROM:
         refuse(letter, FATE_REJECT, 550, "5.6.0",
                "A message must have one From: field with a mailbox to be signed");
+        break;
+    case SIGNING_IMPOSSIBLE:
+        refuse(letter, FATE_REJECT, 550, "5.6.0", "Message cannot be signed");
+        why = arena_printf(letter->arena, "Message cannot be signed, %.*s",
+                           SLICE_ARG(letter->reason));
+        if (why.ptr != NULL)
+            letter->answer.reply.text = why;
         break;
     case SIGNING_KEYS_UNUSABLE:
     case SIGNING_FAILED:

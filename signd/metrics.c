@@ -23,8 +23,10 @@ enum {
     METRICS
 };
 
-const char *const signing_words[] = { "not_wanted",        "signed",        "no_keys", "bad_from",
-                                      "bad_from_unsigned", "keys_unusable", "failed",  NULL };
+const char *const signing_words[] = {
+    "not_wanted",    "signed", "no_keys",    "bad_from", "bad_from_unsigned",
+    "keys_unusable", "failed", "impossible", NULL
+};
 
 /* clang-format off */
 static struct metric metrics[METRICS] = {

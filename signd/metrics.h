@@ -16,6 +16,7 @@ enum signing {
     SIGNING_BAD_FROM_PASSED, /* the same, let go unsigned (bad_from = unsigned) */
     SIGNING_KEYS_UNUSABLE, /* deferred */
     SIGNING_FAILED, /* deferred */
+    SIGNING_IMPOSSIBLE, /* no signature of it would be good: refused */
     SIGNINGS
 };
 extern const char *const signing_words[];

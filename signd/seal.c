@@ -5,11 +5,17 @@
 
 enum { READ_MAX = 64 << 10 };
 
+/* What is found while the body is hashed. */
+struct body_finding {
+    bool has_bare_cr, has_cr_line;
+};
+
 /* 0, or -1: memory is out, or the body cannot be read. */
-static int hash_with(const struct message *message, enum canonicalization mode, char *space,
-                     unsigned char digest[DKIM_DIGEST_LEN], bool *has_bare_cr)
+static int hash_with(const struct message *message, const struct sign_settings *settings,
+                     char *space, unsigned char digest[DKIM_DIGEST_LEN],
+                     struct body_finding *finding)
 {
-    struct body_hash *hash = body_hash_new(mode);
+    struct body_hash *hash = body_hash_new(settings->body, settings->line_max);
     uint64_t at = 0;
     struct slice piece;
     int rc = hash == NULL ? -1 : 0;
@@ -21,55 +27,74 @@ static int hash_with(const struct message *message, enum canonicalization mode, 
         body_hash_add(hash, piece);
         at += piece.len;
     }
-    if (rc == 0)
-        rc = body_hash_finish(hash, digest, has_bare_cr);
+    if (rc == 0) {
+        rc = body_hash_finish(hash, digest, &finding->has_bare_cr);
+        finding->has_cr_line = body_hash_has_cr_line(hash);
+    }
     body_hash_free(&hash);
     return rc;
 }
 
-static int hash_body(const struct message *message, struct sign_settings *settings,
-                     unsigned char digest[DKIM_DIGEST_LEN])
+static enum seal_result hash_body(const struct message *message, struct sign_settings *settings,
+                                  unsigned char digest[DKIM_DIGEST_LEN], const char **error)
 {
     char *space = malloc(READ_MAX);
-    bool has_bare_cr = false;
-    int rc = space == NULL ? -1 : hash_with(message, settings->body, space, digest, &has_bare_cr);
+    struct body_finding finding = { false, false };
+    int rc = space == NULL ? -1 : hash_with(message, settings, space, digest, &finding);
 
-    if (rc == 0 && has_bare_cr && settings->body == CANONICAL_RELAXED) {
+    if (rc == 0 && finding.has_bare_cr && settings->body == CANONICAL_RELAXED) {
         settings->body = CANONICAL_SIMPLE;
-        rc = hash_with(message, settings->body, space, digest, &has_bare_cr);
+        rc = hash_with(message, settings, space, digest, &finding);
     }
     free(space);
-    return rc;
+    *error = rc != 0 ? "out of memory, or the body cannot be read"
+                     : "the body has a line of a bare CR alone, which verifiers read differently";
+    return rc != 0 ? SEAL_FAILED : finding.has_cr_line ? SEAL_REFUSED : SEAL_DONE;
 }
 
-bool seal(const struct message *message, const struct chosen_keys *keys,
-          const struct sign_settings *settings, uint64_t now_s, struct arena *arena,
-          struct edits *edits, const char **error)
+/* The values of the fields, in the order of the keys. */
+static enum seal_result make_fields(const struct message *message, const struct chosen_keys *keys,
+                                    const struct sign_settings *settings, uint64_t now_s,
+                                    const unsigned char digest[DKIM_DIGEST_LEN],
+                                    struct arena *arena, struct slice *values, const char **error)
 {
-    struct sign_settings used = *settings;
-    unsigned char digest[DKIM_DIGEST_LEN];
-    struct slice values[KEYS_OF_A_MESSAGE_MAX];
-
-    *error = "out of memory, or the body cannot be read";
-    if (hash_body(message, &used, digest) != 0)
-        return false;
     for (size_t i = 0; i < keys->count; i++) {
         const struct sign_request request = { .message = message,
-                                              .settings = &used,
+                                              .settings = settings,
                                               .key = keys->keys[i]->key,
                                               .domain = keys->domain,
                                               .selector = keys->keys[i]->selector,
                                               .body_digest = digest,
                                               .now_s = now_s };
-        values[i] = sign_field(&request, arena, error);
+        bool is_final = false;
+        values[i] = sign_field(&request, arena, &is_final, error);
         if (values[i].ptr == NULL)
-            return false;
+            return is_final ? SEAL_REFUSED : SEAL_FAILED;
     }
-    for (size_t i = keys->count; i-- > 0;) /* each before the one after it */
-        if (!edits_add(edits, arena,
-                       &(struct edit){ .kind = EDIT_INSERT_HEADER,
-                                       .name = SLICE("DKIM-Signature"),
-                                       .text = values[i] }))
-            return false;
-    return true;
+    return SEAL_DONE;
+}
+
+enum seal_result seal(const struct message *message, const struct chosen_keys *keys,
+                      const struct sign_settings *settings, uint64_t now_s, struct arena *arena,
+                      struct edits *edits, const char **error)
+{
+    struct sign_settings used = *settings;
+    unsigned char digest[DKIM_DIGEST_LEN];
+    struct slice values[KEYS_OF_A_MESSAGE_MAX];
+    enum seal_result result = hash_body(message, &used, digest, error);
+
+    if (sign_needs_simple(message, &used))
+        used.header = CANONICAL_SIMPLE;
+    if (result == SEAL_DONE)
+        result = make_fields(message, keys, &used, now_s, digest, arena, values, error);
+    for (size_t i = keys->count;
+         i-- > 0 && result == SEAL_DONE;) { /* each before the one after it */
+        const struct edit edit = { .kind = EDIT_INSERT_HEADER,
+                                   .name = SLICE("DKIM-Signature"),
+                                   .text = values[i] };
+        *error = "out of memory";
+        if (!edits_add(edits, arena, &edit))
+            result = SEAL_FAILED;
+    }
+    return result;
 }

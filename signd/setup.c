@@ -73,7 +73,8 @@ static bool make_sign_settings(struct setup *setup)
                                           .name_count = config->sign_headers.count,
                                           .oversigned = setup->oversigned,
                                           .oversigned_count = oversigned_count,
-                                          .expire_s = config->signature_expiry / SECOND };
+                                          .expire_s = config->signature_expiry / SECOND,
+                                          .line_max = (size_t)config->smtp_line_length_limit };
     for (size_t i = 0; i < config->domain_count; i++) {
         const struct domain_section *section = &config->domains[i];
         setup->domain_signs[i] = setup->sign;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "signd/long_lines.h"
+
 enum {
     FIELD_MAX = 64 << 10, /* bytes of a DKIM-Signature field */
     LINE_MAX_COLUMNS = 76,
@@ -13,6 +15,7 @@ enum {
 
 struct body_hash {
     struct dkim_digest *digest;
+    struct line_cutter cutter;
     struct body_canon canon;
 };
 
@@ -21,7 +24,7 @@ static void hash_bytes(void *arg, const void *bytes, size_t len)
     dkim_digest_add(arg, bytes, len);
 }
 
-struct body_hash *body_hash_new(enum canonicalization mode)
+struct body_hash *body_hash_new(enum canonicalization mode, size_t line_max)
 {
     struct body_hash *hash = malloc(sizeof *hash);
 
@@ -32,6 +35,7 @@ struct body_hash *body_hash_new(enum canonicalization mode)
         free(hash);
         return NULL;
     }
+    hash->cutter = (struct line_cutter){ .limit = line_max };
     body_canon_start(&hash->canon, mode, hash_bytes, hash->digest);
     return hash;
 }
@@ -47,7 +51,15 @@ void body_hash_free(struct body_hash **hash)
 
 void body_hash_add(struct body_hash *hash, struct slice bytes)
 {
-    body_canon_add(&hash->canon, bytes);
+    bool is_cut;
+
+    while (bytes.len > 0) {
+        size_t len = line_cutter_next(&hash->cutter, bytes, &is_cut);
+        body_canon_add(&hash->canon, slice_part(bytes, 0, len));
+        if (is_cut)
+            body_canon_add(&hash->canon, SLICE(LINE_CUT));
+        bytes = slice_skip(bytes, len);
+    }
 }
 
 int body_hash_finish(struct body_hash *hash, unsigned char digest[DKIM_DIGEST_LEN],
@@ -58,6 +70,11 @@ int body_hash_finish(struct body_hash *hash, unsigned char digest[DKIM_DIGEST_LE
     return dkim_digest_finish(hash->digest, digest);
 }
 
+bool body_hash_has_cr_line(const struct body_hash *hash)
+{
+    return body_canon_has_cr_line(&hash->canon);
+}
+
 /* ---- the hash of the header section ---- */
 
 /* The next field of this name, from the last one up; `used` marks those taken. NULL: none is left, which signs that there
@@ -66,7 +83,7 @@ static const struct message_header *take_field(const struct message *message, st
                                                bool *used)
 {
     for (size_t i = message->header_count; i-- > 0;) {
-        if (used[i] || !slice_equal_nocase(message->headers[i].name, name))
+        if (used[i] || !message_header_is(&message->headers[i], name))
             continue;
         used[i] = true;
         return &message->headers[i];
@@ -74,17 +91,38 @@ static const struct message_header *take_field(const struct message *message, st
     return NULL;
 }
 
-/* What stands after the colon: an MTA that keeps the blank there to itself will write one. */
-static int put_field(struct buf *out, const struct message *message, enum canonicalization mode,
+/* What stands after the colon as the MTA sends it: one that keeps the blank there to itself will write one, and long lines are
+ * cut. */
+static int put_value(struct buf *out, const struct message *message, size_t line_max,
                      const struct message_header *field)
 {
-    AUTO_BUF spaced = BUF_INIT(MESSAGE_HEADER_BYTES_MAX + 2);
+    struct line_cutter cutter = { line_max, field->name.len + 1 };
+    struct slice rest = field->value;
+    bool is_cut;
+    int rc = 0;
 
-    if (mode == CANONICAL_RELAXED || message->has_leading_space)
-        return header_canon(out, mode, field->name, field->value, true);
-    if (buf_put(&spaced, " ") != 0 || buf_add(&spaced, field->value) != 0)
+    if (!message->has_leading_space) {
+        rc = buf_put(out, " ");
+        cutter.column++;
+    }
+    while (rest.len > 0 && rc == 0) {
+        size_t len = line_cutter_next(&cutter, rest, &is_cut);
+        rc = buf_add(out, slice_part(rest, 0, len));
+        if (rc == 0 && is_cut)
+            rc = buf_put(out, LINE_CUT);
+        rest = slice_skip(rest, len);
+    }
+    return rc;
+}
+
+static int put_field(struct buf *out, const struct message *message, enum canonicalization mode,
+                     size_t line_max, const struct message_header *field)
+{
+    AUTO_BUF value = BUF_INIT(MESSAGE_HEADER_BYTES_MAX * (size_t)2);
+
+    if (put_value(&value, message, line_max, field) != 0)
         return -1;
-    return header_canon(out, mode, field->name, buf_slice(&spaced), true);
+    return header_canon(out, mode, field->name, buf_slice(&value), true);
 }
 
 static int put_own_field(struct buf *out, enum canonicalization mode, struct slice value)
@@ -96,7 +134,7 @@ static int put_own_field(struct buf *out, enum canonicalization mode, struct sli
     return header_canon(out, mode, SLICE("DKIM-Signature"), buf_slice(&spaced), false);
 }
 
-int sign_digest(const struct message *message, enum canonicalization mode,
+int sign_digest(const struct message *message, enum canonicalization mode, size_t line_max,
                 const struct slice *names, size_t count, struct slice value,
                 unsigned char digest[DKIM_DIGEST_LEN])
 {
@@ -108,7 +146,7 @@ int sign_digest(const struct message *message, enum canonicalization mode,
     for (size_t i = 0; i < count && rc == 0; i++) {
         const struct message_header *field = take_field(message, names[i], used);
         if (field != NULL)
-            rc = put_field(&text, message, mode, field);
+            rc = put_field(&text, message, mode, line_max, field);
     }
     if (rc == 0)
         rc = put_own_field(&text, mode, value);
@@ -135,7 +173,7 @@ static size_t fields_of(const struct message *message, struct slice name)
     size_t count = 0;
 
     for (size_t i = 0; i < message->header_count; i++)
-        count += slice_equal_nocase(message->headers[i].name, name);
+        count += message_header_is(&message->headers[i], name);
     return count;
 }
 
@@ -155,6 +193,35 @@ static bool has_name(const struct slice *names, size_t count, struct slice name)
     for (size_t i = 0; i < count; i++)
         if (slice_equal_nocase(names[i], name))
             return true;
+    return false;
+}
+
+static bool has_odd_space(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] == '\v' || value.ptr[i] == '\f' ||
+            (value.ptr[i] == '\r' && (i + 1 == value.len || value.ptr[i + 1] != '\n')))
+            return true;
+    return false;
+}
+
+static bool is_any(const struct message_header *field, const struct slice *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (message_header_is(field, names[i]))
+            return true;
+    return false;
+}
+
+bool sign_needs_simple(const struct message *message, const struct sign_settings *settings)
+{
+    for (size_t i = 0; i < message->header_count; i++) {
+        const struct message_header *field = &message->headers[i];
+        if (has_odd_space(field->value) &&
+            (is_any(field, settings->names, settings->name_count) ||
+             is_any(field, settings->oversigned, settings->oversigned_count)))
+            return true;
+    }
     return false;
 }
 
@@ -281,8 +348,9 @@ static struct slice field_sign(struct field *field, const struct sign_request *r
     struct slice absent = { NULL, 0 };
 
     put_unsigned(field, request, names);
-    if (field->rc != 0 || sign_digest(request->message, request->settings->header, names->items,
-                                      names->count, buf_slice(&field->text), digest) != 0) {
+    if (field->rc != 0 ||
+        sign_digest(request->message, request->settings->header, request->settings->line_max,
+                    names->items, names->count, buf_slice(&field->text), digest) != 0) {
         *error = "out of memory";
         return absent;
     }
@@ -297,19 +365,23 @@ static struct slice field_sign(struct field *field, const struct sign_request *r
     return value;
 }
 
-struct slice sign_field(const struct sign_request *request, struct arena *arena, const char **error)
+struct slice sign_field(const struct sign_request *request, struct arena *arena, bool *is_final,
+                        const char **error)
 {
     struct names names;
     struct field field = { .text = BUF_INIT(FIELD_MAX) };
     struct slice value = { NULL, 0 };
 
     select_names(request, &names);
+    *is_final = true;
     if (!has_name(names.items, names.count, SLICE("From")) ||
         fields_of(request->message, SLICE("From")) == 0)
         *error = "the message has no From field, which every signature must cover";
     else if (names.is_over)
         *error = "too many header fields to sign";
     else
+        *is_final = false;
+    if (!*is_final)
         value = field_sign(&field, request, &names, arena, error);
     buf_free(&field.text);
     return value;

@@ -15,12 +15,15 @@
 /* ---- the body's hash ---- */
 
 struct body_hash; /* opaque */
-struct body_hash *body_hash_new(enum canonicalization mode); /* NULL: out of memory */
+/* `line_max`: sign_settings.line_max. NULL: out of memory. */
+struct body_hash *body_hash_new(enum canonicalization mode, size_t line_max);
 void body_hash_free(struct body_hash **hash); /* NULL-safe; clears *hash */
 void body_hash_add(struct body_hash *hash, struct slice bytes); /* as they arrive, cut anywhere */
 /* -1: the library failed. *has_bare_cr: verifiers would not agree about a relaxed hash. */
 int body_hash_finish(struct body_hash *hash, unsigned char digest[DKIM_DIGEST_LEN],
                      bool *has_bare_cr);
+/* Verifiers would not agree about this body at all (canonical.h). After finish. */
+bool body_hash_has_cr_line(const struct body_hash *hash);
 
 /* ---- the field ---- */
 
@@ -37,6 +40,8 @@ struct sign_settings {
     const struct slice *oversigned;
     size_t oversigned_count;
     uint64_t expire_s; /* x= this long after t=; 0: none */
+    size_t
+        line_max; /* longer lines are signed as the MTA cuts them (long_lines.h); 0: it does not */
 };
 
 struct sign_request {
@@ -49,14 +54,18 @@ struct sign_request {
 };
 
 /* The value of the DKIM-Signature field, folded with "\n" and a tab, without the blank after the colon; in `arena`. Absent:
- * *error says why (a constant text). */
-struct slice sign_field(const struct sign_request *request, struct arena *arena,
+ * *error says why (a constant text), *is_final whether that will be so whenever it is tried. */
+struct slice sign_field(const struct sign_request *request, struct arena *arena, bool *is_final,
                         const char **error);
+
+/* A signed field has a byte that verifiers take for white space or do not (a bare CR, a form feed, a vertical tab; RFC 6376
+ * 2.8 has blanks and tabs alone): they agree about it under `simple` only. */
+bool sign_needs_simple(const struct message *message, const struct sign_settings *settings);
 
 /* The hash that a signature signs: of the header fields that `names` (the h= list, in its order) selects, the last one of a
  * name first, and of the DKIM-Signature field itself, whose `value` has an empty b= (RFC 6376 3.7, 5.4.2). -1: out of
  * memory. */
-int sign_digest(const struct message *message, enum canonicalization mode,
+int sign_digest(const struct message *message, enum canonicalization mode, size_t line_max,
                 const struct slice *names, size_t count, struct slice value,
                 unsigned char digest[DKIM_DIGEST_LEN]);
 

@@ -130,7 +130,7 @@ static int feed_field(DKIM *dkim, const struct message *message, const struct me
 
 static bool is_given(const struct work *work, const struct message_header *field)
 {
-    if (!slice_equal_nocase(field->name, SLICE("DKIM-Signature")))
+    if (!message_header_is(field, SLICE("DKIM-Signature")))
         return true;
     for (size_t i = 0; i < work->count; i++)
         if (work->claims[i]->field == field)

@@ -309,11 +309,20 @@ int message_read(const struct message *message, uint64_t offset, size_t max, cha
     return 0;
 }
 
+bool message_header_is(const struct message_header *field, struct slice name)
+{
+    size_t len = field->name.len;
+
+    while (len > name.len && (field->name.ptr[len - 1] == ' ' || field->name.ptr[len - 1] == '\t'))
+        len--;
+    return slice_equal_nocase(slice_part(field->name, 0, len), name);
+}
+
 const struct message_header *message_header_find(const struct message *message, struct slice name,
                                                  size_t n)
 {
     for (size_t i = 0; i < message->header_count; i++)
-        if (slice_equal_nocase(message->headers[i].name, name) && --n == 0)
+        if (message_header_is(&message->headers[i], name) && --n == 0)
             return &message->headers[i];
     return NULL;
 }

@@ -111,6 +111,9 @@ int message_read(const struct message *message, uint64_t offset, size_t max, cha
                  struct slice *out);
 bool message_is_whole(const struct message *message); /* its size does not change any more */
 
+/* Whether it is a field of this name, in any case; a blank before the colon (RFC 5322 4.5) is no part of the name. */
+bool message_header_is(const struct message_header *field, struct slice name);
+
 /* The n-th field of this name (any case), counted from 1; NULL: there is none. */
 const struct message_header *message_header_find(const struct message *message, struct slice name,
                                                  size_t n);

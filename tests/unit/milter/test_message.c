@@ -159,9 +159,11 @@ static void finds_fields_by_number(void **state)
     message_add_header(message, SLICE("Received"), SLICE("one"));
     message_add_header(message, SLICE("Subject"), SLICE("hello"));
     message_add_header(message, SLICE("RECEIVED"), SLICE("two"));
+    message_add_header(message, SLICE("Received \t"), SLICE("three"));
     assert_slice("one", message_header_find(message, SLICE("received"), 1)->value);
     assert_slice("two", message_header_find(message, SLICE("received"), 2)->value);
-    assert_null(message_header_find(message, SLICE("received"), 3));
+    assert_slice("three", message_header_find(message, SLICE("received"), 3)->value);
+    assert_null(message_header_find(message, SLICE("received"), 4));
     assert_null(message_header_find(message, SLICE("receive"), 1));
     assert_null(message_header_find(message, SLICE("received"), 0));
 }

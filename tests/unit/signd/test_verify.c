@@ -259,15 +259,17 @@ static void check_signed(struct slice text, enum dkim_key_type type, enum canoni
 {
     static const struct slice names[] = { SLICE_INIT("To"), SLICE_INIT("Subject") };
     static const struct slice oversigned[] = { SLICE_INIT("From") };
-    const struct sign_settings settings = { header, mode, names, COUNT(names), oversigned, 1, 0 };
+    const struct sign_settings settings = {
+        header, mode, names, COUNT(names), oversigned, 1, 0, 0
+    };
     struct message *message = raw_message(text);
     struct arena *arena = arena_new(1 << 20);
     struct dkim_key *key = dkim_key_generate(type, 1024);
-    struct body_hash *hash = body_hash_new(mode);
+    struct body_hash *hash = body_hash_new(mode, 0);
     unsigned char digest[DKIM_DIGEST_LEN];
     char space[4096];
     struct slice body, value;
-    bool has_bare_cr;
+    bool has_bare_cr, is_final;
     const char *error = NULL;
     AUTO_BUF whole = BUF_INIT(1 << 20);
     AUTO_BUF record = BUF_INIT(1 << 12);
@@ -277,7 +279,7 @@ static void check_signed(struct slice text, enum dkim_key_type type, enum canoni
     assert_int_equal(0, body_hash_finish(hash, digest, &has_bare_cr));
     value = sign_field(&(struct sign_request){ message, &settings, key, SLICE("example.com"),
                                                SLICE("sel"), digest, NOW },
-                       arena, &error);
+                       arena, &is_final, &error);
     if (value.ptr == NULL)
         fail_msg("%.*s: %s", SLICE_ARG(text), error);
     assert_int_equal(0, buf_put(&whole, "DKIM-Signature: "));
