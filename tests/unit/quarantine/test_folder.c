@@ -213,15 +213,14 @@ static void says_that_the_disk_is_full(UNUSED void **state)
 {
     struct case_ test;
     struct kept kept = { .size = 0 };
-    char *large = calloc(1, 1 << 20);
-    struct source source = source_of_text((struct slice){ large, 1 << 20 });
+    static char large[1 << 20];
+    struct source source = source_of_text((struct slice){ large, sizeof large });
     char command[200];
 
     temporary_make(&test.directory);
     snprintf(command, sizeof command, "mount -t tmpfs -o size=64k none %s 2>/dev/null",
              test.directory.path);
     if (system(command) != 0) {
-        free(large);
         temporary_remove(&test.directory);
         skip();
     }
@@ -237,7 +236,6 @@ static void says_that_the_disk_is_full(UNUSED void **state)
     snprintf(command, sizeof command, "umount %s", test.directory.path);
     assert_int_equal(0, system(command));
     end(&test);
-    free(large);
 }
 
 static void lists_in_pages(UNUSED void **state)
