@@ -87,7 +87,7 @@ def build(tally):
         status, output = run(
             f"build-{name}",
             ["make", f"-j{CPUS}", f"VARIANT={variant}", "WERROR=1",
-             *TARGETS.get(variant, ["all", "units", "test-programs", *(["benches"] if not variant else [])])], 1200)
+             *TARGETS.get(variant, ["all", "units", "test-programs", *(["benches", "man"] if not variant else [])])], 1200)
         failures = [] if status == 0 else [ended(status)]
         tally.add(f"build {name}", passed=int(status == 0), failures=failures,
                   output="\n".join(output.splitlines()[-60:]))
