@@ -26,7 +26,7 @@ struct policyd {
     struct control_service *control;
 };
 
-enum { SESSIONS_DUE = 4 };
+enum { SESSIONS_DUE = 6 };
 
 /* One worker's own; also of the main worker, which explains decisions. */
 struct server {
