@@ -3,8 +3,8 @@
  * help no more than they would in service. */
 #include "common/base/clock.h"
 #include "common/lists/source.h"
+#include "tests/bench/measure/measure.h"
 
-#include <time.h>
 #include <unistd.h>
 
 enum { ENTRIES = 1000 * 1000, SUBJECTS = 1 << 16, LOOKUPS = 1 << 20 };
@@ -90,14 +90,6 @@ static void subject_make(size_t row, size_t i)
         abort();
 }
 
-static double now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static void row_measure(const struct list *list, size_t row)
 {
     struct list_match match;
@@ -106,10 +98,10 @@ static void row_measure(const struct list *list, size_t row)
     for (size_t i = 0; i < SUBJECTS; i++)
         subject_make(row, i);
     uint64_t wall_ms = clock_system.wall_ms(&clock_system);
-    double start = now_ns();
+    double start = (double)bench_now_ns();
     for (size_t i = 0; i < LOOKUPS; i++)
         found += list_lookup(list, &values[i % SUBJECTS], wall_ms, &match);
-    double each = (now_ns() - start) / LOOKUPS;
+    double each = ((double)bench_now_ns() - start) / LOOKUPS;
     printf("%-26s %6.0f ns   %3.0f %% found\n", subjects[row].what, each,
            100.0 * (double)found / LOOKUPS);
 }
@@ -143,11 +135,11 @@ int main(void)
     if (!file_make(path))
         return rc;
     struct list_source *source = list_source_new(path, SOURCE_LIST, SOURCE_BOUNDS_DEFAULT);
-    double start = now_ns();
+    double start = (double)bench_now_ns();
     if (source != NULL && list_source_refresh(source, &errors) == SOURCE_LOADED) {
         const struct list *list = list_source_list(source);
         printf("%zu entries loaded in %.2f s, %.1f MiB\n", list_count(list),
-               (now_ns() - start) / 1e9, (double)list_memory(list) / (1 << 20));
+               ((double)bench_now_ns() - start) / 1e9, (double)list_memory(list) / (1 << 20));
         for (size_t row = 0; row < COUNT(subjects); row++)
             row_measure(list, row);
         rc = EXIT_SUCCESS;

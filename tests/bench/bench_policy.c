@@ -9,19 +9,14 @@
  * -s: senders are of domains that null_dns never answers for.
  * -i: no requests; opens the connections, one request on each, and prints the server's memory before and after.
  * Prints one line of name=value. Exit 1: a connection was closed or left without an answer, or an answer was no action. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/base/slice.h"
+#include "tests/bench/measure/measure.h"
 
 #define MAX_EVENTS 256
 #define REQUEST_MAX 2048
@@ -29,19 +24,8 @@
 #define UNANSWERED_MS                                                                              \
     5000 /* after the end of the run: a connection still waiting is counted as unanswered */
 
-/* Latencies in buckets of 1/16 of a power of two nanoseconds: at most 6 % too high, never too low. */
-#define SUB_BITS 4
-#define SUB_COUNT (1u << SUB_BITS)
-#define HISTOGRAM_SIZE (64u * SUB_COUNT)
-
-struct histogram {
-    uint64_t buckets[HISTOGRAM_SIZE];
-    uint64_t count;
-};
-
 struct options {
-    struct sockaddr_storage address;
-    socklen_t address_len;
+    struct bench_address address;
     size_t connections;
     uint64_t seconds, users, pid;
     bool idle, once, stalls;
@@ -65,99 +49,6 @@ struct run {
     uint64_t started; /* part of each instance: a run repeats no request of another one */
     struct histogram latency;
 };
-
-static _Noreturn void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-/* ---- latencies ---- */
-
-static size_t histogram_bucket(uint64_t value)
-{
-    if (value < SUB_COUNT)
-        return (size_t)value;
-    unsigned top = 63u - (unsigned)__builtin_clzll(value);
-    unsigned shift = top - SUB_BITS;
-    return (size_t)((shift + 1) * SUB_COUNT + ((value >> shift) & (SUB_COUNT - 1)));
-}
-
-/* The highest value that falls into the bucket. */
-static uint64_t histogram_top(size_t bucket)
-{
-    if (bucket < SUB_COUNT)
-        return bucket;
-    unsigned shift = (unsigned)(bucket / SUB_COUNT) - 1;
-    return ((SUB_COUNT + (uint64_t)(bucket % SUB_COUNT) + 1) << shift) - 1;
-}
-
-static void histogram_add(struct histogram *histogram, uint64_t value)
-{
-    histogram->buckets[histogram_bucket(value)]++;
-    histogram->count++;
-}
-
-static double histogram_us(const struct histogram *histogram, double share)
-{
-    double want = share * (double)histogram->count;
-    uint64_t seen = 0;
-
-    for (size_t i = 0; i < HISTOGRAM_SIZE; i++) {
-        seen += histogram->buckets[i];
-        if (histogram->buckets[i] > 0 && (double)seen >= want)
-            return (double)histogram_top(i) / 1000.0;
-    }
-    return 0;
-}
-
-/* ---- the server's process ---- */
-
-/* User and system time so far; 0 without a process. */
-static double process_cpu_s(uint64_t pid)
-{
-    char path[64], line[1024];
-    unsigned long user = 0, system = 0;
-
-    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
-    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
-    if (file == NULL)
-        return 0;
-    const char *after_name = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
-    /* After the name: state, ten numbers, utime (14th field), stime (15th). */
-    if (after_name == NULL ||
-        sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) != 2)
-        user = system = 0;
-    fclose(file);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-/* Memory of the process's own (RssAnon), in KiB; 0 without a process. */
-static uint64_t process_memory_kib(uint64_t pid)
-{
-    char path[64], line[256];
-    unsigned long long kib = 0;
-
-    snprintf(path, sizeof path, "/proc/%llu/status", (unsigned long long)pid);
-    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "RssAnon: %llu kB", &kib) == 1)
-            break;
-    }
-    fclose(file);
-    return kib;
-}
 
 /* ---- requests ---- */
 
@@ -216,7 +107,7 @@ static void send_request(struct run *run, struct connection *connection)
     connection->got = 0;
     connection->waits = true;
     run->waiting++;
-    connection->sent_ns = now_ns();
+    connection->sent_ns = bench_now_ns();
     if (send(connection->fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
         connection_close(run, connection);
 }
@@ -252,26 +143,19 @@ static void readable(struct run *run, struct connection *connection)
     connection->got += (size_t)got;
     if (connection->got >= 2 && connection->reply[connection->got - 1] == '\n' &&
         connection->reply[connection->got - 2] == '\n')
-        take_reply(run, connection, now_ns());
+        take_reply(run, connection, bench_now_ns());
     else if (connection->got == REPLY_MAX)
         connection_close(run, connection);
 }
 
 static void connection_open(struct run *run, struct connection *connection)
 {
-    const struct options *options = &run->options;
-    int on = 1;
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
 
-    connection->fd = socket(options->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 ||
-        connect(connection->fd, (const struct sockaddr *)&options->address, options->address_len))
-        fail("connect");
-    if (options->address.ss_family == AF_INET)
-        setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    connection->fd = bench_connect(&run->options.address);
     if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) ||
         epoll_ctl(run->poll_fd, EPOLL_CTL_ADD, connection->fd, &event))
-        fail("epoll_ctl");
+        bench_fail("epoll_ctl");
 }
 
 /* Takes answers until `until` or, when the run is over, until nobody waits. */
@@ -279,12 +163,12 @@ static void loop(struct run *run, uint64_t until)
 {
     struct epoll_event events[MAX_EVENTS];
 
-    for (uint64_t now = now_ns(); now < until && (run->waiting > 0 || !run->is_over);
-         now = now_ns()) {
+    for (uint64_t now = bench_now_ns(); now < until && (run->waiting > 0 || !run->is_over);
+         now = bench_now_ns()) {
         int count =
             epoll_wait(run->poll_fd, events, MAX_EVENTS, (int)((until - now) / 1000000 + 1));
         if (count < 0 && errno != EINTR)
-            fail("epoll_wait");
+            bench_fail("epoll_wait");
         for (int i = 0; i < count; i++)
             readable(run, events[i].data.ptr);
     }
@@ -293,7 +177,7 @@ static void loop(struct run *run, uint64_t until)
 static void drain(struct run *run)
 {
     run->is_over = true;
-    loop(run, now_ns() + UINT64_C(1000000) * UNANSWERED_MS);
+    loop(run, bench_now_ns() + UINT64_C(1000000) * UNANSWERED_MS);
     run->failed += run->waiting;
 }
 
@@ -307,11 +191,11 @@ static void run_load(struct run *run)
         connection_open(run, &run->connections[i]);
     double cpu = process_cpu_s(options->pid);
     uint64_t before = process_memory_kib(options->pid);
-    uint64_t start = now_ns();
+    uint64_t start = bench_now_ns();
     for (size_t i = 0; i < options->connections; i++)
         send_request(run, &run->connections[i]);
     loop(run, start + options->seconds * UINT64_C(1000000000));
-    double seconds = (double)(now_ns() - start) / 1e9;
+    double seconds = (double)(bench_now_ns() - start) / 1e9;
     uint64_t answered = run->answered;
     drain(run);
     cpu = process_cpu_s(options->pid) - cpu;
@@ -337,7 +221,7 @@ static void run_idle(struct run *run)
     for (size_t i = 0; i < options->connections; i++) {
         connection_open(run, &run->connections[i]);
         send_request(run, &run->connections[i]);
-        loop(run, now_ns() + UINT64_C(1000000) * UNANSWERED_MS);
+        loop(run, bench_now_ns() + UINT64_C(1000000) * UNANSWERED_MS);
     }
     drain(run);
     uint64_t after = process_memory_kib(options->pid);
@@ -350,36 +234,6 @@ static void run_idle(struct run *run)
 
 /* ---- command line ---- */
 
-static bool parse_address(struct slice text, struct options *options)
-{
-    struct slice kind, rest = text;
-    char copy[64];
-
-    if (!slice_cut(&rest, ':', &kind))
-        return false;
-    if (slice_equal(kind, SLICE("unix"))) {
-        struct sockaddr_un *un = (struct sockaddr_un *)(void *)&options->address;
-        if (rest.len == 0 || rest.len >= sizeof un->sun_path)
-            return false;
-        un->sun_family = AF_UNIX;
-        memcpy(un->sun_path, rest.ptr, rest.len);
-        options->address_len = sizeof *un;
-        return true;
-    }
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)&options->address;
-    struct slice host;
-    uint64_t port;
-    if (!slice_equal(kind, SLICE("inet")) || !slice_cut(&rest, ':', &host) ||
-        !slice_to_u64(rest, &port) || port == 0 || port > UINT16_MAX || host.len >= sizeof copy)
-        return false;
-    memcpy(copy, host.ptr, host.len);
-    copy[host.len] = '\0';
-    in->sin_family = AF_INET;
-    in->sin_port = htons((uint16_t)port);
-    options->address_len = sizeof *in;
-    return inet_pton(AF_INET, copy, &in->sin_addr) == 1;
-}
-
 static _Noreturn void usage(void)
 {
     fputs("usage: bench_policy -a inet:ADDRESS:PORT|unix:PATH [-c CONNECTIONS] [-t SECONDS]"
@@ -388,31 +242,22 @@ static _Noreturn void usage(void)
     exit(64);
 }
 
-static uint64_t parse_number(const char *text)
-{
-    uint64_t number;
-
-    if (!slice_to_u64(slice_of(text), &number) || number == 0 || number > 100000000)
-        usage();
-    return number;
-}
-
 static struct options parse_options(int argc, char **argv)
 {
     struct options options = { .connections = 1, .seconds = 3, .users = 1000000 };
     int option;
 
     while ((option = getopt(argc, argv, "a:c:t:u:p:ins")) != -1) {
-        if (option == 'a' && !parse_address(slice_of(optarg), &options))
+        if (option == 'a' && !bench_address_parse(slice_of(optarg), &options.address))
             usage();
         if (option == 'c')
-            options.connections = (size_t)parse_number(optarg);
+            options.connections = (size_t)bench_number(optarg);
         if (option == 't')
-            options.seconds = parse_number(optarg);
+            options.seconds = bench_number(optarg);
         if (option == 'u')
-            options.users = parse_number(optarg);
+            options.users = bench_number(optarg);
         if (option == 'p')
-            options.pid = parse_number(optarg);
+            options.pid = bench_number(optarg);
         if (option == 'i')
             options.idle = true;
         if (option == 'n')
@@ -422,7 +267,7 @@ static struct options parse_options(int argc, char **argv)
         if (option == '?')
             usage();
     }
-    if (optind != argc || options.address_len == 0)
+    if (optind != argc || options.address.len == 0)
         usage();
     return options;
 }
@@ -433,11 +278,11 @@ int main(int argc, char **argv)
     struct rlimit files;
 
     run.options = parse_options(argc, argv);
-    run.started = now_ns();
+    run.started = bench_now_ns();
     run.connections = calloc(run.options.connections, sizeof *run.connections);
     run.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (run.connections == NULL || run.poll_fd < 0 || getrlimit(RLIMIT_NOFILE, &files))
-        fail("start");
+        bench_fail("start");
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     if (run.options.idle)

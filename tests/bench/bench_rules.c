@@ -1,8 +1,8 @@
 /* tests/bench/bench_rules.c - how long one evaluation of 20 rules takes, facts at hand: prints nanoseconds for a request
  * that passes them all, with and without a trace, and for one with two patterns. */
-#include <time.h>
 
 #include "common/rules/trace.h"
+#include "tests/bench/measure/measure.h"
 
 enum { RUNS = 200000, FACTS = 8 };
 
@@ -85,14 +85,6 @@ static void fill(struct source *source, const struct rule_set *set)
     }
 }
 
-static double now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static void measure(const char *what, const struct rule_source *rules, size_t count, bool traced)
 {
     struct rule_set *set = rule_set_new(&schema, rules, count, NULL);
@@ -104,14 +96,14 @@ static void measure(const char *what, const struct rule_source *rules, size_t co
         abort();
     source->source.get = get;
     fill(source, set);
-    double begin = now_ns();
+    double begin = (double)bench_now_ns();
     for (size_t i = 0; i < RUNS; i++) {
         struct trace *trace = traced ? trace_new(arena) : NULL;
         rules_eval(set, STAGE_RCPT, &source->source, arena, &verdict, trace);
         arena_reset(arena);
     }
     printf("rules=%zu what=%s ns_per_evaluation=%.0f final=%d\n", count, what,
-           (now_ns() - begin) / RUNS, verdict.final != NULL);
+           ((double)bench_now_ns() - begin) / RUNS, verdict.final != NULL);
     arena_free(&arena);
     free(source);
     rule_set_free(&set);

@@ -2,9 +2,9 @@
  * triplet cost in memory. */
 #include "common/limits/limit_config.h"
 #include "common/store/store_memory.h"
+#include "tests/bench/measure/measure.h"
 
 #include <pthread.h>
-#include <time.h>
 
 enum { CHARGES = 1000000, SUBJECTS = 100000, LIMITS = 3 };
 
@@ -20,14 +20,6 @@ struct bench {
     uint64_t random, ns;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void *charge_many(void *arg)
 {
     struct bench *bench = arg;
@@ -37,7 +29,7 @@ static void *charge_many(void *arg)
     const struct slice fields[] = { SLICE("user:x"), SLICE("domain:example.com"),
                                     SLICE("domain:com"), SLICE("default") };
     char subject[64];
-    uint64_t begin = now_ns();
+    uint64_t begin = bench_now_ns();
 
     for (size_t n = 0; store != NULL && n < CHARGES; n++) {
         bench->random = bench->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
@@ -51,7 +43,7 @@ static void *charge_many(void *arg)
                                           .amount = 1 };
         store_charge(store, &charge);
     }
-    bench->ns = (now_ns() - begin) / CHARGES;
+    bench->ns = (bench_now_ns() - begin) / CHARGES;
     store_free(&store);
     return NULL;
 }
@@ -60,7 +52,7 @@ static void measure(struct store_memory *memory, const struct limit_set *set, si
                     size_t threads)
 {
     struct bench benches[2];
-    uint64_t begin = now_ns(), total;
+    uint64_t begin = bench_now_ns(), total;
 
     for (size_t i = 0; i < threads; i++) {
         benches[i] = (struct bench){ .memory = memory, .uses = uses, .random = i + 1 };
@@ -71,7 +63,7 @@ static void measure(struct store_memory *memory, const struct limit_set *set, si
     }
     for (size_t i = 0; i < threads; i++)
         pthread_join(benches[i].thread, NULL);
-    total = now_ns() - begin;
+    total = bench_now_ns() - begin;
     printf("%zu limit(s), %zu thread(s): %5llu ns a charge, %8.0f charges/s\n", uses, threads,
            (unsigned long long)benches[0].ns, (double)threads * CHARGES * 1e9 / (double)total);
 }
@@ -92,7 +84,7 @@ static void measure_greylist(void)
     struct store *store = memory == NULL ? NULL : store_memory_open(memory);
     struct store_memory_stats stats;
     char origin[32], sender[40];
-    uint64_t begin = now_ns();
+    uint64_t begin = bench_now_ns();
 
     for (size_t n = 0; store != NULL && n < CHARGES; n++) {
         unsigned number = (unsigned)(n % SUBJECTS);
@@ -106,7 +98,7 @@ static void measure_greylist(void)
         seen.sender = slice_of(sender);
         store_greylist(store, &seen);
     }
-    uint64_t ns = (now_ns() - begin) / CHARGES;
+    uint64_t ns = (bench_now_ns() - begin) / CHARGES;
     store_free(&store);
     if (memory == NULL)
         return;

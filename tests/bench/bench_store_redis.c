@@ -1,11 +1,11 @@
 /* tests/bench/bench_store_redis.c - charges of 1 and 3 limits, and greylisting, in Redis through the store, many at a time
  * on one connection: rate and latency. The argument is the store's URL; the database is not emptied. */
 #include <event2/event.h>
-#include <time.h>
 
 #include "common/base/hash.h"
 #include "common/limits/limit_config.h"
 #include "common/store/store_redis.h"
+#include "tests/bench/measure/measure.h"
 
 enum { SECONDS = 2, SUBJECTS = 100000, LIMITS = 3, FLIGHT_MOST = 16, SAMPLES_MOST = 1 << 20 };
 
@@ -38,10 +38,7 @@ struct bench {
 
 static uint64_t now_us(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return bench_now_ns() / 1000;
 }
 
 static void call_next(struct flight *flight);

@@ -4,45 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-seconds=${BENCH_SECONDS:-2}
-out=build/bench
-run=$(mktemp -d /tmp/gatehouse-bench-XXXXXX)
-declare -A pid # of each server, by name
-
-stop() { # NAME
-    kill "${pid[$1]}" 2>/dev/null || true
-    wait "${pid[$1]}" 2>/dev/null || true
-    unset "pid[$1]"
-}
-finish() {
-    local name
-    for name in "${!pid[@]}"; do stop "$name"; done
-    rm -rf "$run"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-wait_for() { # COMMAND...: until it succeeds, at most 60 s
-    local tries=600
-    until "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        if [ "$tries" -eq 0 ]; then
-            echo "bench: not in time: $*" >&2
-            cat "$run"/*.log >&2 || true
-            exit 1
-        fi
-        sleep 0.1
-    done
-}
-
-field() { # NAME LINE: a value of `name=value ...`
-    sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$2"
-}
+results="results-contentd"
+# shellcheck source=tests/bench/measure/measure.sh
+. tests/bench/measure/measure.sh
 
 row() { # NAME CONNECTIONS BYTES LINE
     printf '%-22s %5s %8s %9s %9s %9s %9s %8s %7s\n' "$1" "$2" "$3" "$(field messages_per_second "$4")" \
         "$(field p50_us "$4")" "$(field p99_us "$4")" "$(field end_p99_us "$4")" "$(field cpu_us_per_message "$4")" \
-        "$(field failed "$4")" | tee -a "$out/results-contentd"
+        "$(field failed "$4")" | tee -a "$out/$results"
 }
 
 # measure NAME CONNECTIONS BYTES: one row; `line` is the whole result
@@ -82,7 +51,7 @@ scanner() { # NAME [DELAY_MS]: one that finds nothing
 }
 
 make -s all benches
-: >"$out/results-contentd"
+: >"$out/$results"
 
 # ---- the servers ----
 
@@ -110,7 +79,7 @@ start_contentd contentd-clamd
 # ---- messages per second ----
 
 printf '%-22s %5s %8s %9s %9s %9s %9s %8s %7s\n' case conn bytes msg/s p50_us p99_us end_p99 cpu_us failed |
-    tee -a "$out/results-contentd"
+    tee -a "$out/$results"
 declare -A rate
 for bytes in ${BENCH_BYTES:-4096 51200 1048576}; do
     for c in 1 16 64; do
@@ -129,12 +98,12 @@ done
 # ---- idle sessions ----
 
 line=$("$out/bench_milter" -a "unix:$run/contentd-null" -c 1000 -i -p "${pid[contentd-null]}") || true
-echo "1000 idle sessions: $line" | tee -a "$out/results-contentd"
+echo "1000 idle sessions: $line" | tee -a "$out/$results"
 idle=$(field memory_kib "$line")
 
 # ---- TCP ----
 
-tcp=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+tcp=$(free_port)
 cp "$run/contentd-null.conf" "$run/contentd-tcp.conf"
 start_contentd contentd-tcp "inet:127.0.0.1:$tcp"
 line=$("$out/bench_milter" -a "inet:127.0.0.1:$tcp" -c 1 -s 4096 -t "$seconds" -p "${pid[contentd-tcp]}") || true
@@ -161,18 +130,9 @@ done
 
 # ---- against the goals ----
 
-median() { # "NUMBER NUMBER..."
-    tr ' ' '\n' <<<"$1" | sed '/^$/d' | sort -n | awk '{ n[NR] = $0 } END { print n[int((NR + 1) / 2)] }'
-}
-goal() { # TEXT VALUE RELATION BOUND
-    awk -v text="$1" -v value="$2" -v relation="$3" -v bound="$4" 'BEGIN {
-        met = relation == ">=" ? value >= bound : value <= bound
-        printf "%-66s %8.2f  (goal %s %s) %s\n", text, value, relation, bound, met ? "met" : "MISSED"
-    }' | tee -a "$out/results-contentd"
-}
 echo
 goal "messages/s with clamd, of clamd alone, 16 connections, 20 KiB" \
-    "$(awk -v a="$(median "${rate[contentd-clamd]}")" -v b="$(median "${rate[clamd-alone]}")" 'BEGIN { print((b > 0) ? a / b : 0) }')" \
+    "$(ratio "${rate[contentd-clamd]}" "${rate[clamd-alone]}")" \
     ">=" 0.6
 goal "CPU of contentd per message there, ms" "$(awk -v a="$(median "$cpu")" 'BEGIN { print a / 1000 }')" "<=" 0.5
 goal "latency over that of the slowest of 1 to 4 scanners, p50, ms" "$(awk -v a="$late_p50" 'BEGIN { print a / 1000 }')" "<=" 1

@@ -10,10 +10,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/net/dns_packet.h"
+#include "tests/bench/measure/measure.h"
 
 enum { HEADER = 12, BATCH = 64, PACKET = 1500, RECORD_MAX = 300, LABEL_MAX = 63, LATER_MAX = 8192 };
 
@@ -106,10 +106,7 @@ static size_t make_answer(unsigned char packet[PACKET], const struct wish *wish)
 
 static uint64_t now_us(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return bench_now_ns() / 1000;
 }
 
 static void send_later(const struct sockaddr_in *to, const unsigned char *packet, size_t len,

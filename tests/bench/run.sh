@@ -4,53 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-seconds=${BENCH_SECONDS:-2}
+results="results"
+# shellcheck source=tests/bench/measure/measure.sh
+. tests/bench/measure/measure.sh
 rounds=3      # at 16 connections, which the goals are about: the median counts
 users=1000000 # senders and logins are drawn from so many
 senders=100000 # greylisted, for the memory they take
-out=build/bench
-run=$(mktemp -d /tmp/gatehouse-bench-XXXXXX)
-chmod 755 "$run"
-declare -A port pid # of each server, by name
-
-stop() { # NAME
-    kill "${pid[$1]}" 2>/dev/null || true
-    wait "${pid[$1]}" 2>/dev/null || true
-    unset "pid[$1]"
-}
-finish() {
-    local name
-    for name in "${!pid[@]}"; do stop "$name"; done
-    rm -rf "$run"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-free_port() {
-    /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# wait_for COMMAND...: until it succeeds, at most 20 s
-wait_for() {
-    local tries=200
-    until "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        if [ "$tries" -eq 0 ]; then
-            echo "bench: not in time: $*" >&2
-            cat "$run"/*.log >&2 || true
-            exit 1
-        fi
-        sleep 0.1
-    done
-}
-
 listens() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
-# field NAME LINE: a value of `name=value ...`
-field() {
-    sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$2"
 }
 
 row() { # NAME CONNECTIONS LINE: prints what is known of a case
@@ -104,10 +65,6 @@ run_script() { # CONNECTIONS
         sed -nE '$s/.*"([0-9.]+)","[0-9.]+","[0-9.]+","([0-9.]+)","[0-9.]+","([0-9.]+)","[0-9.]+"$/\1 \2 \3/p')
     awk -v rps="$rps" -v p50="$p50" -v p99="$tail99" \
         'BEGIN { printf "requests_per_second=%.0f p50_us=%.0f p99_us=%.0f\n", rps, p50 * 1000, p99 * 1000 }'
-}
-
-median() { # "NUMBER NUMBER..."
-    tr ' ' '\n' <<<"$1" | sed '/^$/d' | sort -n | awk '{ n[NR] = $0 } END { print n[int((NR + 1) / 2)] }'
 }
 
 start_policyd() { # NAME CONFIGURATION OPTION...
@@ -319,15 +276,6 @@ echo "Redis through the store:"
 
 # ---- against the goals ----
 
-goal() { # TEXT VALUE RELATION BOUND
-    awk -v text="$1" -v value="$2" -v relation="$3" -v bound="$4" 'BEGIN {
-        met = relation == ">=" ? value >= bound : value <= bound
-        printf "%-66s %8.2f  (goal %s %s) %s\n", text, value, relation, bound, met ? "met" : "MISSED"
-    }' | tee -a "$out/results"
-}
-ratio() { # of the medians of two cases at 16 connections: NUMBERS NUMBERS
-    awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { printf "%.4f", (b > 0 ? a / b : 0) }'
-}
 echo
 goal "20 rules and lists: rate / null responder" "$(ratio "${rate[rules/16]}" "${rate[null/16]}")" '>=' 0.5
 goal "20 rules and lists: p99 / null responder" "$(ratio "${p99[rules/16]}" "${p99[null/16]}")" '<=' 2
