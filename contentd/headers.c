@@ -120,7 +120,7 @@ static struct summary summarise(const struct verdict_input *input, const struct 
         if (finding->result == FINDING_VIRUS && sum.virus == NULL)
             sum.virus = finding;
         sum.has_score = sum.has_score || finding->has_score;
-        if (!input->scanners[chain->order[i]].kind->is_antivirus)
+        if (!input->scanners[chain->order[i]].is_antivirus)
             continue;
         sum.antivirus++;
         sum.is_clean = sum.is_clean && finding->result == FINDING_CLEAN;

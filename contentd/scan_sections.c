@@ -4,6 +4,7 @@
 #include "contentd/scan_values.h"
 
 static const char *const trouble_words[] = { "tempfail", "accept", "quarantine", NULL };
+static const char *const antivirus_words[] = { "auto", "yes", "no", NULL };
 static const char *const spam_words[] = { "score", "scanner", NULL };
 
 #define CONF_STRUCT struct scanner_section
@@ -36,6 +37,9 @@ const struct conf_param scanner_params[SCANNER_PARAM_COUNT] = {
       .doc = "Whose settings spamd uses: a name, or {recipient} for the message's recipient when it has only one." },
     { PARAM(password_file), CONF_PATH, "", 0, 0, .live = true, .example = "/etc/gatehouse/rspamd.password",
       .doc = "A file that holds rspamd's password." },
+    { PARAM(antivirus), CONF_WORD, "auto", .words = antivirus_words, .live = true, .example = "yes",
+      .doc = "Whether it looks for malware: auto (clamd and icap do), yes (clamav-milter) or no. X-Virus-Status tells what these "
+             "found, and -t warns of rules by which mail gets past one." },
 };
 /* clang-format on */
 #undef CONF_STRUCT

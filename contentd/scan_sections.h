@@ -7,6 +7,9 @@
 #include "contentd/chain.h"
 #include "contentd/scanners/scanner.h"
 
+/* The setting `antivirus`, in the order of the words: as the kind is, yes, no. */
+enum scanner_antivirus { ANTIVIRUS_BY_KIND, ANTIVIRUS_YES, ANTIVIRUS_NO };
+
 struct scanner_section {
     const struct conf_section *conf;
     struct slice kind; /* `clamd unix:/run/clamav/clamd.ctl, inet:...` */
@@ -15,6 +18,7 @@ struct scanner_section {
     uint64_t size_max; /* bytes; 0: any */
     enum scanner_trouble trouble, oversize;
     struct slice weight, path, user, password_file;
+    enum scanner_antivirus antivirus;
 };
 
 enum chain_spam { CHAIN_SPAM_BY_SCORE, CHAIN_SPAM_BY_SCANNER }; /* in the order of the words */
@@ -41,7 +45,7 @@ struct scan_sections { /* in the order of the file */
     size_t apply_count;
 };
 
-enum { SCANNER_PARAM_COUNT = 11, CHAIN_PARAM_COUNT = 9, APPLY_PARAM_COUNT = 1 };
+enum { SCANNER_PARAM_COUNT = 12, CHAIN_PARAM_COUNT = 9, APPLY_PARAM_COUNT = 1 };
 extern const struct conf_param scanner_params[SCANNER_PARAM_COUNT];
 extern const struct conf_param chain_params[CHAIN_PARAM_COUNT];
 extern const struct conf_param apply_params[APPLY_PARAM_COUNT];

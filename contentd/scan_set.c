@@ -79,8 +79,11 @@ static void load_scanner(const struct loader *loader, const struct scanner_secti
         .password = keep(loader, read_password(loader, section->password_file)),
     };
     scan_parse_number(section->weight, &out->weight, &ignored);
-    if (section->kind.ptr == NULL ||
-        !scan_parse_kind(section->kind, &out->kind, &addresses, &ignored))
+    bool is_known = section->kind.ptr != NULL &&
+                    scan_parse_kind(section->kind, &out->kind, &addresses, &ignored);
+    out->is_antivirus = section->antivirus == ANTIVIRUS_YES ||
+                        (section->antivirus == ANTIVIRUS_BY_KIND && out->kind->is_antivirus);
+    if (!is_known)
         return;
     *backend = backend_new(out->name, addresses,
                            section->spread ? BACKEND_SPREAD : BACKEND_IN_ORDER, &error);

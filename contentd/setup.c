@@ -2,7 +2,7 @@
 #include "contentd/setup.h"
 
 #include "common/live/tail.h"
-
+#include "contentd/bypass.h"
 #include "contentd/facts/facts.h"
 
 enum { APPLY_LIVE_MAX = 1000000 };
@@ -170,6 +170,8 @@ void *setup_load(const struct daemon_load *load)
         if (previous != NULL && previous->parts.apply_live != NULL)
             parts.apply_live = map_share(previous->parts.apply_live);
         setup = setup_new(&parts, &(struct rule_hearers){ load->errors, true });
+        if (setup != NULL)
+            bypass_warn(setup, load->errors);
     }
     if (setup == NULL)
         conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");

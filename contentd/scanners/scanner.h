@@ -25,6 +25,7 @@ struct scanner {
     uint64_t size_max; /* bytes of message; larger ones are not sent: `oversize`. 0: no limit */
     enum scanner_trouble trouble, oversize;
     double weight; /* its score counts so many times; 0: not at all */
+    bool is_antivirus; /* it looks for malware: as its kind does, unless the configuration says otherwise */
     struct slice path; /* ICAP service, rspamd path; absent: the kind's own */
     struct slice user; /* spamd: the user, `{recipient}` or a name; absent: none */
     struct slice password; /* rspamd's; absent: none */
@@ -50,7 +51,7 @@ struct scanner_kind {
     const char *name; /* `clamd` */
     const char *doc; /* one sentence */
     bool streams; /* may start before the body is whole */
-    bool is_antivirus; /* it looks for malware: X-Virus-Status is about these */
+    bool is_antivirus; /* looks for malware, unless the configuration says otherwise */
     /* The headers have ended (streams), or the message is whole. NULL: out of memory. */
     struct scan *(*start)(const struct scan_request *request);
     void (*more)(struct scan *scan); /* more of the body is there, or it is whole now; optional */

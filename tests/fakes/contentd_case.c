@@ -41,9 +41,12 @@ void contentd_case_begin(struct contentd_case *c, size_t recipients)
         message_add_recipient(c->message, slice_of(address), NULL, 0);
     }
     contentd_case_header(c, "Subject", " Hello");
-    c->scanners[CLAM] = (struct scanner){ .name = SLICE("clam"), .kind = &antivirus, .weight = 1 };
-    c->scanners[ICAP1] =
-        (struct scanner){ .name = SLICE("icap1"), .kind = &antivirus, .weight = 1 };
+    c->scanners[CLAM] = (struct scanner){
+        .name = SLICE("clam"), .kind = &antivirus, .weight = 1, .is_antivirus = true
+    };
+    c->scanners[ICAP1] = (struct scanner){
+        .name = SLICE("icap1"), .kind = &antivirus, .weight = 1, .is_antivirus = true
+    };
     c->scanners[SPAM] = (struct scanner){ .name = SLICE("spam"),
                                           .kind = &antispam,
                                           .trouble = SCANNER_ACCEPT,
