@@ -50,13 +50,15 @@ static const struct conf_param params[] = {
     { PARAM(quarantine_size), CONF_SIZE, "10G", 0, UINT64_C(1) << 50, .live = true,
       .doc = "So much is kept there; then the oldest make room. 0: no bound." },
     { PARAM(quarantine_age), CONF_TIME, "30d", MINUTE, 3660 * DAY, .live = true,
-      .doc = "What is older is removed." },
+      .doc = "What is older is removed, if the system clock can be believed: not while it has jumped by more than a minute, or at the "
+             "start is more than a day later than when contentd last ran, before it has run evenly for an hour. It goes little "
+             "by little: if everything became too old at once, that would take a tenth of this time." },
     { PARAM(outbox_directory), CONF_PATH, "/var/lib/gatehouse/outbox",
       .doc = "Where copies wait until the release listener has taken them." },
     { PARAM(outbox_size), CONF_SIZE, "10G", 0, UINT64_C(1) << 50,
       .doc = "So much may wait there; then messages that need a copy are deferred. 0: no bound." },
     { PARAM(outbox_age), CONF_TIME, "2d", MINUTE, 30 * DAY,
-      .doc = "How long a copy is tried; then it goes to the quarantine." },
+      .doc = "How long a copy is tried; then it goes to the quarantine, if the system clock can be believed (quarantine_age)." },
     { PARAM(outbox_retry_min), CONF_TIME, "2s", 100, HOUR, .doc = "The first pause before a copy is tried again." },
     { PARAM(outbox_retry_max), CONF_TIME, "10m", SECOND, DAY, .doc = "The longest pause, to which it doubles." },
 };

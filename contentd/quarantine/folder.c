@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ struct folder {
     char *path;
     int directory, lock_fd;
     const struct clock *clock;
+    _Atomic uint64_t marked_ms; /* also the time of change of the file .lock */
     pthread_mutex_t lock; /* for all that follows */
     struct kept_index index;
     uint64_t reserved; /* bytes that are being written */
@@ -110,6 +112,34 @@ static int take_lock(struct folder *folder, struct buf *error)
     return -1;
 }
 
+/* ---- the clock's mark ---- */
+
+void folder_mark(struct folder *folder, uint64_t wall_ms)
+{
+    const struct timespec at = { (time_t)(wall_ms / 1000), (long)(wall_ms % 1000) * 1000000L };
+    const struct timespec times[2] = { at, at };
+
+    atomic_store(&folder->marked_ms, wall_ms);
+    futimens(folder->lock_fd, times); /* without it the next process doubts the clock for a while */
+}
+
+uint64_t folder_marked_ms(const struct folder *folder)
+{
+    return atomic_load(&folder->marked_ms);
+}
+
+/* In an empty folder there is nothing that a wrong clock could harm. */
+static void read_mark(struct folder *folder)
+{
+    struct stat about;
+
+    if (folder->index.count == 0)
+        folder_mark(folder, folder->clock->wall_ms(folder->clock));
+    else if (fstat(folder->lock_fd, &about) == 0 && about.st_mtim.tv_sec > 0)
+        atomic_store(&folder->marked_ms, (uint64_t)about.st_mtim.tv_sec * 1000 +
+                                             (uint64_t)about.st_mtim.tv_nsec / 1000000);
+}
+
 static int open_directory(struct folder *folder, struct buf *error)
 {
     if (mkdir(folder->path, 0700) == 0 || errno == EEXIST)
@@ -122,8 +152,10 @@ static int open_directory(struct folder *folder, struct buf *error)
         return -1;
     if (each_name(folder, see_entry) == 0) {
         index_sort(&folder->index);
-        if (each_name(folder, see_leftover) == 0)
+        if (each_name(folder, see_leftover) == 0) {
+            read_mark(folder);
             return 0;
+        }
     }
     buf_printf(error, "%s: %s", folder->path, strerror(errno));
     return -1;
@@ -248,9 +280,11 @@ enum folder_result folder_add(struct folder *folder, struct kept *kept, const st
                               uint64_t size_max, struct buf *error)
 {
     char room[NAME_ROOM];
-    uint64_t described = 0;
+    uint64_t described = 0, marked_ms = folder_marked_ms(folder);
 
     kept->time_ms = folder->clock->wall_ms(folder->clock);
+    if (kept->time_ms < marked_ms)
+        kept->time_ms = marked_ms;
     kept->size = source->size;
     kept_id_make(kept->time_ms, kept->id);
     if (!reserve(folder, source->size, size_max)) {

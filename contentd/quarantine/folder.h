@@ -27,6 +27,12 @@ enum folder_result {
     FOLDER_FAILED,
 };
 
+/* The wall clock's time when it was last believed (common/base/clock_trust.h); a later process finds it there. What is added
+ * meanwhile is never said to be older: a clock that is slow for a moment makes nobody look expired. An empty folder is marked
+ * when it is opened. */
+void folder_mark(struct folder *folder, uint64_t wall_ms);
+uint64_t folder_marked_ms(const struct folder *folder);
+
 /* Stores the message; kept->id, time_ms and size are set. `size_max`: bytes of all entries together, this one too, 0: no
  * bound. FOLDER_OK: it is on the disk. FOLDER_FULL (the bound is reached) and FOLDER_FAILED (the disk is full ...), with one
  * line in *error: nothing is. */

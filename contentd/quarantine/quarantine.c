@@ -4,13 +4,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/base/clock_trust.h"
 #include "common/base/units.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 
-enum { EXPIRE_AT_ONCE = 1000 };
+enum { EXPIRE_AT_ONCE = 1000, EXPIRE_FASTER = 10 };
 
-enum { KEPT, REFUSED, DROPPED, EXPIRED, EVICTED, MESSAGES, BYTES };
+enum { KEPT, REFUSED, DROPPED, EXPIRED, EVICTED, DOUBTS, PAUSED, MESSAGES, BYTES };
 
 static struct metric metrics[] = {
     [KEPT] =
@@ -24,6 +25,10 @@ static struct metric metrics[] = {
                        "Messages removed from quarantine because of their age."),
     [EVICTED] = METRIC("gatehouse_quarantine_evicted_total", METRIC_COUNTER,
                        "Messages removed from quarantine before their time to make room."),
+    [DOUBTS] = METRIC("gatehouse_quarantine_clock_doubts_total", METRIC_COUNTER,
+                      "Times the system clock has jumped, or was not plausible at the start."),
+    [PAUSED] = METRIC("gatehouse_quarantine_expiry_paused", METRIC_GAUGE,
+                      "1: nothing is removed because of its age, for the system clock is doubted."),
     [MESSAGES] = METRIC("gatehouse_quarantine_messages", METRIC_GAUGE, "Messages in quarantine."),
     [BYTES] = METRIC("gatehouse_quarantine_bytes", METRIC_GAUGE, "Bytes in quarantine."),
 };
@@ -32,6 +37,11 @@ struct quarantine {
     struct folder *folder;
     const struct clock *clock;
     _Atomic uint64_t size_max, age_max_ms;
+    pthread_mutex_t lock; /* for all that follows */
+    struct clock_trust trust;
+    /* How many may still go because of their age in this minute, which began then (monotonic). */
+    uint64_t allowance, allowance_ms;
+    bool has_allowance;
 };
 
 static void count(int which)
@@ -45,6 +55,7 @@ static void show_size(void *arg)
 
     metric_set(metric_of(&metrics[MESSAGES]), (int64_t)folder_count(quarantine->folder));
     metric_set(metric_of(&metrics[BYTES]), (int64_t)folder_bytes(quarantine->folder));
+    metric_set(metric_of(&metrics[PAUSED]), !quarantine_believes_clock(quarantine));
 }
 
 void quarantine_adjust(struct quarantine *quarantine, const struct quarantine_settings *settings)
@@ -52,6 +63,58 @@ void quarantine_adjust(struct quarantine *quarantine, const struct quarantine_se
     atomic_store(&quarantine->size_max, settings->size_max);
     atomic_store(&quarantine->age_max_ms, settings->age_max_ms);
 }
+
+/* ---- the clock ---- */
+
+static void tell_doubt(const struct clock_trust *trust)
+{
+    uint64_t jump_s = (uint64_t)(trust->jump_ms < 0 ? -trust->jump_ms : trust->jump_ms) / SECOND;
+
+    count(DOUBTS);
+    log_warning(
+        "quarantine: the system clock has jumped %s by %llu s, or contentd has not run for so "
+        "long: nothing is removed "
+        "because of its age until it has run evenly for %s",
+        trust->jump_ms < 0 ? "back" : "forward", (unsigned long long)jump_s,
+        units_print_time(CLOCK_TRUST_WAIT_MS).text);
+}
+
+/* The lock is held. */
+static bool look_at_clock(struct quarantine *quarantine)
+{
+    struct clock_trust *trust = &quarantine->trust;
+
+    switch (clock_trust_look(trust)) {
+    case CLOCK_TRUST_DOUBTED:
+        tell_doubt(trust);
+        break;
+    case CLOCK_TRUST_BELIEVED:
+        log_info(
+            "quarantine: the system clock is believed again: what is older than quarantine_age "
+            "goes, little by little");
+        break;
+    case CLOCK_TRUST_SAME:
+        break;
+    }
+    return trust->is_believed;
+}
+
+bool quarantine_believes_clock(struct quarantine *quarantine)
+{
+    pthread_mutex_lock(&quarantine->lock);
+    bool is_believed = look_at_clock(quarantine);
+    pthread_mutex_unlock(&quarantine->lock);
+    return is_believed;
+}
+
+static void begin_trust(struct quarantine *quarantine)
+{
+    clock_trust_begin(&quarantine->trust, quarantine->clock, folder_marked_ms(quarantine->folder));
+    if (!quarantine->trust.is_believed)
+        tell_doubt(&quarantine->trust);
+}
+
+/* ---- its life ---- */
 
 struct quarantine *quarantine_open(const struct quarantine_settings *settings,
                                    const struct clock *clock, struct buf *error)
@@ -70,6 +133,8 @@ struct quarantine *quarantine_open(const struct quarantine_settings *settings,
         free(quarantine);
         return NULL;
     }
+    pthread_mutex_init(&quarantine->lock, NULL);
+    begin_trust(quarantine);
     metrics_on_read(show_size, quarantine);
     return quarantine;
 }
@@ -83,6 +148,7 @@ void quarantine_close(struct quarantine **quarantine)
         return;
     metrics_forget_on_read(show_size, gone);
     folder_close(&gone->folder);
+    pthread_mutex_destroy(&gone->lock);
     free(gone);
 }
 
@@ -138,23 +204,58 @@ void quarantine_drop(struct quarantine *quarantine, const char *id)
         count(DROPPED);
 }
 
+/* ---- age ---- */
+
+/* A part of what may go in this minute, at most EXPIRE_AT_ONCE; 0: the clock is doubted, or it is used up. *now_ms: wall
+ * clock. */
+static uint64_t take_allowance(struct quarantine *quarantine, uint64_t *now_ms)
+{
+    uint64_t age_max = atomic_load(&quarantine->age_max_ms), part = 0;
+    size_t entries = folder_count(quarantine->folder);
+
+    pthread_mutex_lock(&quarantine->lock);
+    if (look_at_clock(quarantine)) {
+        const struct clock_trust *trust = &quarantine->trust;
+        folder_mark(quarantine->folder, trust->wall_ms);
+        if (!quarantine->has_allowance || trust->now_ms - quarantine->allowance_ms >= MINUTE) {
+            quarantine->allowance =
+                QUARANTINE_EXPIRE_LEAST + entries * EXPIRE_FASTER * MINUTE / (age_max + 1);
+            quarantine->allowance_ms = trust->now_ms;
+            quarantine->has_allowance = true;
+        }
+        part = quarantine->allowance < EXPIRE_AT_ONCE ? quarantine->allowance : EXPIRE_AT_ONCE;
+        quarantine->allowance -= part;
+        *now_ms = trust->wall_ms;
+    }
+    pthread_mutex_unlock(&quarantine->lock);
+    return part;
+}
+
+static void give_back_allowance(struct quarantine *quarantine, uint64_t part)
+{
+    pthread_mutex_lock(&quarantine->lock);
+    quarantine->allowance += part;
+    pthread_mutex_unlock(&quarantine->lock);
+}
+
 bool quarantine_expire(struct quarantine *quarantine)
 {
-    uint64_t now = quarantine->clock->wall_ms(quarantine->clock);
+    uint64_t now = 0, part = take_allowance(quarantine, &now);
     uint64_t age_max = atomic_load(&quarantine->age_max_ms);
     char oldest[1][KEPT_ID_LEN + 1];
 
-    for (unsigned done = 0; done < EXPIRE_AT_ONCE; done++) {
-        if (folder_list(quarantine->folder, SLICE(""), false, 1, oldest) == 0)
-            return false;
-        uint64_t from = kept_id_time_ms(slice_of(oldest[0]));
+    for (uint64_t left = part; left > 0; left--) {
+        bool is_there = folder_list(quarantine->folder, SLICE(""), false, 1, oldest) > 0;
+        uint64_t from = is_there ? kept_id_time_ms(slice_of(oldest[0])) : now;
         if (now < from || now - from <= age_max ||
-            folder_remove(quarantine->folder, slice_of(oldest[0]), NULL) == FOLDER_FAILED)
+            folder_remove(quarantine->folder, slice_of(oldest[0]), NULL) == FOLDER_FAILED) {
+            give_back_allowance(quarantine, left);
             return false;
+        }
         count(EXPIRED);
         log_info("quarantine: %s removed: older than quarantine_age", oldest[0]);
     }
-    return true;
+    return part == EXPIRE_AT_ONCE;
 }
 
 struct folder *quarantine_folder(struct quarantine *quarantine)

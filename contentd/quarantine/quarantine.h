@@ -30,8 +30,14 @@ int quarantine_keep(struct quarantine *quarantine, struct kept *kept, const stru
 /* The MTA did not take what was decided and will send the message again: forget that it was kept. */
 void quarantine_drop(struct quarantine *quarantine, const char *id);
 
-/* Removes what is older than age_max_ms; at most about a second of work. True: there is more. */
+/* Removes what is older than age_max_ms, as long as the clock is believed; at most about a second of work. True: there is more that
+ * may go now. What may go in a minute is bounded: ten times what would if all entries were spread evenly over age_max_ms, and
+ * QUARANTINE_EXPIRE_LEAST; so even a clock that is wrong for long takes a tenth of age_max_ms to empty the quarantine. To be called every
+ * minute. */
+enum { QUARANTINE_EXPIRE_LEAST = 10 };
 bool quarantine_expire(struct quarantine *quarantine);
+/* May the wall clock be believed now (common/base/clock_trust.h)? A change is logged and counted. */
+bool quarantine_believes_clock(struct quarantine *quarantine);
 
 struct folder *quarantine_folder(struct quarantine *quarantine);
 

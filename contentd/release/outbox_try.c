@@ -108,12 +108,20 @@ static void tell_listener(struct outbox_way *way, const struct kept *kept, size_
                             kept->id, why);
 }
 
+/* By a clock that is believed. */
+static bool is_too_old(const struct outbox_way *way, const struct kept *kept)
+{
+    uint64_t now = way->clock->wall_ms(way->clock);
+
+    return now > kept->time_ms && now - kept->time_ms > way->age_max_ms &&
+           quarantine_believes_clock(way->quarantine);
+}
+
 static enum attempt attempt_recipients(struct outbox_way *way, struct kept *kept,
                                        const struct source *source, struct arena *arena)
 {
     size_t n = kept->recipient_count, taken;
     struct release_recipient *recipients = arena_alloc_array(arena, n + 1, sizeof *recipients);
-    uint64_t now = way->clock->wall_ms(way->clock);
 
     if (recipients == NULL)
         return ATTEMPT_LATER;
@@ -121,7 +129,7 @@ static enum attempt attempt_recipients(struct outbox_way *way, struct kept *kept
         recipients[i].to = kept->recipients[i];
     taken = release_send(way->release, kept, source, recipients, n, SEND_TIMEOUT_MS, way->stop_fd);
     tell_listener(way, kept, taken, first_reply(recipients, n, RELEASE_LATER));
-    if (now > kept->time_ms && now - kept->time_ms > way->age_max_ms)
+    if (is_too_old(way, kept))
         for (size_t i = 0; i < n; i++)
             if (recipients[i].state == RELEASE_LATER)
                 recipients[i].state = RELEASE_REFUSED;

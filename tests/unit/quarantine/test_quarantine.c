@@ -120,6 +120,90 @@ static void forgets_with_age(UNUSED void **state)
     end(&test);
 }
 
+/* As after a restart. */
+static void reopen(struct case_ *test)
+{
+    const struct quarantine_settings settings = { test->directory.path, 1 << 20, 1 * DAY };
+
+    quarantine_close(&test->quarantine);
+    test->quarantine = quarantine_open(&settings, &test->clock.clock, &test->error);
+    assert_non_null(test->quarantine);
+}
+
+static size_t left(struct case_ *test)
+{
+    return folder_count(quarantine_folder(test->quarantine));
+}
+
+/* The keeper's passes of so many minutes. */
+static void run_minutes(struct case_ *test, unsigned minutes)
+{
+    while (minutes-- > 0) {
+        fake_clock_advance(&test->clock, MINUTE);
+        assert_false(quarantine_expire(test->quarantine));
+    }
+}
+
+static void a_clock_wrong_for_a_moment_takes_nothing(UNUSED void **state)
+{
+    static const int64_t jumps_ms[] = { INT64_C(40) * 86400000, INT64_C(20000) * 86400000,
+                                        -INT64_C(20000) * 86400000 };
+    struct kept kept;
+
+    for (size_t i = 0; i < COUNT(jumps_ms); i++) {
+        struct case_ test;
+        begin(&test, 1 << 20);
+        assert_int_equal(0, keep(&test, &kept));
+        run_minutes(&test, 10);
+        test.clock.wall += (uint64_t)jumps_ms[i];
+        assert_int_equal(0, keep(&test, &kept)); /* of a time that may look very old afterwards */
+        run_minutes(&test, 59);
+        reopen(&test); /* nor does a restart make it right */
+        run_minutes(&test, 59);
+        test.clock.wall -= (uint64_t)jumps_ms[i];
+        run_minutes(&test, 200);
+        if (left(&test) != 2)
+            fail_msg("row %zu: %zu left", i, left(&test));
+        AUTO_BUF metrics = BUF_INIT(1 << 20);
+        assert_int_equal(0, metrics_print(&metrics));
+        assert_non_null(strstr(buf_text(&metrics), "\ngatehouse_quarantine_expiry_paused 0\n"));
+        run_minutes(&test, 24 * 60);
+        if (left(&test) != (jumps_ms[i] > 0)) /* what says to come from the future stays longer */
+            fail_msg("row %zu: %zu left in the end", i, left(&test));
+        end(&test);
+    }
+}
+
+/* A clock that is wrong and stays so, or a host that was away for long: nobody can tell. */
+static void what_is_too_old_goes_little_by_little(UNUSED void **state)
+{
+    struct case_ test;
+    struct kept kept;
+
+    begin(&test, 1 << 20);
+    for (unsigned i = 0; i < 150; i++)
+        assert_int_equal(0, keep(&test, &kept));
+    run_minutes(&test, 1);
+    quarantine_close(&test.quarantine);
+    fake_clock_advance(&test.clock, 2 * DAY);
+    const struct quarantine_settings settings = { test.directory.path, 1 << 20, 1 * DAY };
+    test.quarantine = quarantine_open(&settings, &test.clock.clock, &test.error);
+    assert_false(quarantine_expire(test.quarantine));
+    run_minutes(&test, 59);
+    assert_int_equal(150, left(&test));
+    AUTO_BUF metrics = BUF_INIT(1 << 20);
+    assert_int_equal(0, metrics_print(&metrics));
+    assert_non_null(strstr(buf_text(&metrics), "\ngatehouse_quarantine_expiry_paused 1\n"));
+    for (unsigned minutes = 1; minutes <= 3; minutes++) { /* 150 * 10 / 1440 and 10 */
+        run_minutes(&test, 1);
+        assert_false(quarantine_expire(test.quarantine)); /* nothing more in the same minute */
+        assert_in_range(left(&test), 150 - 12 * minutes, 150 - 10 * minutes);
+    }
+    run_minutes(&test, 20);
+    assert_int_equal(0, left(&test));
+    end(&test);
+}
+
 static void drops_what_the_mta_did_not_take(UNUSED void **state)
 {
     struct case_ test;
@@ -172,6 +256,8 @@ int main(void)
         cmocka_unit_test(what_never_fits_is_refused),
         cmocka_unit_test(zero_is_no_bound),
         cmocka_unit_test(forgets_with_age),
+        cmocka_unit_test(a_clock_wrong_for_a_moment_takes_nothing),
+        cmocka_unit_test(what_is_too_old_goes_little_by_little),
         cmocka_unit_test(drops_what_the_mta_did_not_take),
         cmocka_unit_test(several_threads_keep_at_the_same_time),
     };
