@@ -7,14 +7,16 @@
 #include "common/milter/job.h"
 #include "contentd/server.h"
 
-enum { LEASE_MEMORY_MAX = 4096, SUBJECTS = 3, WAIT_MS = 2000 };
+enum { LEASE_MEMORY_MAX = 16384, WAIT_MS = 2000 };
+enum { ADDRESS, NETWORK, ALL, FIRST_LIST };
 
 struct connection_lease {
     struct store_lease lease; /* first member */
     struct worker *worker;
     struct job *running; /* the loop's, until the call is done */
     struct arena *arena;
-    struct slice subjects[SUBJECTS]; /* address, network, all */
+    struct slice subjects[STORE_LEASE_SUBJECTS_MAX]; /* lists that the client is in before others */
+    struct connection_list *lists; /* of the subjects from FIRST_LIST on */
     _Atomic unsigned references;
 };
 
@@ -82,23 +84,55 @@ static void close_never(UNUSED struct worker *worker, void *arg)
 
 /* ---- the milter's threads ---- */
 
-static bool lease_fill(struct connection_lease *lease, const struct message_client *client)
+static void add_subject(struct connection_lease *lease, enum limit_letter letter,
+                        struct slice value)
+{
+    lease->subjects[lease->lease.count++] = limit_subject(letter, value, lease->arena);
+}
+
+/* Those that the client is in, or those that it is not in. */
+static void add_lists(struct connection_lease *lease, const struct setup *setup,
+                      const struct value *address, uint64_t wall_ms, bool is_in)
+{
+    for (size_t i = 0; i < setup->connection_list_count; i++) {
+        const struct named_list *list = setup->connection_lists[i];
+        if (named_list_has(list, address, wall_ms) != is_in)
+            continue;
+        lease->lists[lease->lease.count - FIRST_LIST].name = arena_copy(lease->arena, list->name);
+        add_subject(lease, LIMIT_LIST, list->name);
+        lease->lease.looked_at += !is_in;
+    }
+}
+
+static bool lease_fill(struct connection_lease *lease, const struct setup *setup,
+                       const struct message_client *client)
 {
     char address[IP_ADDRESS_TEXT_MAX], net[IPNET_TEXT_MAX];
     struct ipnet whole = ipnet_of(&client->address), part = ipnet_mask(&whole, 24, 64);
+    const struct clock *clock = worker_clock(lease->worker);
+    uint64_t now = clock->wall_ms(clock); /* once: nobody is in a list and is not */
+    struct value value;
 
     ip_address_print(&client->address, address);
     ipnet_print(&part, net);
-    lease->subjects[0] = limit_subject(LIMIT_ADDRESS, slice_of(address), lease->arena);
-    lease->subjects[1] = limit_subject(LIMIT_NETWORK, slice_of(net), lease->arena);
-    lease->subjects[2] = limit_subject(LIMIT_ALL, SLICE(""), lease->arena);
+    lease->lists =
+        arena_alloc_array(lease->arena, setup->connection_list_count + 1, sizeof *lease->lists);
+    if (lease->lists == NULL || !value_of_address(&value, slice_of(address), lease->arena))
+        return false;
     lease->lease.subjects = lease->subjects;
-    lease->lease.count = SUBJECTS;
-    return lease->subjects[0].ptr != NULL && lease->subjects[1].ptr != NULL &&
-           lease->subjects[2].ptr != NULL;
+    add_subject(lease, LIMIT_ADDRESS, slice_of(address));
+    add_subject(lease, LIMIT_NETWORK, slice_of(net));
+    add_subject(lease, LIMIT_ALL, SLICE(""));
+    add_lists(lease, setup, &value, now, true);
+    add_lists(lease, setup, &value, now, false);
+    for (size_t i = 0; i < lease->lease.count; i++)
+        if (lease->subjects[i].ptr == NULL ||
+            (i >= FIRST_LIST && lease->lists[i - FIRST_LIST].name.ptr == NULL))
+            return false;
+    return true;
 }
 
-static struct connection_lease *lease_new(struct worker *worker,
+static struct connection_lease *lease_new(struct worker *worker, const struct setup *setup,
                                           const struct message_client *client)
 {
     struct connection_lease *lease = calloc(1, sizeof *lease);
@@ -107,7 +141,7 @@ static struct connection_lease *lease_new(struct worker *worker,
         return NULL;
     lease->worker = worker;
     lease->arena = arena_new(LEASE_MEMORY_MAX);
-    if (lease->arena == NULL || !lease_fill(lease, client)) {
+    if (lease->arena == NULL || !lease_fill(lease, setup, client)) {
         arena_free(&lease->arena);
         free(lease);
         return NULL;
@@ -115,11 +149,31 @@ static struct connection_lease *lease_new(struct worker *worker,
     return lease;
 }
 
-struct connection_lease *connection_lease_open(struct worker *worker,
+/* Where it counts but found no room, nothing is known. */
+static struct connection_counts counts_of(const struct connection_lease *lease)
+{
+    const struct store_lease *found = &lease->lease;
+
+    for (size_t i = FIRST_LIST; i < found->count; i++) {
+        struct connection_list *list = &lease->lists[i - FIRST_LIST];
+        list->count = found->totals[i];
+        list->is_known = list->count > 0 || i >= found->count - found->looked_at;
+    }
+    return (struct connection_counts){
+        .is_known = true,
+        .address = found->totals[ADDRESS],
+        .net = found->totals[NETWORK],
+        .all = found->totals[ALL],
+        .lists = lease->lists,
+        .list_count = found->count - FIRST_LIST,
+    };
+}
+
+struct connection_lease *connection_lease_open(struct worker *worker, const struct setup *setup,
                                                const struct message_client *client,
                                                struct connection_counts *counts)
 {
-    struct connection_lease *lease = client->has_address ? lease_new(worker, client) : NULL;
+    struct connection_lease *lease = client->has_address ? lease_new(worker, setup, client) : NULL;
 
     *counts = (struct connection_counts){ .is_known = false };
     if (lease == NULL)
@@ -131,10 +185,7 @@ struct connection_lease *connection_lease_open(struct worker *worker,
         return NULL;
     }
     if (job_wait(job, WAIT_MS, 0, NULL, NULL) == JOB_DONE && lease->lease.call.result == STORE_OK)
-        *counts = (struct connection_counts){ .is_known = true,
-                                              .address = lease->lease.totals[0],
-                                              .net = lease->lease.totals[1],
-                                              .all = lease->lease.totals[2] };
+        *counts = counts_of(lease);
     job_drop(&job);
     return lease;
 }

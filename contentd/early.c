@@ -149,7 +149,7 @@ static bool early_fill(struct early *early, const struct early_request *request)
         .arena = early->arena,
         .subject = { .of = { .message = early->message },
                      .setup = snapshot_data(early->snapshot),
-                     .connections = request->connections },
+                     .connections = connection_counts_copy(&request->connections, early->arena) },
         .done = rules_done,
         .owner = early,
     };

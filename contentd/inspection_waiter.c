@@ -49,7 +49,7 @@ struct inspection *inspection_start(struct worker *worker, struct snapshot *snap
         log_error("out of memory: a message cannot be looked at");
         return NULL;
     }
-    inspection->connections = *connections;
+    inspection->connections = connection_counts_copy(connections, inspection->arena);
     if (inspection->decided.setup->named_mime != 0)
         inspection->has_headers =
             mime_read(message, MIME_HEADERS, inspection->mime_arena, &inspection->headers) == 0;

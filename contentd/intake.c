@@ -99,7 +99,7 @@ static struct milter_reply hook_connect(struct milter_session *session)
     struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
     const struct setup *setup = snapshot_data(snapshot);
     if (setup->names_connections)
-        intake->lease = connection_lease_open(milter_session_worker(session),
+        intake->lease = connection_lease_open(milter_session_worker(session), setup,
                                               milter_session_client(session), &intake->connections);
     struct milter_reply reply = check_rules(session, STAGE_CONNECT, snapshot, 0);
     snapshot_unref(&snapshot);

@@ -36,6 +36,12 @@ static const struct usage_block conf_blocks[] = {
       "There is one queue file for all recipients, so with mixed = quarantine: any tempfail defers it for all; it is refused "
       "when it is refused for all; else it is delivered to whom it may be, and kept in the quarantine for whom it is "
       "refused. Whoever needs other header fields than the rest gets a copy of his own over the release listener." },
+    { "CONNECTIONS",
+      "How many connections there are at the same time is a fact, too, counted from connect to disconnect over all hosts with "
+      "the same Redis: connections, those of the client's address; connections.net, of its network (/24, /64); "
+      "connections.NAME, of all clients that are in [list NAME] as they connect, this client or others; connections.all. The "
+      "list must have addresses and may be live. At most 29 lists are counted, and only those that rules name. What a host "
+      "that has died held is forgotten after 15 seconds; without Redis each process counts its own." },
     { "AXIMILTER",
       "The settings of AXIMilter and what does the same here:\n\n"
       "    bindIp, bindPort (1981)      listen = inet:ADDRESS:PORT\n"

@@ -2,6 +2,7 @@
 #include "contentd/setup.h"
 
 #include "common/live/tail.h"
+#include "common/observe/log.h"
 #include "contentd/bypass.h"
 #include "contentd/facts/facts.h"
 
@@ -46,9 +47,32 @@ static struct slice name_at(const void *context, const char *kind, size_t n)
     return sets_name_at(&setup->parts.core.sets, kind, n);
 }
 
+static const char *star_kind(const struct fact_type *type)
+{
+    if (type->id == FACT_CONNECTIONS_LIST)
+        return "list";
+    return fact_is_of_scanner(type->id) ? "scanner" : NULL;
+}
+
 static bool fact_arg_known(const void *context, const struct fact_type *type, struct slice arg)
 {
-    return !fact_is_of_scanner(type->id) || scan_set_find(setup_scan(context), arg) != SCANNER_NONE;
+    const struct setup *setup = context;
+
+    if (type->id == FACT_CONNECTIONS_LIST)
+        return sets_list(&setup->parts.core.sets, arg) != NULL;
+    return !fact_is_of_scanner(type->id) || scan_set_find(setup_scan(setup), arg) != SCANNER_NONE;
+}
+
+/* A list's entries may change under a rule that is in force: that is no reason to leave the rule out. */
+static const char *fact_arg_unfit(const void *context, const struct fact_type *type,
+                                  struct slice arg)
+{
+    const struct setup *setup = context;
+
+    if (type->id != FACT_CONNECTIONS_LIST || setup->is_taken_over ||
+        !named_list_has_names_only(sets_list(&setup->parts.core.sets, arg)))
+        return NULL;
+    return "has no address or network; connections are counted by client_address";
 }
 
 /* ---- compiling ---- */
@@ -57,6 +81,19 @@ static void name_all_scanners(struct setup *setup)
 {
     for (size_t n = 0; n < setup_scan(setup)->scanner_count; n++)
         setup->named_scanners |= SCANNER_BIT(n);
+}
+
+static void note_connection_list(struct setup *setup, struct slice name)
+{
+    const struct named_list *list = sets_list(&setup->parts.core.sets, name);
+
+    for (size_t i = 0; i < setup->connection_list_count; i++)
+        if (setup->connection_lists[i] == list)
+            return;
+    if (setup->connection_list_count < CONNECTION_LISTS_MAX)
+        setup->connection_lists[setup->connection_list_count++] = list;
+    else if (setup->connection_list_too_many == NULL)
+        setup->connection_list_too_many = list;
 }
 
 static void note_fact(struct setup *setup, const struct fact_ref *ref)
@@ -70,6 +107,8 @@ static void note_fact(struct setup *setup, const struct fact_ref *ref)
     setup->names_record = setup->names_record || message_fact_wants_record(id);
     setup->names_connections = setup->names_connections || fact_wants_connections(id);
     setup->names_recipient = setup->names_recipient || fact_is_of_recipient(id);
+    if (id == FACT_CONNECTIONS_LIST)
+        note_connection_list(setup, ref->arg);
     if (fact_is_of_scanner(id)) {
         size_t n = scan_set_find(scan, ref->arg);
         setup->named_scanners |= n == SCANNER_NONE ? 0 : SCANNER_BIT(n);
@@ -99,6 +138,23 @@ static void note_names(struct setup *setup)
     }
 }
 
+static void say_too_many(const struct setup *setup, const struct rule_hearers *hearers)
+{
+    static const char format[] =
+        "rules name connections.NAME of more than %d lists; those of %.*s are not counted";
+    const struct policy_core *core = &setup->parts.core;
+    struct slice name = setup->connection_list_too_many->name;
+
+    for (size_t i = 0; hearers->errors != NULL && i < core->sections->list_count; i++) {
+        const struct conf_section *conf = core->sections->lists[i].conf;
+        if (slice_equal(conf->name, name))
+            conf_error(hearers->errors, conf_section_where(core->conf, conf), format,
+                       (int)CONNECTION_LISTS_MAX, SLICE_ARG(name));
+    }
+    if (hearers->errors == NULL && hearers->live_are_new)
+        log_warning(format, (int)CONNECTION_LISTS_MAX, SLICE_ARG(name));
+}
+
 struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers)
 {
     struct setup *setup = calloc(1, sizeof *setup);
@@ -115,8 +171,10 @@ struct setup *setup_new(const struct setup_parts *parts, const struct rule_heare
         .actions = contentd_actions,
         .action_count = CONTENTD_ACTIONS,
         .fact_arg_known = fact_arg_known,
-        .star_kind = "scanner",
+        .fact_arg_unfit = fact_arg_unfit,
+        .star_kind = star_kind,
     };
+    setup->is_taken_over = hearers->errors == NULL;
     policy_core_schema(&setup->schema, setup);
     setup->schema.name_at = name_at;
     if (!direction_make(&setup->direction, &setup->parts.config->direction) ||
@@ -124,7 +182,10 @@ struct setup *setup_new(const struct setup_parts *parts, const struct rule_heare
         setup_free(setup);
         return NULL;
     }
+    setup->is_taken_over = false;
     note_names(setup);
+    if (setup->connection_list_too_many != NULL)
+        say_too_many(setup, hearers);
     return setup;
 }
 

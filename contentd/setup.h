@@ -21,9 +21,13 @@ struct setup_parts {
     struct map *apply_live; /* gh:apply; NULL: empty */
 };
 
+/* Lists of clients whose connections are counted: so many beside those of address, network and all. */
+enum { CONNECTION_LISTS_MAX = STORE_LEASE_SUBJECTS_MAX - 3 };
+
 struct setup {
     struct setup_parts parts; /* first member */
     struct rules_schema schema;
+    bool is_taken_over; /* while what was judged before is compiled again */
     struct rule_book book;
     struct direction direction;
     /* What the rules name, all of them together: */
@@ -32,6 +36,10 @@ struct setup {
     unsigned named_mime; /* MIME_... of facts/mime.h */
     bool names_record; /* policyd's record of the transaction */
     bool names_connections; /* how many there are at the same time */
+    const struct named_list *connection_lists[CONNECTION_LISTS_MAX]; /* of parts.core.sets */
+    size_t connection_list_count;
+    /* More lists than that are named; the first of them. */
+    const struct named_list *connection_list_too_many;
     bool names_recipient; /* they may say something else of each recipient */
     unsigned stages; /* where at least one rule runs */
 };

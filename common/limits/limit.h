@@ -118,6 +118,7 @@ enum limit_letter {
     LIMIT_MAILBOX = 'm',
     LIMIT_TEXT = 't',
     LIMIT_COMBINED = 'c',
+    LIMIT_LIST = 'l', /* whoever is in the list of this name: connections at the same time */
     LIMIT_ALL = '*', /* a limit without key: "*" alone */
 };
 #define LIMIT_SUBJECT_MAX 64

@@ -306,6 +306,11 @@ size_t list_count(const struct list *list)
     return list == NULL ? 0 : list->names.count + list->nets.count;
 }
 
+size_t list_networks(const struct list *list)
+{
+    return list == NULL ? 0 : list->nets.count;
+}
+
 size_t list_memory(const struct list *list)
 {
     return sizeof *list + names_memory(&list->names) + nets_memory(&list->nets) +

@@ -73,6 +73,7 @@ void list_free(struct list **list); /* one owner less, the last frees; NULL-safe
 bool list_lookup(const struct list *list, const struct value *subject, uint64_t wall_ms,
                  struct list_match *out);
 size_t list_count(const struct list *list); /* entries; 0 for NULL */
+size_t list_networks(const struct list *list); /* of these, addresses and networks */
 size_t list_memory(const struct list *list); /* bytes */
 
 /* Which of a file's match and a live list's decides: the more specific one; at equal specificity the live one. */

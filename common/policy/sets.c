@@ -328,6 +328,13 @@ bool named_list_has(const struct named_list *list, const struct value *subject, 
     return false;
 }
 
+bool named_list_has_names_only(const struct named_list *list)
+{
+    return list_count(list->entries) + list_count(list->file) + list_count(list->live) > 0 &&
+           list_networks(list->entries) + list_networks(list->file) + list_networks(list->live) ==
+               0;
+}
+
 static bool map_key_has(const struct named_map *map, const struct value *key,
                         const struct value *subject, uint64_t wall_ms)
 {

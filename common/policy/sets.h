@@ -66,6 +66,8 @@ struct slice sets_name_at(const struct sets *sets, const char *kind, size_t n);
  *
  * The most specific entry of all three decides, of equal ones the live one. See list_lookup(). */
 bool named_list_has(const struct named_list *list, const struct value *subject, uint64_t wall_ms);
+/* It has entries, and none of them is an address or a network. */
+bool named_list_has_names_only(const struct named_list *list);
 /* Whether the subject is among the values of the key. See map_lookup(). */
 bool named_map_has(const struct named_map *map, const struct value *key,
                    const struct value *subject, uint64_t wall_ms);

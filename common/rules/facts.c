@@ -149,23 +149,41 @@ static uint32_t slot_used(struct builder *builder, uint32_t slot, size_t offset)
     return slot;
 }
 
-/* Is the argument of a fact like limit.*.used one that is declared? */
+/* Of the names that `*` stands for. */
+static void kind_of_star(const struct rules_schema *schema, const struct fact_type *type,
+                         char kind[32])
+{
+    const char *own = schema->star_kind == NULL ? NULL : schema->star_kind(type);
+    size_t len = strcspn(type->name, ".*");
+
+    if (own != NULL)
+        snprintf(kind, 32, "%s", own);
+    else
+        snprintf(kind, 32, "%.*s", (int)(len < 32 ? len : 0), type->name);
+}
+
+/* Is the argument of a fact like limit.*.used one that is declared, and fits? */
 static bool check_argument(struct builder *builder, const struct fact_type *type, struct slice name,
                            struct slice arg, size_t offset)
 {
     const struct rules_schema *schema = builder->set->schema;
+    const char *unfit = NULL;
     char kind[32];
 
-    if (arg.ptr == NULL || schema->fact_arg_known == NULL ||
-        schema->fact_arg_known(schema->context, type, arg))
+    if (arg.ptr == NULL || schema->fact_arg_known == NULL)
         return true;
-    size_t len = strcspn(type->name, ".*");
-    snprintf(kind, sizeof kind, "%.*s", (int)(len < sizeof kind ? len : 0), type->name);
-    if (len == 0 && schema->star_kind != NULL)
-        snprintf(kind, sizeof kind, "%s", schema->star_kind);
-    report_error(&builder->report, offset + (size_t)(arg.ptr - name.ptr),
-                 "there is no %s \"%.*s\"%s", kind, SLICE_ARG(arg),
-                 declared_hint(schema, kind, arg).text);
+    bool is_known = schema->fact_arg_known(schema->context, type, arg);
+    if (is_known && schema->fact_arg_unfit != NULL)
+        unfit = schema->fact_arg_unfit(schema->context, type, arg);
+    if (is_known && unfit == NULL)
+        return true;
+    kind_of_star(schema, type, kind);
+    offset += (size_t)(arg.ptr - name.ptr);
+    if (is_known)
+        report_error(&builder->report, offset, "the %s \"%.*s\" %s", kind, SLICE_ARG(arg), unfit);
+    else
+        report_error(&builder->report, offset, "there is no %s \"%.*s\"%s", kind, SLICE_ARG(arg),
+                     declared_hint(schema, kind, arg).text);
     return false;
 }
 

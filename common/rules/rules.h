@@ -87,8 +87,11 @@ struct rules_schema {
     /* Is `arg` something that the `*` of this fact can stand for? Suggestions: name_at() with the kind that the fact's
      * name begins with ("limit" of `limit.*.used`). */
     bool (*fact_arg_known)(const void *context, const struct fact_type *type, struct slice arg);
-    const char *
-        star_kind; /* the kind of names that a fact's first byte `*` stands for; NULL: there is none */
+    /* Of such a one: what is wrong with it all the same, said behind its name ("has no addresses"). NULL: nothing. */
+    const char *(*fact_arg_unfit)(const void *context, const struct fact_type *type,
+                                  struct slice arg);
+    /* The kind of names that a fact's `*` stands for. NULL: the one that its name begins with. */
+    const char *(*star_kind)(const struct fact_type *type);
     const void *context;
 };
 

@@ -153,6 +153,19 @@ bool leases_tell(struct leases *leases, struct slice subject, uint64_t now_ms,
     return held != NULL;
 }
 
+bool leases_look(struct leases *leases, struct slice subject, struct lease_word *word)
+{
+    if (subject.len == 0 || subject.len > LEASE_SUBJECT_MAX)
+        return false;
+    pthread_mutex_lock(&leases->lock);
+    const struct held *held = (const struct held *)(void *)*find(leases, subject);
+    *word =
+        (struct lease_word){ .count = held == NULL ? 0 : held->count, .number = ++leases->number };
+    memcpy(word->subject, subject.ptr, subject.len);
+    pthread_mutex_unlock(&leases->lock);
+    return true;
+}
+
 uint64_t leases_count(struct leases *leases, struct slice subject)
 {
     pthread_mutex_lock(&leases->lock);

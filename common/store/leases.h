@@ -26,6 +26,8 @@ bool leases_remove(struct leases *leases, struct slice subject, struct lease_wor
 /* The word about it; it is told at `now_ms`. False: the subject has none. */
 bool leases_tell(struct leases *leases, struct slice subject, uint64_t now_ms,
                  struct lease_word *word);
+/* The word about it, for somebody who only asks: 0 when the subject has no connection. False: it is none. */
+bool leases_look(struct leases *leases, struct slice subject, struct lease_word *word);
 uint64_t leases_count(struct leases *leases, struct slice subject);
 
 /* The words that were last told at `before_ms` or earlier, at most `most`, the oldest first; they are told at `now_ms`. */

@@ -44,6 +44,26 @@ static bool is_held(const struct store_lease *lease, size_t i)
     return (lease->held & (1U << i)) != 0;
 }
 
+static bool is_looked_at(const struct store_lease *lease, size_t i)
+{
+    return i >= lease->count - lease->looked_at;
+}
+
+static bool is_asked(const struct store_lease *lease, size_t i)
+{
+    return is_held(lease, i) || is_looked_at(lease, i);
+}
+
+/* The word that asks about the i-th subject. False: nothing is asked. */
+static bool word_of(struct worker_store *store, const struct store_lease *lease, size_t i,
+                    struct lease_word *word)
+{
+    if (is_looked_at(lease, i))
+        return leases_look(leases_of(store), lease->subjects[i], word);
+    return is_held(lease, i) &&
+           leases_tell(leases_of(store), lease->subjects[i], now_of(store), word);
+}
+
 static bool lease_send(struct pending *pending)
 {
     struct worker_store *store = pending->store;
@@ -52,9 +72,7 @@ static bool lease_send(struct pending *pending)
     size_t count = 0;
 
     for (size_t i = 0; i < lease->count; i++)
-        if (is_held(lease, i) &&
-            leases_tell(leases_of(store), lease->subjects[i], now_of(store), &words[count]))
-            count++;
+        count += word_of(store, lease, i, &words[count]);
     args_words(store, words, count);
     return send_script(pending, SCRIPT_LEASE);
 }
@@ -66,11 +84,11 @@ static enum progress lease_reply(struct pending *pending, const struct redisRepl
     size_t count = 0;
 
     for (size_t i = 0; i < lease->count; i++)
-        count += is_held(lease, i);
+        count += is_asked(lease, i);
     if (answer_leases(reply, totals, count) != ANSWER_OK)
         return PROGRESS_FAILED;
     for (size_t i = lease->count; i-- > 0;)
-        if (is_held(lease, i))
+        if (is_asked(lease, i))
             lease->totals[i] = totals[--count];
     return PROGRESS_DONE;
 }
@@ -81,7 +99,7 @@ static void lease_fallback(struct worker_store *store, struct store_call *call,
     struct store_lease *lease = (void *)call;
 
     for (size_t i = 0; i < lease->count; i++)
-        if (is_held(lease, i))
+        if (is_asked(lease, i))
             lease->totals[i] = leases_count(leases_of(store), lease->subjects[i]);
     call->result = STORE_OK;
     call->is_degraded = true;
@@ -103,7 +121,7 @@ bool redis_store_lease_open(struct store *base, struct store_lease *lease)
     if (leases_of(store) == NULL)
         return true;
     for (size_t i = 0; i < lease->count; i++)
-        if (leases_add(leases_of(store), lease->subjects[i]))
+        if (!is_looked_at(lease, i) && leases_add(leases_of(store), lease->subjects[i]))
             lease->held |= 1U << i;
     return lease->held == 0 || pending_start(store, &lease_kind, &lease->call);
 }

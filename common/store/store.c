@@ -172,7 +172,8 @@ bool store_lease_open(struct store *store, struct store_lease *lease)
     call_begin(&lease->call);
     lease->held = 0;
     memset(lease->totals, 0, sizeof lease->totals);
-    return lease->count > STORE_LEASE_SUBJECTS_MAX || store->ops->lease_open(store, lease);
+    return lease->count > STORE_LEASE_SUBJECTS_MAX || lease->looked_at > lease->count ||
+           store->ops->lease_open(store, lease);
 }
 
 void store_lease_close(struct store *store, struct store_lease *lease)

@@ -20,7 +20,7 @@ enum {
     STORE_FIELD_MAX = 512, /* bytes of a field's name: a mailbox and a prefix fit */
     STORE_TEXT_MAX = 64 << 10, /* bytes of a field's text */
     STORE_LOG_LINE_MAX = 4096, /* bytes of a decision line; longer ones are cut */
-    STORE_LEASE_SUBJECTS_MAX = 8, /* subjects of one connection */
+    STORE_LEASE_SUBJECTS_MAX = 32, /* subjects of one connection */
     STORE_TX_FOUND_MAX = 16, /* records of one queue id */
 };
 
@@ -204,7 +204,9 @@ struct store_lease {
     /* From limit_subject(), each at most once; borrowed until it is closed. */
     const struct slice *subjects;
     size_t count; /* at most STORE_LEASE_SUBJECTS_MAX */
-    /* out, by subject: connections with this one; 0: not counted, for want of room */
+    size_t
+        looked_at; /* so many of them, the last ones, are only asked about: it does not count there */
+    /* out, by subject: connections, with this one where it counts; 0 there: not counted, for want of room */
     uint64_t totals[STORE_LEASE_SUBJECTS_MAX];
     unsigned held; /* the store's own: which subjects count */
 };

@@ -185,11 +185,11 @@ static bool memory_lease_open(struct store *store, struct store_lease *lease)
     struct store_memory *memory = memory_of(store);
 
     for (size_t i = 0; i < lease->count; i++) {
-        if (!leases_add(memory->leases, lease->subjects[i]))
-            continue;
-        lease->held |= 1U << i;
+        if (i < lease->count - lease->looked_at && leases_add(memory->leases, lease->subjects[i])) {
+            lease->held |= 1U << i;
+            lease->call.result = STORE_OK;
+        }
         lease->totals[i] = leases_count(memory->leases, lease->subjects[i]);
-        lease->call.result = STORE_OK;
     }
     return true;
 }

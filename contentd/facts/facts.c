@@ -16,6 +16,9 @@ const struct fact_type contentd_facts[] = {
       "The same for the client's network, client_net." },
     { "connections.all", VALUE_NUMBER, EVERYWHERE, NULL, NULL, false, FACT_CONNECTIONS_ALL,
       "The same for all clients together." },
+    { "connections.*", VALUE_NUMBER, EVERYWHERE, NULL, NULL, false, FACT_CONNECTIONS_LIST,
+      "The same for all clients whose address is in the list of this name together, whether this client is one of them or "
+      "not. Unknown when no rule named the list yet as the client connected. (Lists named net and all have no such fact.)" },
     { "score", VALUE_NUMBER, EVERYWHERE, NULL, NULL, false, FACT_SCORE,
       "At end-of-message the score of the recipient's chain; and what rules with the action score have added so far." },
     { "recipient", VALUE_MAILBOX, ONE_RECIPIENT, NULL, NULL, false, FACT_RECIPIENT,
@@ -40,7 +43,7 @@ const size_t contentd_fact_count = COUNT(contentd_facts);
 
 bool fact_wants_connections(int id)
 {
-    return id >= FACT_CONNECTIONS && id <= FACT_CONNECTIONS_ALL;
+    return id >= FACT_CONNECTIONS && id <= FACT_CONNECTIONS_LIST;
 }
 
 bool fact_is_of_scanner(int id)

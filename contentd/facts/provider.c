@@ -32,6 +32,34 @@ static bool scanner_fact(const struct fact_subject *subject, const struct fact_r
 
 /* ---- all together ---- */
 
+struct connection_counts connection_counts_copy(const struct connection_counts *counts,
+                                                struct arena *arena)
+{
+    struct connection_counts copy = *counts;
+    struct connection_list *lists = arena_alloc_array(arena, counts->list_count + 1, sizeof *lists);
+
+    copy.lists = lists;
+    copy.list_count = 0;
+    for (size_t i = 0; lists != NULL && i < counts->list_count; i++) {
+        lists[i] = counts->lists[i];
+        lists[i].name = arena_copy(arena, counts->lists[i].name);
+        if (lists[i].name.ptr != NULL)
+            copy.list_count = i + 1;
+    }
+    return copy;
+}
+
+static bool connections_of_list(const struct connection_counts *counts, struct slice list,
+                                struct value *out)
+{
+    for (size_t i = 0; i < counts->list_count; i++)
+        if (slice_equal(counts->lists[i].name, list)) {
+            value_of_number(out, (double)counts->lists[i].count);
+            return counts->is_known && counts->lists[i].is_known;
+        }
+    return false;
+}
+
 static bool connections_fact(const struct connection_counts *counts, int id, struct value *out)
 {
     uint64_t count = id == FACT_CONNECTIONS       ? counts->address
@@ -64,6 +92,8 @@ static bool plain_fact(const struct fact_subject *subject, const struct fact_ref
         return message_fact(&subject->of, ref, out);
     if (id <= FACT_CONNECTIONS_ALL)
         return connections_fact(&subject->connections, id, out);
+    if (id == FACT_CONNECTIONS_LIST)
+        return connections_of_list(&subject->connections, ref->arg, out);
     if (id <= FACT_CHAIN)
         return recipient_fact(subject, id, out);
     return scanner_fact(subject, ref, out);

@@ -12,7 +12,18 @@
 struct connection_counts {
     bool is_known;
     uint64_t address, net, all; /* 0: not counted */
+    /* Of the clients in lists: those that rules named then. The names go with the numbers, for rules may name others now. */
+    const struct connection_list {
+        struct slice name;
+        uint64_t count;
+        bool is_known;
+    } * lists;
+    size_t list_count;
 };
+
+/* A copy that lives as long as `arena`. Without memory the lists are not known. */
+struct connection_counts connection_counts_copy(const struct connection_counts *counts,
+                                                struct arena *arena);
 
 /* What one evaluation is about: `request` of it. Borrowed; NULL: not known, or not there yet. */
 struct fact_subject {

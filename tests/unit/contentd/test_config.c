@@ -61,6 +61,18 @@ static const struct {
       "1:2: policy.* are facts that have another meaning" },
     { "unknown scanner in a rule", GOOD "[rule r]\nwhen = clan.result = virus\nthen = accept\n",
       "14:8: there is no scanner \"clan\"; did you mean \"clam\"?" },
+    { "connections of an unknown list",
+      GOOD "[list dialup]\n[rule r]\nwhen = connections.dialupp > 5\nthen = tempfail\n",
+      "15:20: there is no list \"dialupp\"; did you mean \"dialup\"?" },
+    { "connections of a list of names",
+      GOOD "[list d]\nentries = example.com\n[rule r]\nwhen = connections.d > 5\nthen = tempfail\n",
+      "16:20: the list \"d\" has no address or network; connections are counted by" },
+    { "connections of a list of addresses, and others",
+      GOOD "[list d]\nentries = example.com, 192.0.2.0/24\n[rule r]\nwhen = connections.d > 5\n"
+           "then = tempfail\n",
+      NULL },
+    { "a number of connections is no text",
+      GOOD "[list d]\n[rule r]\nwhen = connections.d = many\nthen = tempfail\n", "15:24: " },
     { "skip of an unknown scanner", GOOD "[rule r]\nthen = skip spamm\n",
       "14:13: there is no scanner \"spamm\"" },
     { "unknown result", GOOD "[rule r]\nwhen = clam.result = viruss\nthen = accept\n", "viruss" },
@@ -181,6 +193,8 @@ static void knows_what_the_rules_need(UNUSED void **state)
           false, false, STAGES_END },
         { "[rule r]\nwhen = connections > 3\nthen = tempfail\nstage = connect\n", 0, 0, false,
           false, true, STAGE_CONNECT },
+        { "[list l]\n[rule r]\nwhen = connections.l > 3\nthen = tempfail\nstage = connect\n", 0, 0,
+          false, false, true, STAGE_CONNECT },
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -194,6 +208,25 @@ static void knows_what_the_rules_need(UNUSED void **state)
             setup->names_recipient != rows[i].recipient ||
             setup->names_connections != rows[i].connections || setup->stages != rows[i].stages)
             fail_msg("%s%s", rows[i].rule, buf_text(&loaded.errors));
+        contentd_loaded_free(&loaded);
+    }
+}
+
+/* As many lists as a connection can be counted in, and one more. */
+static void counts_connections_of_so_many_lists(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(65536);
+    struct contentd_loaded loaded;
+
+    for (int i = 0; i <= CONNECTION_LISTS_MAX; i++) {
+        buf_printf(&text, "[list l%d]\n[rule r%d]\nwhen = connections.l%d > 5\nthen = tempfail\n",
+                   i, i, i);
+        contentd_load_text(&loaded, buf_text(&text));
+        const char *errors = buf_text(&loaded.errors);
+        if (i < CONNECTION_LISTS_MAX ? loaded.error_count > 0
+                                     : strstr(errors, "117:2: rules name connections.NAME of more "
+                                                      "than 29 lists; those of l29") == NULL)
+            fail_msg("%d: %s", i, errors);
         contentd_loaded_free(&loaded);
     }
 }
@@ -213,6 +246,7 @@ int main(void)
         cmocka_unit_test(chains_are_what_is_written),
         cmocka_unit_test(without_chains_nobody_is_scanned),
         cmocka_unit_test(knows_what_the_rules_need),
+        cmocka_unit_test(counts_connections_of_so_many_lists),
         cmocka_unit_test(the_tables_are_sound),
     };
 

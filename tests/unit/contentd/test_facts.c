@@ -8,7 +8,8 @@
     "[scanner clam]\nkind = clamd unix:/c\n[scanner icap1]\nkind = icap inet:127.0.0.1:1344\n"     \
     "[scanner spam]\nkind = rspamd inet:127.0.0.1:1\n[scanner filter]\nkind = milter unix:/m\n"    \
     "[chain a]\nscanners = clam, spam\ntag = 5\n[chain b]\nscanners = icap1, filter\n"             \
-    "[apply]\n* = a\n@other.example = b\n[list friends]\nentries = @example.net\n"
+    "[apply]\n* = a\n@other.example = b\n[list friends]\nentries = @example.net\n"                 \
+    "[list dialup]\n[list mobile]\n[list late]\n"
 
 enum truth { NO, YES, UNKNOWN };
 
@@ -34,6 +35,8 @@ static const struct {
     { "recipient in list:friends", NO },
     /* connections */
     { "connections = 2 and connections.net = 3 and connections.all = 4", YES },
+    { "connections.dialup = 5 and connections.mobile = 0", YES },
+    { "connections.late >= 0", UNKNOWN }, /* rules did not name it when the client connected */
     /* what every milter knows */
     { "header.Subject = \"Hello\" and header.x-many = \"two\" and header.none is empty", YES },
     { "header.X-Coded = \"Grüße\"", YES },
@@ -48,6 +51,9 @@ static const struct {
 static enum truth judge(const struct setup *setup, struct contentd_case *c,
                         const struct mime_facts *mime)
 {
+    static const struct connection_list lists[] = { { SLICE_INIT("dialup"), 5, true },
+                                                    { SLICE_INIT("mobile"), 0, true },
+                                                    { SLICE_INIT("friends"), 6, false } };
     struct lookups lookups = { .arena = c->arena };
     const struct chain *chain = chain_find(&setup_scan(setup)->chains, SLICE("a"));
     struct fact_subject subject = {
@@ -60,7 +66,8 @@ static enum truth judge(const struct setup *setup, struct contentd_case *c,
         .recipient = &c->message->recipients[0],
         .chain = chain,
         .findings = c->findings,
-        .connections = { true, 2, 3, 4 },
+        .connections = connection_counts_copy(
+            &(struct connection_counts){ true, 2, 3, 4, lists, COUNT(lists) }, c->arena),
         .membership = { .sets = &setup->parts.core.sets, .lookups = &lookups },
     };
     struct evaluation evaluation;

@@ -8,7 +8,7 @@
 
 #define CONFIG                                                                                     \
     "[chain full]\n[chain light]\n[apply]\n* = full\n@example.com = light\n"                       \
-    "[rule r]\nwhen = size > 5\nthen = discard\n"
+    "[rule r]\nwhen = size > 5\nthen = discard\n[list some]\n"
 
 static struct contentd_loaded loaded;
 static struct fake_clock ticking;
@@ -107,11 +107,35 @@ static void live_rules_change_what_is_needed(UNUSED void **state)
     assert_int_equal(3, rule_set_count(now->book.rules)); /* z is left out */
 }
 
+/* Of a live list; and what is in force stays so, whatever the list becomes. */
+static void connections_of_a_live_list_are_counted(UNUSED void **state)
+{
+    fake_store_set(store, "rule", "crowd",
+                   "order=1 stage=connect when=\"connections.some > 3\" then=\"tempfail\"");
+    wait_for_change();
+    assert_int_equal(1, now->connection_list_count);
+    assert_slice("some", now->connection_lists[0]->name);
+    assert_int_equal(2, rule_set_count(now->book.rules));
+    fake_store_set(store, "list:some", "192.0.2.0/24", "");
+    wait_for_change();
+    assert_true(list_networks(now->connection_lists[0]->live) == 1);
+    fake_store_set(store, "list:some", "192.0.2.0/24", NULL);
+    fake_store_set(store, "list:some", "example.com", "");
+    wait_for_change();
+    assert_true(named_list_has_names_only(now->connection_lists[0]));
+    assert_int_equal(1, now->connection_list_count);
+    assert_int_equal(2, rule_set_count(now->book.rules));
+    fake_store_set(store, "rule", "crowd", NULL);
+    wait_for_change();
+    assert_int_equal(0, now->connection_list_count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(live_entries_come_and_go, begin, end),
         cmocka_unit_test_setup_teardown(live_rules_change_what_is_needed, begin, end),
+        cmocka_unit_test_setup_teardown(connections_of_a_live_list_are_counted, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,25 @@ static void what_was_never_told_is_due_at_once(UNUSED void **state)
     assert_int_equal(0, leases_due(leases, 5, 12, words, 3));
 }
 
+static void who_only_looks_does_not_count(UNUSED void **state)
+{
+    char too_long[LEASE_SUBJECT_MAX + 2];
+    struct lease_word word, later;
+
+    memset(too_long, 'a', sizeof too_long);
+    assert_true(leases_look(leases, SLICE("l:dialup"), &word));
+    assert_string_equal("l:dialup", word.subject);
+    assert_int_equal(0, word.count);
+    assert_int_equal(0, subjects());
+    leases_add(leases, SLICE("l:dialup"));
+    assert_true(leases_look(leases, SLICE("l:dialup"), &later));
+    assert_int_equal(1, later.count);
+    assert_true(later.number > word.number);
+    assert_int_equal(1, leases_due(leases, 0, 1, &word, 1)); /* it has not been told by that */
+    assert_false(leases_look(leases, SLICE(""), &word));
+    assert_false(leases_look(leases, (struct slice){ too_long, sizeof too_long - 1 }, &word));
+}
+
 enum { THREADS = 4, ROUNDS = 2000 };
 
 static void *open_and_close(UNUSED void *arg)
@@ -168,6 +187,7 @@ int main(void)
         TEST(has_a_bound),
         TEST(what_was_told_longest_ago_is_due_first),
         TEST(what_was_never_told_is_due_at_once),
+        TEST(who_only_looks_does_not_count),
         TEST(threads_may_share_it),
     };
 

@@ -219,6 +219,45 @@ static void a_call_that_is_closed_does_not_end(UNUSED void **state)
     close_lease(&there, &look);
 }
 
+static struct store_lease looking(struct test_store *host)
+{
+    struct store_lease lease = { .subjects = subjects, .count = 2, .looked_at = 1 };
+
+    test_store_finish(host, store_lease_open(host->store, &lease), &lease.call);
+    assert_int_equal(STORE_OK, lease.call.result);
+    return lease;
+}
+
+static void who_looks_at_a_subject_is_not_one_of_it(UNUSED void **state)
+{
+    struct store_lease first = looking(&here), theirs, mine, last;
+
+    assert_int_equal(1, first.totals[0]);
+    assert_int_equal(0, first.totals[1]);
+    theirs = opened(&there, 2);
+    mine = opened(&here, 2);
+    last = looking(&here);
+    assert_int_equal(4, last.totals[0]);
+    assert_int_equal(2, last.totals[1]); /* of both processes */
+    close_lease(&here, &first);
+    close_lease(&here, &last);
+    close_lease(&there, &theirs);
+    last = looking(&there);
+    assert_int_equal(2, last.totals[0]);
+    assert_int_equal(1, last.totals[1]);
+    redis_server_stop(&server);
+    first = looking(&here); /* what this process knows itself */
+    assert_true(first.call.is_degraded);
+    assert_int_equal(2, first.totals[0]);
+    assert_int_equal(1, first.totals[1]);
+    redis_server_continue(&server);
+    assert_true(test_store_wait(&here, STORE_UP, 3000));
+    close_lease(&here, &first);
+    close_lease(&here, &mine);
+    close_lease(&there, &last);
+    assert_int_equal(0, leases_of(&here) + leases_of(&there));
+}
+
 static void memory_counts_its_own(UNUSED void **state)
 {
     struct store_memory *memory = store_memory_new(&fake.clock, 1 << 20);
@@ -235,7 +274,17 @@ static void memory_counts_its_own(UNUSED void **state)
     store_lease_close(one, &second);
     assert_true(store_lease_open(one, &first));
     assert_int_equal(1, first.totals[0]);
+    second.looked_at = 1;
+    assert_true(store_lease_open(two, &second));
+    assert_int_equal(2, second.totals[0]);
+    assert_int_equal(1, second.totals[1]);
     store_lease_close(one, &first);
+    store_lease_close(two, &second);
+    assert_int_equal(0, leases_count(store_memory_leases(memory), subjects[0]));
+    none.looked_at = none.count + 1;
+    assert_true(store_lease_open(one, &none));
+    assert_int_equal(STORE_FAILED, none.call.result);
+    none.looked_at = 0;
     none.count = STORE_LEASE_SUBJECTS_MAX + 1;
     assert_true(store_lease_open(one, &none));
     assert_int_equal(STORE_FAILED, none.call.result);
@@ -312,6 +361,7 @@ int main(void)
         TEST(counts_alone_while_redis_is_away),
         TEST(a_redis_that_lost_its_data_is_told_again),
         TEST(a_call_that_is_closed_does_not_end),
+        TEST(who_looks_at_a_subject_is_not_one_of_it),
         TEST(memory_counts_its_own),
         TEST(what_has_no_room_is_not_counted),
     };
