@@ -2,6 +2,8 @@
 #include "contentd/effects.h"
 
 #include "common/observe/log.h"
+#include "common/quarantine/kept_message.h"
+#include "contentd/quarantine/kept_finding.h"
 #include "contentd/rewrite.h"
 
 enum { ERROR_MAX = 300 };

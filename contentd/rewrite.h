@@ -3,7 +3,7 @@
 #define GATEHOUSE_CONTENTD_REWRITE_H
 
 #include "common/milter/edits.h"
-#include "contentd/source.h"
+#include "common/milter/source.h"
 
 /* The header section with the edits carried out, in their order, with CRLF line ends and the blank line; fields that no edit
  * touches stay byte for byte as they are. Changing a field that is not there adds it. In `arena`; absent: out of memory, or

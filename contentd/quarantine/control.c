@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/observe/log.h"
-#include "contentd/quarantine/errand.h"
+#include "common/quarantine/errand.h"
 
 enum { QUEUE_MAX = 64, EXPIRE_EVERY_S = 60 };
 

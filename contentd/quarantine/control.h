@@ -15,9 +15,9 @@
 #define GATEHOUSE_CONTENTD_QUARANTINE_CONTROL_H
 
 #include "common/control/control.h"
+#include "common/quarantine/quarantine.h"
+#include "common/quarantine/release.h"
 #include "common/run/worker.h"
-#include "contentd/quarantine/quarantine.h"
-#include "contentd/release/release.h"
 
 struct keeper; /* opaque; its functions on the main worker's thread */
 

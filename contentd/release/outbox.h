@@ -10,8 +10,8 @@
 #ifndef GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H
 #define GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H
 
-#include "contentd/quarantine/quarantine.h"
-#include "contentd/release/release.h"
+#include "common/quarantine/quarantine.h"
+#include "common/quarantine/release.h"
 
 struct outbox; /* opaque; any thread */
 

@@ -3,8 +3,8 @@
 #define GATEHOUSE_CONTENTD_RELEASE_OUTBOX_TRY_H
 
 #include "common/observe/log.h"
-#include "contentd/quarantine/quarantine.h"
-#include "contentd/release/release.h"
+#include "common/quarantine/quarantine.h"
+#include "common/quarantine/release.h"
 
 /* From where to where. */
 struct outbox_way {

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_kept.c - descriptions of kept messages: what can be read is written and read again as it was. */
-#include "contentd/quarantine/kept.h"
+#include "common/quarantine/kept.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

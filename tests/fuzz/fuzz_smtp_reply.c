@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_smtp_reply.c - replies of a listener, and what a message makes us say to it: no line, no end of the data and no
  * command comes from a message. */
-#include "contentd/release/smtp_reply.h"
+#include "common/quarantine/smtp_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

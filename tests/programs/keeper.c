@@ -15,6 +15,7 @@
 
 #include "common/control/control_http.h"
 #include "common/mime/mime.h"
+#include "common/quarantine/kept_message.h"
 #include "common/run/listener.h"
 #include "common/store/store_memory.h"
 #include "contentd/quarantine/control.h"

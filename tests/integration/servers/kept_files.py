@@ -1,4 +1,4 @@
-"""Kept messages as contentd writes them into a directory (contentd/quarantine/folder.h), made by hand."""
+"""Kept messages as contentd writes them into a directory (common/quarantine/folder.h), made by hand."""
 import json
 import os
 import random

@@ -1,5 +1,5 @@
 /* tests/unit/quarantine/test_folder.c - kept messages on the disk: whole or not there. */
-#include "contentd/quarantine/folder.h"
+#include "common/quarantine/folder.h"
 
 #include <fcntl.h>
 #include <pthread.h>

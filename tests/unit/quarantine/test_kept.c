@@ -1,7 +1,9 @@
 /* tests/unit/quarantine/test_kept.c - what is written down about a kept message comes back as it was. */
-#include "contentd/quarantine/kept.h"
+#include "common/quarantine/kept.h"
 
 #include "common/mime/mime.h"
+#include "common/quarantine/kept_message.h"
+#include "contentd/quarantine/kept_finding.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/mail_message.h"
 #include "tests/unit/unit.h"

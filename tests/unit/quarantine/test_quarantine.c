@@ -1,5 +1,5 @@
 /* tests/unit/quarantine/test_quarantine.c - bounded by size and age, the oldest make room. */
-#include "contentd/quarantine/quarantine.h"
+#include "common/quarantine/quarantine.h"
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
-/* contentd/source.h - a message as bytes to be read from somewhere: as it is received, as an edited copy, from a file. */
-#ifndef GATEHOUSE_CONTENTD_SOURCE_H
-#define GATEHOUSE_CONTENTD_SOURCE_H
+/* common/milter/source.h - a message as bytes to be read from somewhere: as it is received, as an edited copy, from a file. */
+#ifndef GATEHOUSE_MILTER_SOURCE_H
+#define GATEHOUSE_MILTER_SOURCE_H
 
 #include "common/milter/message.h"
 

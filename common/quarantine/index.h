@@ -1,8 +1,8 @@
-/* contentd/quarantine/index.h - the names of what is in a folder, sorted, in memory. Not thread-safe: the folder locks. */
-#ifndef GATEHOUSE_CONTENTD_QUARANTINE_INDEX_H
-#define GATEHOUSE_CONTENTD_QUARANTINE_INDEX_H
+/* common/quarantine/index.h - the names of what is in a folder, sorted, in memory. Not thread-safe: the folder locks. */
+#ifndef GATEHOUSE_QUARANTINE_INDEX_H
+#define GATEHOUSE_QUARANTINE_INDEX_H
 
-#include "contentd/quarantine/kept.h"
+#include "common/quarantine/kept.h"
 
 struct index_entry {
     char id[KEPT_ID_LEN + 1];

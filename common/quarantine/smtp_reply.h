@@ -1,9 +1,9 @@
-/* contentd/release/smtp_reply.h - what an SMTP server says, and what it is told (RFC 5321, 1870, 3461, 6152, 6531). Pure. */
-#ifndef GATEHOUSE_CONTENTD_RELEASE_SMTP_REPLY_H
-#define GATEHOUSE_CONTENTD_RELEASE_SMTP_REPLY_H
+/* common/quarantine/smtp_reply.h - what an SMTP server says, and what it is told (RFC 5321, 1870, 3461, 6152, 6531). Pure. */
+#ifndef GATEHOUSE_QUARANTINE_SMTP_REPLY_H
+#define GATEHOUSE_QUARANTINE_SMTP_REPLY_H
 
 #include "common/base/buf.h"
-#include "contentd/quarantine/kept.h"
+#include "common/quarantine/kept.h"
 
 enum { SMTP_LINE_MAX = 2048, SMTP_REPLY_MAX = 64 << 10, SMTP_COMMAND_MAX = 4096 };
 

@@ -1,12 +1,12 @@
-/* contentd/release/smtp.h - a connection to an SMTP server, as a thread that may wait uses it: every function waits until it is
+/* common/quarantine/smtp.h - a connection to an SMTP server, as a thread that may wait uses it: every function waits until it is
  * done, the deadline has passed, or `cancel_fd` is readable. After smtp_commit() the other side may have taken what was sent:
  * then `cancel_fd` does not break off at once, but leaves SMTP_LAST_WORD_MS for its answer. */
-#ifndef GATEHOUSE_CONTENTD_RELEASE_SMTP_H
-#define GATEHOUSE_CONTENTD_RELEASE_SMTP_H
+#ifndef GATEHOUSE_QUARANTINE_SMTP_H
+#define GATEHOUSE_QUARANTINE_SMTP_H
 
 #include <sys/socket.h>
 
-#include "contentd/release/smtp_reply.h"
+#include "common/quarantine/smtp_reply.h"
 
 #define SMTP_LAST_WORD_MS 5000
 

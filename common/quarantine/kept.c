@@ -1,13 +1,17 @@
-/* contentd/quarantine/kept.c - see kept.h. */
-#include "contentd/quarantine/kept.h"
+/* common/quarantine/kept.c - see kept.h. */
+#include "common/quarantine/kept.h"
 
 #include <unistr.h>
 
 #include "common/base/hash.h"
 #include "common/control/control.h"
-#include "common/mime/mime.h"
 
-enum { SCRATCH_MAX = 4 << 20 };
+bool kept_text(struct arena *arena, struct slice text, struct slice *out)
+{
+    text = slice_part(text, 0, KEPT_TEXT_MAX);
+    *out = arena_copy(arena, text);
+    return text.ptr == NULL || out->ptr != NULL;
+}
 
 /* ---- ids: five bits a letter, none that looks like another; in the order of ASCII ---- */
 
@@ -43,123 +47,6 @@ uint64_t kept_id_time_ms(struct slice id)
         ms = ms << 5 | (letter == NULL ? 0 : (uint64_t)(letter - id_letters));
     }
     return ms;
-}
-
-/* ---- from the message ---- */
-
-/* A text to be read: UTF-8, in one line, bounded. False: out of memory. */
-static bool describe(struct arena *arena, struct slice text, struct slice *out)
-{
-    text = slice_part(text, 0, KEPT_TEXT_MAX);
-    *out = arena_copy(arena, text);
-    return text.ptr == NULL || out->ptr != NULL;
-}
-
-/* ESMTP parameters with blanks between. */
-static bool join(struct arena *arena, const struct slice *arguments, size_t count,
-                 struct slice *out)
-{
-    AUTO_BUF text = BUF_INIT(KEPT_JSON_MAX);
-
-    for (size_t i = 0; i < count; i++)
-        if ((i > 0 && buf_put_char(&text, ' ')) || buf_add(&text, arguments[i]))
-            return false;
-    *out = text.len == 0 ? SLICE("") : arena_copy(arena, buf_slice(&text));
-    return out->ptr != NULL;
-}
-
-static bool take_recipients(struct arena *arena, const struct message *message,
-                            const bool *is_wanted, struct kept *out)
-{
-    out->recipients =
-        arena_alloc_array(arena, message->recipient_count + 1, sizeof *out->recipients);
-    if (out->recipients == NULL)
-        return false;
-    for (size_t i = 0; i < message->recipient_count; i++) {
-        const struct message_recipient *from = &message->recipients[i];
-        struct kept_recipient *to = &out->recipients[out->recipient_count];
-        if (is_wanted != NULL && !is_wanted[i])
-            continue;
-        to->address = arena_copy(arena, from->address);
-        if (to->address.ptr == NULL ||
-            !join(arena, from->arguments, from->argument_count, &to->arguments))
-            return false;
-        out->recipient_count++;
-    }
-    return true;
-}
-
-static bool take_client(struct arena *arena, const struct message *message, struct kept *out)
-{
-    const struct message_client *client = &message->client;
-    char address[IP_ADDRESS_TEXT_MAX];
-
-    if (client->has_address) {
-        size_t len = ip_address_print(&client->address, address);
-        if (!describe(arena, (struct slice){ address, len }, &out->client_address))
-            return false;
-    }
-    return describe(arena, client->name, &out->client_name) &&
-           describe(arena, client->helo, &out->helo_name);
-}
-
-/* What a reader wants to see of the header: of a hostile one perhaps less. False: out of memory. */
-static bool take_header(struct arena *arena, const struct message *message, struct kept *out)
-{
-    struct arena *scratch = arena_new(SCRATCH_MAX);
-    struct mime_facts facts = { .from_count = 0 };
-    bool ok = scratch != NULL;
-
-    if (ok) {
-        mime_read(message, MIME_HEADERS, scratch, &facts);
-        ok = describe(arena, facts.subject, &out->subject) &&
-             describe(arena, facts.from, &out->from) &&
-             describe(arena, facts.message_id, &out->message_id);
-    }
-    arena_free(&scratch);
-    return ok;
-}
-
-bool kept_of_message(struct arena *arena, const struct message *message, const bool *is_wanted,
-                     struct kept *out)
-{
-    struct kept kept = { .is_smtputf8 = message->is_smtputf8 };
-
-    if (!take_header(arena, message, &kept) || !take_client(arena, message, &kept) ||
-        !describe(arena, message->queue_id, &kept.queue_id) ||
-        !describe(arena, message->sasl_username, &kept.sasl_username) ||
-        !join(arena, message->sender_arguments, message->sender_argument_count,
-              &kept.sender_arguments) ||
-        !take_recipients(arena, message, is_wanted, &kept))
-        return false;
-    kept.sender = message->sender.ptr == NULL ? SLICE("") : arena_copy(arena, message->sender);
-    if (kept.sender.ptr == NULL)
-        return false;
-    *out = kept;
-    return true;
-}
-
-bool kept_add_finding(struct arena *arena, struct kept *kept, struct slice scanner,
-                      const struct finding *finding)
-{
-    size_t count = kept->finding_count;
-    struct kept_finding *larger = arena_alloc_array(arena, count + 1, sizeof *larger);
-    struct slice text = finding->virus.ptr != NULL ? finding->virus : finding->error;
-
-    if (larger == NULL)
-        return false;
-    if (text.ptr == NULL && finding->has_score)
-        text = arena_printf(arena, "%.3g/%.3g %.*s", finding->score, finding->required,
-                            SLICE_ARG(slice_part(finding->symbols, 0, KEPT_TEXT_MAX)));
-    if (count > 0)
-        memcpy(larger, kept->findings, count * sizeof *larger);
-    larger[count].result = slice_of(finding_words[finding->result]);
-    if (!describe(arena, scanner, &larger[count].scanner) ||
-        !describe(arena, text, &larger[count].text))
-        return false;
-    kept->findings = larger;
-    kept->finding_count = count + 1;
-    return true;
 }
 
 /* ---- JSON ---- */
@@ -308,7 +195,7 @@ static bool read_recipients(struct arena *arena, const json_t *json, struct kept
     const json_t *list = json_object_get(json, "recipients");
     size_t count = json_array_size(list);
 
-    if (!json_is_array(list) || count > MESSAGE_RECIPIENTS_MAX)
+    if (!json_is_array(list) || count > KEPT_RECIPIENTS_MAX)
         return false;
     out->recipients = arena_alloc_array(arena, count + 1, sizeof *out->recipients);
     if (out->recipients == NULL)

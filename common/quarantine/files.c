@@ -1,5 +1,5 @@
-/* contentd/quarantine/files.c - see files.h. */
-#include "contentd/quarantine/files.h"
+/* common/quarantine/files.c - see files.h. */
+#include "common/quarantine/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

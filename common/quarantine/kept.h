@@ -1,18 +1,22 @@
-/* contentd/quarantine/kept.h - what is written down about a message that we keep: where it came from, its envelope, why it
+/* common/quarantine/kept.h - what is written down about a message that we keep: where it came from, its envelope, why it
  * is kept and for whom. As JSON in a file beside the message; everything that is needed to send it is in it, byte for
  * byte. Pure. */
-#ifndef GATEHOUSE_CONTENTD_QUARANTINE_KEPT_H
-#define GATEHOUSE_CONTENTD_QUARANTINE_KEPT_H
+#ifndef GATEHOUSE_QUARANTINE_KEPT_H
+#define GATEHOUSE_QUARANTINE_KEPT_H
 
 #include <jansson.h>
 
+#include "common/base/arena.h"
 #include "common/base/clock.h"
-#include "common/milter/message.h"
-#include "contentd/finding.h"
 
 /* Names of kept messages: in the order of their times, not to be guessed, fit for file names and command lines: 20 letters
  * and digits, the first 10 the time in ms. */
-enum { KEPT_ID_LEN = 20, KEPT_TEXT_MAX = 1000, KEPT_JSON_MAX = 16 << 20 };
+enum {
+    KEPT_ID_LEN = 20,
+    KEPT_TEXT_MAX = 1000,
+    KEPT_JSON_MAX = 16 << 20,
+    KEPT_RECIPIENTS_MAX = 50000, /* as many as a message may have */
+};
 void kept_id_make(uint64_t wall_ms, char out[KEPT_ID_LEN + 1]);
 bool kept_id_is_valid(struct slice id);
 uint64_t kept_id_time_ms(struct slice id); /* of a valid one */
@@ -44,12 +48,8 @@ struct kept {
     size_t finding_count;
 };
 
-/* What the message itself says; recipients: those for which `is_wanted[n]`, all when that is NULL. False: out of memory. */
-bool kept_of_message(struct arena *arena, const struct message *message, const bool *is_wanted,
-                     struct kept *out);
-/* Adds what a scanner said. False: out of memory. */
-bool kept_add_finding(struct arena *arena, struct kept *kept, struct slice scanner,
-                      const struct finding *finding);
+/* A text for people: cut to KEPT_TEXT_MAX and copied into `arena`; absent stays absent. False: out of memory. */
+bool kept_text(struct arena *arena, struct slice text, struct slice *out);
 
 json_t *kept_to_json(const struct kept *kept); /* NULL: out of memory */
 /* What kept_to_json() made; texts are copied into `arena`. False, with a constant text in *error: it is something else. */

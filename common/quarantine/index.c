@@ -1,5 +1,5 @@
-/* contentd/quarantine/index.c - see index.h. */
-#include "contentd/quarantine/index.h"
+/* common/quarantine/index.c - see index.h. */
+#include "common/quarantine/index.h"
 
 void index_free(struct kept_index *index)
 {

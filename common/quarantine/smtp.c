@@ -1,5 +1,5 @@
-/* contentd/release/smtp.c - see smtp.h. */
-#include "contentd/release/smtp.h"
+/* common/quarantine/smtp.c - see smtp.h. */
+#include "common/quarantine/smtp.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-/* tests/unit/release/test_release.c - a kept message goes on its way, whatever the listener does. */
-#include "contentd/release/release.h"
+/* tests/unit/quarantine/test_release.c - a kept message goes on its way, whatever the listener does. */
+#include "common/quarantine/release.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>

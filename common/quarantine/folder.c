@@ -1,8 +1,8 @@
-/* contentd/quarantine/folder.c - see folder.h.
+/* common/quarantine/folder.c - see folder.h.
  *
  * ID.eml is written first: without ID.json it counts for nothing. ID.json is written as ID.tmp and renamed. The names of
  * all entries are in memory, sorted: by time, therefore. */
-#include "contentd/quarantine/folder.h"
+#include "common/quarantine/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "common/observe/log.h"
-#include "contentd/quarantine/files.h"
-#include "contentd/quarantine/index.h"
+#include "common/quarantine/files.h"
+#include "common/quarantine/index.h"
 
 enum { NAME_ROOM = KEPT_ID_LEN + 8 };
 

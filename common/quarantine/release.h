@@ -1,4 +1,4 @@
-/* contentd/release/release.h - a kept message goes on its way: over SMTP to the `release` listener, a Postfix smtpd without our
+/* common/quarantine/release.h - a kept message goes on its way: over SMTP to the `release` listener, a Postfix smtpd without our
  * milter (README.md has its lines for master.cf).
  *
  * The message arrives byte for byte as it was received (after Postfix's own Received field), with the same envelope: null sender,
@@ -7,12 +7,12 @@
  * It cannot be scanned in a loop: should that listener have our milter by mistake, its connections are known by the address on which
  * Postfix took them (release_is_own()), and accepted unseen. Nothing in a message says so, so nothing can be forged: whoever
  * can connect to that listener could send unscanned mail through it anyway, which is why it listens on loopback. */
-#ifndef GATEHOUSE_CONTENTD_RELEASE_RELEASE_H
-#define GATEHOUSE_CONTENTD_RELEASE_RELEASE_H
+#ifndef GATEHOUSE_QUARANTINE_RELEASE_H
+#define GATEHOUSE_QUARANTINE_RELEASE_H
 
 #include "common/base/buf.h"
-#include "contentd/quarantine/kept.h"
-#include "contentd/source.h"
+#include "common/milter/source.h"
+#include "common/quarantine/kept.h"
 
 #define RELEASE_TIMEOUT_MS (8 * SECOND) /* of a release that somebody waits for */
 

@@ -1,5 +1,5 @@
-/* contentd/release/release.c - see release.h. */
-#include "contentd/release/release.h"
+/* common/quarantine/release.c - see release.h. */
+#include "common/quarantine/release.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "contentd/release/smtp.h"
+#include "common/quarantine/smtp.h"
 
 struct release {
     union {

@@ -1,9 +1,9 @@
-/* contentd/quarantine/errand_release.c - POST quarantine/ID/release; see errand.h. */
+/* common/quarantine/errand_release.c - POST quarantine/ID/release; see errand.h. */
 #include <unistd.h>
 
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
-#include "contentd/quarantine/errand.h"
+#include "common/quarantine/errand.h"
 
 enum { RELEASED, REFUSED };
 

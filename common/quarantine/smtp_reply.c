@@ -1,5 +1,5 @@
-/* contentd/release/smtp_reply.c - see smtp_reply.h. */
-#include "contentd/release/smtp_reply.h"
+/* common/quarantine/smtp_reply.c - see smtp_reply.h. */
+#include "common/quarantine/smtp_reply.h"
 
 /* ---- replies ---- */
 

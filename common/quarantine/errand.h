@@ -1,10 +1,11 @@
-/* contentd/quarantine/errand.h - one request about the quarantine, carried out on the keeper's thread. Private to control.c. */
-#ifndef GATEHOUSE_CONTENTD_QUARANTINE_ERRAND_H
-#define GATEHOUSE_CONTENTD_QUARANTINE_ERRAND_H
+/* common/quarantine/errand.h - one request about the quarantine, carried out by a thread that may wait for the disk and the release
+ * listener: contentd's keeper, or gatectl when the daemon is down. */
+#ifndef GATEHOUSE_QUARANTINE_ERRAND_H
+#define GATEHOUSE_QUARANTINE_ERRAND_H
 
 #include "common/control/control.h"
-#include "contentd/quarantine/quarantine.h"
-#include "contentd/release/release.h"
+#include "common/quarantine/quarantine.h"
+#include "common/quarantine/release.h"
 
 struct errand_place {
     struct quarantine *quarantine;
@@ -27,7 +28,7 @@ struct errand {
 void errand_metrics_register(void);
 /* What is asked for, on the loop. NULL after it has been replied to (malformed, no such resource, out of memory). free() it. */
 struct errand *errand_new(struct control_request *request);
-/* Sets status and answer, on the keeper's thread. */
+/* Sets status and answer, on the thread that may wait. */
 void errand_run(struct errand *errand, const struct errand_place *place);
 
 /* ---- for what carries it out ---- */

@@ -1,5 +1,5 @@
-/* contentd/quarantine/quarantine.c - see quarantine.h. */
-#include "contentd/quarantine/quarantine.h"
+/* common/quarantine/quarantine.c - see quarantine.h. */
+#include "common/quarantine/quarantine.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

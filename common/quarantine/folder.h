@@ -1,15 +1,15 @@
-/* contentd/quarantine/folder.h - a directory of kept messages: ID.eml, the message byte for byte, and ID.json, what is
+/* common/quarantine/folder.h - a directory of kept messages: ID.eml, the message byte for byte, and ID.json, what is
  * known about it (kept.h). A message is there when its ID.json is: that is renamed into place last, after both files and
  * the directory are on the disk, so what is seen is whole, also after a crash. What a crash left behind is removed when the
  * folder is opened. One process has a folder (it is locked); hosts share nothing.
  *
  * Functions wait for the disk: never call them on a worker's loop. Any thread; one lock, not held while data is written. */
-#ifndef GATEHOUSE_CONTENTD_QUARANTINE_FOLDER_H
-#define GATEHOUSE_CONTENTD_QUARANTINE_FOLDER_H
+#ifndef GATEHOUSE_QUARANTINE_FOLDER_H
+#define GATEHOUSE_QUARANTINE_FOLDER_H
 
 #include "common/base/buf.h"
-#include "contentd/quarantine/kept.h"
-#include "contentd/source.h"
+#include "common/milter/source.h"
+#include "common/quarantine/kept.h"
 
 struct folder; /* opaque */
 

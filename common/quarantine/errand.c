@@ -1,5 +1,5 @@
-/* contentd/quarantine/errand.c - see errand.h. */
-#include "contentd/quarantine/errand.h"
+/* common/quarantine/errand.c - see errand.h. */
+#include "common/quarantine/errand.h"
 
 #include <stdarg.h>
 #include <unistd.h>

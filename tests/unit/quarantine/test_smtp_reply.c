@@ -1,5 +1,5 @@
-/* tests/unit/release/test_smtp_reply.c - what an SMTP server says and is told. */
-#include "contentd/release/smtp_reply.h"
+/* tests/unit/quarantine/test_smtp_reply.c - what an SMTP server says and is told. */
+#include "common/quarantine/smtp_reply.h"
 
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
-/* contentd/source.c - see source.h. */
-#include "contentd/source.h"
+/* common/milter/source.c - see source.h. */
+#include "common/milter/source.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
-/* contentd/quarantine/files.h - files in a directory that are on the disk when a function returns. Names are relative to
+/* common/quarantine/files.h - files in a directory that are on the disk when a function returns. Names are relative to
  * `directory`, an open descriptor. Errors: one line with the name in *error, and nothing is left behind. */
-#ifndef GATEHOUSE_CONTENTD_QUARANTINE_FILES_H
-#define GATEHOUSE_CONTENTD_QUARANTINE_FILES_H
+#ifndef GATEHOUSE_QUARANTINE_FILES_H
+#define GATEHOUSE_QUARANTINE_FILES_H
 
 #include "common/base/buf.h"
-#include "contentd/source.h"
+#include "common/milter/source.h"
 
 /* A new file (0600) with these bytes, fsynced; the directory is not. 0 or -1. */
 int file_write_source(int directory, const char *name, const struct source *source,
