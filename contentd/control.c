@@ -11,11 +11,6 @@ static void in_force(const void *data, struct control_in_force *out)
     *out = (struct control_in_force){ .book = &setup->book, .schema = &setup->schema };
 }
 
-static json_t *text_of(struct slice text)
-{
-    return json_stringn(text.ptr, text.len);
-}
-
 /* {"name", "addresses": [{"address", "works"}]} of each scanner. */
 static json_t *scanners_json(const struct scan_set *set)
 {
@@ -28,8 +23,8 @@ static json_t *scanners_json(const struct scan_set *set)
                                                        backend_text(set->backends[i], n), "works",
                                                        !backend_is_broken(set->backends[i], n)));
         json_array_append_new(
-            scanners, json_pack("{s:o, s:s, s:o}", "name", text_of(set->scanners[i].name), "kind",
-                                set->scanners[i].kind->name, "addresses", addresses));
+            scanners, json_pack("{s:o, s:s, s:o}", "name", control_text(set->scanners[i].name),
+                                "kind", set->scanners[i].kind->name, "addresses", addresses));
     }
     return scanners;
 }
@@ -42,9 +37,9 @@ static json_t *chains_json(const struct scan_set *set)
         const struct chain *chain = &set->chains.chains[i];
         json_t *names = json_array();
         for (size_t k = 0; k < chain->count; k++)
-            json_array_append_new(names, text_of(set->scanners[chain->order[k]].name));
+            json_array_append_new(names, control_text(set->scanners[chain->order[k]].name));
         json_array_append_new(
-            chains, json_pack("{s:o, s:o}", "name", text_of(chain->name), "scanners", names));
+            chains, json_pack("{s:o, s:o}", "name", control_text(chain->name), "scanners", names));
     }
     return chains;
 }

@@ -190,7 +190,7 @@ struct milter_reply early_check(const struct early_request *request, struct earl
     uint64_t timeout_ms = setup->parts.config->common.budget + GRACE_MS;
 
     early_drop(early);
-    if ((setup->stages & (unsigned)request->stage) == 0)
+    if ((setup->names.stages & (unsigned)request->stage) == 0)
         return (struct milter_reply){ .action = MILTER_CONTINUE };
     struct early *check = early_new(request);
     if (check == NULL)

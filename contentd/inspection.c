@@ -46,7 +46,7 @@ static bool record_phase(struct inspection *inspection)
 {
     message_record_locate(&inspection->record, inspection->message, inspection->arena);
     inspection->phase = PHASE_DATA_RULES;
-    return !inspection->decided.setup->names_record ||
+    return !inspection->decided.setup->names.record ||
            message_record_read(&inspection->record, inspection->server->store, inspection->arena,
                                record_came);
 }

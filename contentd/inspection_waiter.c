@@ -50,7 +50,7 @@ struct inspection *inspection_start(struct worker *worker, struct snapshot *snap
         return NULL;
     }
     inspection->connections = connection_counts_copy(connections, inspection->arena);
-    if (inspection->decided.setup->named_mime != 0)
+    if (inspection->decided.setup->names.mime != 0)
         inspection->has_headers =
             mime_read(message, MIME_HEADERS, inspection->mime_arena, &inspection->headers) == 0;
     inspection->job = job_start(worker, &inspection_job, inspection);
@@ -71,8 +71,8 @@ bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg
     const struct setup *setup = inspection->decided.setup;
     struct slice queue_id = inspection->message->queue_id;
 
-    if ((setup->named_mime & MIME_STRUCTURE) != 0)
-        inspection->has_structure = mime_read(inspection->message, setup->named_mime,
+    if ((setup->names.mime & MIME_STRUCTURE) != 0)
+        inspection->has_structure = mime_read(inspection->message, setup->names.mime,
                                               inspection->mime_arena, &inspection->structure) == 0;
     if (job_post(inspection->job, inspection_work_ended)) {
         log_error("%.*s: out of memory: the message is deferred", SLICE_ARG(queue_id));

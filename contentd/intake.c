@@ -27,14 +27,6 @@ static struct intake *intake_of(struct milter_session *session)
     return milter_session_state(session);
 }
 
-static struct milter_reply deferred(void)
-{
-    return (struct milter_reply){
-        .action = MILTER_TEMPFAIL,
-        .reply = { 451, SLICE("4.3.0"), SLICE("Message cannot be looked at now, try again later") }
-    };
-}
-
 /* Rules at one of the stages before the header fields. */
 static struct milter_reply check_rules(struct milter_session *session, enum stage stage,
                                        struct snapshot *snapshot, size_t recipient)
@@ -53,16 +45,11 @@ static struct milter_reply check_rules(struct milter_session *session, enum stag
     return early_check(&request, &intake->early);
 }
 
-/* No memory, or no time, to look at it. With `mode = shadow` nothing is refused, for that neither. */
+/* No memory, or no time, to look at it. */
 static struct milter_reply undecided(struct contentd *contentd)
 {
-    struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
-    const struct setup *setup = snapshot_data(snapshot);
-    struct milter_reply reply = setup->parts.core.is_shadow ? go_on : deferred();
-
     metric_add(contentd->metrics.undecided, 1);
-    snapshot_unref(&snapshot);
-    return reply;
+    return milter_service_undecided(&contentd->service);
 }
 
 static struct milter_reply check_stage(struct milter_session *session, enum stage stage)
@@ -70,8 +57,8 @@ static struct milter_reply check_stage(struct milter_session *session, enum stag
     const struct intake *intake = intake_of(session);
 
     if (intake == NULL) /* out of memory at connect */
-        return deferred();
-    struct snapshot *snapshot = snapshot_cell_get(&intake->contentd->in_force);
+        return milter_service_deferred();
+    struct snapshot *snapshot = snapshot_cell_get(&intake->contentd->service.in_force);
     struct milter_reply reply = check_rules(session, stage, snapshot, 0);
 
     snapshot_unref(&snapshot);
@@ -92,11 +79,11 @@ static struct milter_reply hook_connect(struct milter_session *session)
     }
     if (intake == NULL) {
         log_error("out of memory: a connection is deferred");
-        return deferred();
+        return milter_service_deferred();
     }
     intake->contentd = contentd;
     milter_session_set_state(session, intake);
-    struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
+    struct snapshot *snapshot = snapshot_cell_get(&contentd->service.in_force);
     const struct setup *setup = snapshot_data(snapshot);
     if (setup->names_connections)
         intake->lease = connection_lease_open(milter_session_worker(session), setup,
@@ -159,7 +146,7 @@ static bool is_understood(const struct milter_session *session, const struct set
 static struct milter_reply hook_recipient(struct milter_session *session, size_t n)
 {
     struct contentd *contentd = intake_of(session)->contentd;
-    struct snapshot *snapshot = snapshot_cell_get(&contentd->in_force);
+    struct snapshot *snapshot = snapshot_cell_get(&contentd->service.in_force);
     struct milter_reply reply = {
         .action = MILTER_TEMPFAIL,
         .reply = { 452, SLICE("4.5.3"), SLICE("Recipient is filtered otherwise, send separately") },
@@ -183,7 +170,7 @@ static struct milter_reply hook_headers(struct milter_session *session)
     struct intake *intake = intake_of(session);
 
     intake->inspection = inspection_start(milter_session_worker(session),
-                                          snapshot_cell_get(&intake->contentd->in_force),
+                                          snapshot_cell_get(&intake->contentd->service.in_force),
                                           milter_session_message(session), &intake->connections);
     return go_on;
 }
@@ -231,7 +218,7 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     if (is_shadow)
         reply = go_on;
     else if (!is_kept)
-        reply = deferred();
+        reply = milter_service_deferred();
     else if (reply.action == MILTER_CONTINUE)
         *edits = decided->plan.edits;
     intake->is_decided = true;

@@ -18,13 +18,8 @@ static const struct usage_block daemon_blocks[] = {
       "      -o smtpd_client_restrictions= -o smtpd_helo_restrictions= -o smtpd_sender_restrictions=\n"
       "      -o smtpd_relay_restrictions= -o smtpd_recipient_restrictions=permit_mynetworks,reject\n"
       "      -o smtpd_data_restrictions= -o smtpd_end_of_data_restrictions= -o local_header_rewrite_clients=" },
-    { "SIGNALS",
-      "SIGUSR1 and SIGHUP read the configuration again; a file with a mistake changes nothing, and the log says what is "
-      "wrong with it. SIGTERM and SIGINT let the messages under way be finished, for at most 25 seconds, while new ones "
-      "are deferred, and end the daemon." },
-    { "EXIT STATUS",
-      "0 after SIGTERM or SIGINT; 64 when the command line is wrong; 71 when the system refuses something; 78 when the "
-      "configuration has mistakes." },
+    SIGNALS_USAGE("", MILTER_DRAIN_USAGE),
+    EXIT_USAGE,
 };
 
 static const struct usage_block conf_blocks[] = {

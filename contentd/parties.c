@@ -193,7 +193,7 @@ static bool rules_go_on(struct party_rules *rules)
 
 bool party_rules_start(struct party_rules *rules)
 {
-    if (((unsigned)rules->stage & rules->subject.setup->stages) == 0)
+    if (((unsigned)rules->stage & rules->subject.setup->names.stages) == 0)
         return true;
     rules->scratch = arena_new(SCRATCH_MAX);
     if (rules->scratch == NULL) {

@@ -1,10 +1,7 @@
 /* contentd/server.c - see server.h. */
 #include "contentd/server.h"
 
-#include "common/control/service.h"
-#include "common/mime/mime.h"
 #include "common/observe/log.h"
-#include "common/policy/resources.h"
 #include "contentd/control.h"
 #include "contentd/intake.h"
 #include "contentd/manual.h"
@@ -23,13 +20,6 @@ static struct contentd *contentd_of(const struct daemon *daemon)
 }
 
 /* ---- the configuration ---- */
-
-static void configure_milter(const struct contentd_config *config)
-{
-    const struct milter_settings settings = milter_settings_of(&config->milter);
-
-    milter_configure(&settings);
-}
 
 static struct quarantine_settings quarantine_of(const struct contentd_config *config)
 {
@@ -50,8 +40,7 @@ static void contentd_stop(struct daemon *daemon)
     outbox_stop(&contentd->places.outbox);
     quarantine_close(&contentd->places.quarantine);
     release_free(&contentd->release);
-    stores_free(&contentd->stores);
-    snapshot_cell_end(&contentd->in_force);
+    milter_service_stop(&contentd->service);
     free(contentd);
     daemon_set_state(daemon, NULL);
 }
@@ -95,27 +84,25 @@ static int open_release(struct contentd *contentd, const struct contentd_config 
     return contentd->release == NULL ? -1 : 0;
 }
 
+static const struct service_spec service_spec = { &contentd_kind, &contentd_control };
+
 static int contentd_start(struct daemon *daemon)
 {
-    struct snapshot *snapshot = daemon_snapshot(daemon);
-    const struct setup *setup = snapshot_data(snapshot);
+    const struct setup *setup = snapshot_data(daemon_snapshot(daemon));
     const struct contentd_config *config = setup->parts.config;
     struct contentd *contentd = calloc(1, sizeof *contentd);
 
     if (contentd == NULL)
         return -1;
     daemon_set_state(daemon, contentd);
-    snapshot_cell_init(&contentd->in_force, snapshot);
     contentd_metrics_register(&contentd->metrics);
-    mime_init();
-    contentd->stores = resources_stores(&config->common, daemon_clock(daemon));
-    if (contentd->stores == NULL || open_release(contentd, config) ||
-        milter_setup(daemon, &intake_hooks, config->milter.idle_timeout)) {
+    if (milter_service_start(&contentd->service, &service_spec, daemon, &intake_hooks,
+                             &config->milter) ||
+        open_release(contentd, config)) {
         contentd_stop(daemon);
         return -1;
     }
     open_places(contentd, config, daemon_clock(daemon));
-    configure_milter(config);
     return 0;
 }
 
@@ -128,20 +115,24 @@ static void server_stop(struct worker *worker)
     if (server == NULL)
         return;
     record_teller_stop(&server->teller);
-    if (worker_id(worker) == 0) {
+    if (worker_id(worker) == 0)
         keeper_free(&server->contentd->keeper);
-        live_stop(&server->contentd->live);
-        control_service_free(&server->contentd->control);
-    }
-    store_free(&server->store);
+    service_worker_stop(worker, &server->store);
     free(server);
     worker_set_state(worker, NULL);
 }
 
+static bool start_keeper(struct contentd *contentd, struct worker *worker)
+{
+    contentd->keeper = keeper_new(worker, contentd->places.quarantine, contentd->release);
+    if (contentd->keeper == NULL)
+        log_error("out of memory: nobody looks after the quarantine");
+    return contentd->keeper != NULL;
+}
+
 static int server_start(struct worker *worker)
 {
-    struct daemon *daemon = worker_daemon(worker);
-    struct contentd *contentd = contentd_of(daemon);
+    struct contentd *contentd = contentd_of(worker_daemon(worker));
     struct server *server = calloc(1, sizeof *server);
 
     if (server == NULL)
@@ -149,22 +140,13 @@ static int server_start(struct worker *worker)
     server->worker = worker;
     server->contentd = contentd;
     worker_set_state(worker, server);
-    server->store = stores_open(contentd->stores, worker_base(worker));
+    server->store = service_worker_start(worker, server);
     server->teller = (struct record_teller){ .store = server->store,
                                              .refunds = contentd->metrics.refunds,
                                              .refunds_failed = contentd->metrics.refunds_failed };
-    bool ok = server->store != NULL;
-    if (ok && worker_id(worker) == 0) {
-        contentd->live = live_start(&contentd_live, daemon, server->store);
-        contentd->control = control_service_new(&contentd_control, daemon, server->store, server);
-        if (contentd->places.quarantine != NULL)
-            contentd->keeper = keeper_new(worker, contentd->places.quarantine, contentd->release);
-        ok = contentd->live != NULL && contentd->control != NULL &&
-             (contentd->keeper != NULL || contentd->places.quarantine == NULL);
-    }
-    if (ok)
+    bool keeps = worker_id(worker) == 0 && contentd->places.quarantine != NULL;
+    if (server->store != NULL && (!keeps || start_keeper(contentd, worker)))
         return 0;
-    log_error("out of memory: worker %u has no store", worker_id(worker));
     server_stop(worker);
     return -1;
 }
@@ -176,21 +158,14 @@ static void server_apply(struct worker *worker)
 
     if (worker_id(worker) != 0)
         return;
-    snapshot_cell_set(&contentd->in_force, worker_snapshot(worker));
-    configure_milter(setup->parts.config);
+    milter_service_apply(worker, &setup->parts.config->milter);
     if (contentd->places.quarantine != NULL) {
         const struct quarantine_settings settings = quarantine_of(setup->parts.config);
         quarantine_adjust(contentd->places.quarantine, &settings);
     }
-    live_reloaded(contentd->live);
 }
 
 /* ---- the daemon ---- */
-
-static void contentd_tick(struct daemon *daemon)
-{
-    live_check_files(contentd_of(daemon)->live);
-}
 
 static enum readiness contentd_ready(struct daemon *daemon, struct buf *reason)
 {
@@ -200,17 +175,8 @@ static enum readiness contentd_ready(struct daemon *daemon, struct buf *reason)
         buf_put(reason, "the quarantine could not be opened");
         return READY_DEGRADED;
     }
-    return resources_ready(server_of(daemon_main_worker(daemon))->store, reason);
+    return service_ready(daemon, reason);
 }
-
-static void serve_control(struct http_call *call, void *daemon)
-{
-    control_service_serve(contentd_of(daemon)->control, call);
-}
-
-static const struct http_route routes[] = {
-    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", serve_control },
-};
 
 const struct daemon_spec contentd_spec = {
     .program = &contentd_program,
@@ -227,8 +193,8 @@ const struct daemon_spec contentd_spec = {
     .drain = milter_drain,
     .drain_ms = MILTER_DRAIN_MS,
     .has_threads = true,
-    .tick = contentd_tick,
+    .tick = service_tick,
     .ready = contentd_ready,
-    .routes = routes,
-    .route_count = COUNT(routes),
+    .routes = service_routes,
+    .route_count = SERVICE_ROUTES,
 };

@@ -3,27 +3,20 @@
 #define GATEHOUSE_CONTENTD_SERVER_H
 
 #include "common/message/record.h"
-#include "common/run/daemon.h"
-#include "common/run/snapshot_cell.h"
-#include "common/store/stores.h"
+#include "common/service/milter_service.h"
 #include "contentd/effects.h"
 #include "contentd/metrics.h"
 #include "contentd/setup.h"
 
-struct control_service;
 struct keeper;
 
 /* Shared by the workers and the milter's threads. */
 struct contentd {
-    struct stores *stores;
+    struct milter_service service; /* first member */
     struct contentd_metrics metrics;
     struct release *release; /* NULL: no release listener */
     struct effects_places places;
-    struct snapshot_cell in_force; /* for the milter's threads */
-    /* the main worker's: */
-    struct live *live;
-    struct control_service *control;
-    struct keeper *keeper; /* NULL: there is no quarantine */
+    struct keeper *keeper; /* the main worker's; NULL: there is no quarantine */
 };
 
 /* One worker's own; also of the main worker. */

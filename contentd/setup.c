@@ -10,25 +10,45 @@ enum { APPLY_LIVE_MAX = 1000000 };
 
 /* ---- parts ---- */
 
-static bool parts_copy(const void *data, void *parts)
+static void check_names(const struct contentd_config *config, const struct daemon_load *load)
 {
-    const struct setup *setup = data;
-    struct setup_parts *to = parts;
-
-    *to = setup->parts;
-    if (!policy_core_copy(&setup->parts.core, &to->core))
-        return false;
-    shared_ref(to->scan);
-    if (to->apply_live != NULL)
-        map_share(to->apply_live);
-    return true;
+    for (size_t i = 0; i < config->scan.scanner_count; i++) {
+        const struct conf_section *conf = config->scan.scanners[i].conf;
+        if (fact_name_is_taken(conf->name))
+            conf_error(load->errors, conf_section_where(load->conf, conf),
+                       "%.*s.* are facts that have another meaning; give the scanner another name",
+                       SLICE_ARG(conf->name));
+    }
 }
 
-static void parts_drop(void *parts)
+static bool load_parts(void *parts, const struct daemon_load *load)
+{
+    const struct contentd_config *config = load->config;
+    const struct setup *previous = load->previous;
+    struct setup_parts *to = parts;
+
+    check_names(config, load);
+    to->config = config;
+    to->scan = shared_new(scan_set_new(&config->scan, load), scan_set_free);
+    if (previous != NULL && previous->parts.apply_live != NULL)
+        to->apply_live = map_share(previous->parts.apply_live);
+    return to->scan != NULL &&
+           policy_core_load(&to->core, load, &config->sections, config->common.mode);
+}
+
+static void share_parts(void *parts)
+{
+    const struct setup_parts *shared = parts;
+
+    shared_ref(shared->scan);
+    if (shared->apply_live != NULL)
+        map_share(shared->apply_live);
+}
+
+static void drop_parts(void *parts)
 {
     struct setup_parts *gone = parts;
 
-    policy_core_free(&gone->core);
     shared_unref(&gone->scan);
     map_free(&gone->apply_live);
 }
@@ -103,8 +123,6 @@ static void note_fact(struct setup *setup, const struct fact_ref *ref)
 
     if (id < 0)
         return;
-    setup->named_mime |= message_fact_wants_mime(id);
-    setup->names_record = setup->names_record || message_fact_wants_record(id);
     setup->names_connections = setup->names_connections || fact_wants_connections(id);
     setup->names_recipient = setup->names_recipient || fact_is_of_recipient(id);
     if (id == FACT_CONNECTIONS_LIST)
@@ -128,11 +146,11 @@ static void note_names(struct setup *setup)
 {
     const struct rule_set *rules = setup->book.rules;
 
+    setup->names = message_names_of(rules);
     for (size_t slot = 0; slot < rule_set_slots(rules); slot++)
         note_fact(setup, rule_set_ref(rules, slot));
     for (size_t i = 0; i < rule_set_count(rules); i++) {
         const struct rule_info rule = rule_set_info(rules, i);
-        setup->stages |= rule.stages;
         if (skips_late(&rule))
             name_all_scanners(setup);
     }
@@ -155,16 +173,10 @@ static void say_too_many(const struct setup *setup, const struct rule_hearers *h
         log_warning(format, (int)CONNECTION_LISTS_MAX, SLICE_ARG(name));
 }
 
-struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers)
+static bool build(void *data, const struct rule_hearers *hearers)
 {
-    struct setup *setup = calloc(1, sizeof *setup);
+    struct setup *setup = data;
 
-    if (setup == NULL) {
-        struct setup_parts gone = *parts;
-        parts_drop(&gone);
-        return NULL;
-    }
-    setup->parts = *parts;
     setup->schema = (struct rules_schema){
         .facts = contentd_facts,
         .fact_count = contentd_fact_count,
@@ -178,77 +190,26 @@ struct setup *setup_new(const struct setup_parts *parts, const struct rule_heare
     policy_core_schema(&setup->schema, setup);
     setup->schema.name_at = name_at;
     if (!direction_make(&setup->direction, &setup->parts.config->direction) ||
-        !rule_book_make(&setup->book, &setup->schema, &setup->parts.core, hearers)) {
-        setup_free(setup);
-        return NULL;
-    }
+        !rule_book_make(&setup->book, &setup->schema, &setup->parts.core, hearers))
+        return false;
     setup->is_taken_over = false;
     note_names(setup);
     if (setup->connection_list_too_many != NULL)
         say_too_many(setup, hearers);
-    return setup;
+    if (hearers->errors != NULL)
+        bypass_warn(setup, hearers->errors);
+    return true;
 }
 
-void setup_free(void *data)
+static void unbuild(void *data)
 {
     struct setup *setup = data;
 
-    if (setup == NULL)
-        return;
     rule_book_free(&setup->book);
     direction_free(&setup->direction);
-    parts_drop(&setup->parts);
-    free(setup);
-}
-
-/* ---- the file ---- */
-
-static void check_names(const struct contentd_config *config, const struct daemon_load *load)
-{
-    for (size_t i = 0; i < config->scan.scanner_count; i++) {
-        const struct conf_section *conf = config->scan.scanners[i].conf;
-        if (fact_name_is_taken(conf->name))
-            conf_error(load->errors, conf_section_where(load->conf, conf),
-                       "%.*s.* are facts that have another meaning; give the scanner another name",
-                       SLICE_ARG(conf->name));
-    }
-}
-
-void *setup_load(const struct daemon_load *load)
-{
-    const struct contentd_config *config = load->config;
-    const struct setup *previous = load->previous;
-    struct setup_parts parts = { .config = config };
-    struct setup *setup = NULL;
-
-    check_names(config, load);
-    parts.scan = shared_new(scan_set_new(&config->scan, load), scan_set_free);
-    if (parts.scan == NULL ||
-        !policy_core_load(&parts.core, load, &config->sections, config->common.mode,
-                          previous == NULL ? NULL : &previous->parts.core)) {
-        parts_drop(&parts);
-    } else {
-        if (previous != NULL && previous->parts.apply_live != NULL)
-            parts.apply_live = map_share(previous->parts.apply_live);
-        setup = setup_new(&parts, &(struct rule_hearers){ load->errors, true });
-        if (setup != NULL)
-            bypass_warn(setup, load->errors);
-    }
-    if (setup == NULL)
-        conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
-    return setup;
 }
 
 /* ---- live ---- */
-
-static void *make(const void *parts, bool live_rules_are_new, size_t *left_out)
-{
-    struct setup *setup = setup_new(parts, &(struct rule_hearers){ NULL, live_rules_are_new });
-
-    if (setup != NULL)
-        *left_out = setup->book.left_out;
-    return setup;
-}
 
 /* One field of gh:apply; NULL, or what is wrong with it. */
 static const char *take_chain(const struct scan_set *scan, struct map_builder *builder,
@@ -285,13 +246,29 @@ static bool watch(struct live *live, UNUSED const void *data)
     return live_watch(live, "apply", SLICE(""), take_apply, 0);
 }
 
-const struct live_spec contentd_live = {
+/* ---- its life ---- */
+
+const struct policy_kind contentd_kind = {
+    .data_size = sizeof(struct setup),
     .parts_size = sizeof(struct setup_parts),
-    .copy = parts_copy,
-    .drop = parts_drop,
-    .make = make,
+    .book_offset = offsetof(struct setup, book),
+    .load = load_parts,
+    .share = share_parts,
+    .drop = drop_parts,
+    .build = build,
+    .unbuild = unbuild,
     .watch = watch,
 };
+
+void *setup_load(const struct daemon_load *load)
+{
+    return policy_kind_load(&contentd_kind, load);
+}
+
+void setup_free(void *setup)
+{
+    policy_kind_free(&contentd_kind, setup);
+}
 
 /* ---- asking ---- */
 

@@ -5,6 +5,7 @@
 #define GATEHOUSE_CONTENTD_SETUP_H
 
 #include "common/message/direction.h"
+#include "common/message/facts.h"
 #include "common/policy/live.h"
 #include "common/policy/rule_book.h"
 #include "common/policy/values.h"
@@ -31,28 +32,22 @@ struct setup {
     struct rule_book book;
     struct direction direction;
     /* What the rules name, all of them together: */
+    struct message_names names;
     /* What these find is needed whatever the others say: rules name it, or may skip one of the others at the end. */
     scanner_set named_scanners;
-    unsigned named_mime; /* MIME_... of facts/mime.h */
-    bool names_record; /* policyd's record of the transaction */
     bool names_connections; /* how many there are at the same time */
     const struct named_list *connection_lists[CONNECTION_LISTS_MAX]; /* of parts.core.sets */
     size_t connection_list_count;
     /* More lists than that are named; the first of them. */
     const struct named_list *connection_list_too_many;
     bool names_recipient; /* they may say something else of each recipient */
-    unsigned stages; /* where at least one rule runs */
 };
+
+extern const struct policy_kind contentd_kind;
 
 /* daemon_spec.load and .unload. */
 void *setup_load(const struct daemon_load *load);
 void setup_free(void *setup); /* NULL-safe */
-
-/* Compiles. Takes the references in `parts` (also on failure). Mistakes in rules are reported as `hearers` says. NULL: out of
- * memory. */
-struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers);
-
-extern const struct live_spec contentd_live;
 
 /* The chain of a recipient (in normal form); one without scanners when no line of [apply] fits. Any thread. */
 const struct chain *setup_chain(const struct setup *setup, struct slice recipient,

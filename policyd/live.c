@@ -2,27 +2,7 @@
 #include "policyd/live.h"
 
 #include "common/observe/log.h"
-
-static bool parts_copy(const void *data, void *parts)
-{
-    const struct policy *policy = data;
-
-    return policy_parts_copy(&policy->parts, parts);
-}
-
-static void parts_drop(void *parts)
-{
-    policy_parts_free(parts);
-}
-
-static void *make(const void *parts, bool live_rules_are_new, size_t *left_out)
-{
-    struct policy *policy = policy_new(parts, &(struct rule_hearers){ NULL, live_rules_are_new });
-
-    if (policy != NULL)
-        *left_out = policy->book.left_out;
-    return policy;
-}
+#include "policyd/policy_load.h"
 
 /* ---- classes ---- */
 
@@ -82,13 +62,29 @@ static bool watch(struct live *live, const void *data)
     return ok;
 }
 
-const struct live_spec policyd_live = {
+/* ---- the life of a policy ---- */
+
+const struct policy_kind policyd_kind = {
+    .data_size = sizeof(struct policy),
     .parts_size = sizeof(struct policy_parts),
-    .copy = parts_copy,
-    .drop = parts_drop,
-    .make = make,
+    .book_offset = offsetof(struct policy, book),
+    .load = policy_parts_load,
+    .share = policy_parts_share,
+    .drop = policy_parts_drop,
+    .build = policy_build,
+    .unbuild = policy_unbuild,
     .watch = watch,
 };
+
+void *policy_load(const struct daemon_load *load)
+{
+    return policy_kind_load(&policyd_kind, load);
+}
+
+void policy_free(void *policy)
+{
+    policy_kind_free(&policyd_kind, policy);
+}
 
 /* ---- the country database ---- */
 

@@ -14,13 +14,8 @@ static const struct usage_block daemon_blocks[] = {
       "    smtpd_data_restrictions = check_policy_service unix:gatehouse/policyd\n"
       "    smtpd_end_of_data_restrictions = check_policy_service unix:gatehouse/policyd\n\n"
       "An answer never is OK: accept means that Postfix goes on with its own restrictions." },
-    { "SIGNALS",
-      "SIGHUP and SIGUSR1 read the configuration again; a file with a mistake changes nothing, and the log says what is "
-      "wrong with it. SIGTERM and SIGINT let the requests under way be answered, for at most 5 seconds, and end the "
-      "daemon." },
-    { "EXIT STATUS",
-      "0 after SIGTERM or SIGINT; 64 when the command line is wrong; 71 when the system refuses something; 78 when the "
-      "configuration has mistakes." },
+    SIGNALS_USAGE("", "the requests under way be answered, for at most 5 seconds"),
+    EXIT_USAGE,
 };
 
 static const struct usage_block conf_blocks[] = {

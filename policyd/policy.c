@@ -12,28 +12,27 @@ void policy_classes_drop(void *object)
     classes_free(&classes);
 }
 
-bool policy_parts_copy(const struct policy_parts *from, struct policy_parts *to)
+void policy_parts_share(void *parts)
 {
-    *to = *from;
-    if (!policy_core_copy(&from->core, &to->core))
-        return false;
-    shared_ref(to->limits);
-    shared_ref(to->dnsbls);
-    shared_ref(to->classes_file);
-    shared_ref(to->classes_live);
-    if (to->geoip != NULL)
-        geoip_ref(to->geoip);
-    return true;
+    const struct policy_parts *shared = parts;
+
+    shared_ref(shared->limits);
+    shared_ref(shared->dnsbls);
+    shared_ref(shared->classes_file);
+    shared_ref(shared->classes_live);
+    if (shared->geoip != NULL)
+        geoip_ref(shared->geoip);
 }
 
-void policy_parts_free(struct policy_parts *parts)
+void policy_parts_drop(void *parts)
 {
-    policy_core_free(&parts->core);
-    shared_unref(&parts->limits);
-    shared_unref(&parts->dnsbls);
-    shared_unref(&parts->classes_file);
-    shared_unref(&parts->classes_live);
-    geoip_free(&parts->geoip);
+    struct policy_parts *gone = parts;
+
+    shared_unref(&gone->limits);
+    shared_unref(&gone->dnsbls);
+    shared_unref(&gone->classes_file);
+    shared_unref(&gone->classes_live);
+    geoip_free(&gone->geoip);
 }
 
 /* ---- names, for the rules' schema ---- */
@@ -277,16 +276,10 @@ static bool reads_context(const struct policy *policy)
     return is_read;
 }
 
-struct policy *policy_new(const struct policy_parts *parts, const struct rule_hearers *hearers)
+bool policy_build(void *data, const struct rule_hearers *hearers)
 {
-    struct policy *policy = calloc(1, sizeof *policy);
+    struct policy *policy = data;
 
-    if (policy == NULL) {
-        struct policy_parts gone = *parts;
-        policy_parts_free(&gone);
-        return NULL;
-    }
-    policy->parts = *parts;
     policy->schema = (struct rules_schema){
         .facts = policyd_facts,
         .fact_count = policyd_fact_count,
@@ -299,29 +292,23 @@ struct policy *policy_new(const struct policy_parts *parts, const struct rule_he
     policy->schema.name_at = name_at;
     if (!own_facts(policy) ||
         !rule_book_make(&policy->book, &policy->schema, &policy->parts.core, hearers) ||
-        !limits_compile(policy, hearers->errors)) {
-        policy_free(policy);
-        return NULL;
-    }
+        !limits_compile(policy, hearers->errors))
+        return false;
     policy->spf_slot = rule_set_slot(policy->book.rules, SLICE("spf"));
     policy->spf_domain_slot = rule_set_slot(policy->book.rules, SLICE("spf.domain"));
     policy->reads_context = reads_context(policy);
     if (hearers->errors != NULL)
         report_unused(policy, hearers->errors);
-    return policy;
+    return true;
 }
 
-void policy_free(void *data)
+void policy_unbuild(void *data)
 {
     struct policy *policy = data;
 
-    if (policy == NULL)
-        return;
     for (size_t i = 0; policy->limits != NULL && i < policy->limit_count; i++)
         rule_set_free(&policy->limits[i].over);
     free(policy->limits);
     rule_book_free(&policy->book);
     free(policy->own_facts);
-    policy_parts_free(&policy->parts);
-    free(policy);
 }

@@ -46,14 +46,11 @@ struct policy {
     bool reads_context; /* a rule names policy_context */
 };
 
-/* Compiles. Takes the references in `parts` (also on failure). Mistakes in rules and limits are reported as `hearers`
- * says. NULL: out of memory. */
-struct policy *policy_new(const struct policy_parts *parts, const struct rule_hearers *hearers);
-void policy_free(void *policy); /* NULL-safe */
-
-/* The same parts once more, each with a reference: to change some and make a new policy of them. */
-bool policy_parts_copy(const struct policy_parts *from, struct policy_parts *to);
-void policy_parts_free(struct policy_parts *parts);
+/* Of policyd_kind (live.h): */
+void policy_parts_share(void *parts);
+void policy_parts_drop(void *parts);
+bool policy_build(void *policy, const struct rule_hearers *hearers); /* limits and rules */
+void policy_unbuild(void *policy);
 
 const struct policy_limit *policy_limit_find(const struct policy *policy, struct slice name);
 struct mailbox_settings policy_attributes(const struct policy *policy);

@@ -209,30 +209,17 @@ static bool load_geoip(const struct loader *loader, struct policy_parts *parts)
     return parts->geoip != NULL;
 }
 
-static bool load_core(const struct loader *loader, struct policy_parts *parts)
+bool policy_parts_load(void *parts, const struct daemon_load *load)
 {
-    const struct policyd_config *config = loader->config;
+    const struct policyd_config *config = load->config;
+    const struct loader loader = { load, config, load->previous };
+    struct policy_parts *to = parts;
 
-    return policy_core_load(&parts->core, loader->load, &config->sections, config->common.mode,
-                            loader->previous == NULL ? NULL : &loader->previous->parts.core);
-}
-
-void *policy_load(const struct daemon_load *load)
-{
-    struct loader loader = { load, load->config, load->previous };
-    struct policy_parts parts = { .config = load->config };
-
-    parts.limits = load_limits(&loader);
-    if (parts.limits == NULL || !load_core(&loader, &parts) || !load_classes(&loader, &parts) ||
-        !load_dnsbls(&loader, &parts) || !load_geoip(&loader, &parts)) {
-        policy_parts_free(&parts);
-        conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
-        return NULL;
-    }
+    to->config = config;
     if (loader.previous != NULL)
-        parts.classes_live = shared_ref(loader.previous->parts.classes_live);
-    struct policy *policy = policy_new(&parts, &(struct rule_hearers){ load->errors, true });
-    if (policy == NULL)
-        conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
-    return policy;
+        to->classes_live = shared_ref(loader.previous->parts.classes_live);
+    to->limits = load_limits(&loader);
+    return to->limits != NULL &&
+           policy_core_load(&to->core, load, &config->sections, config->common.mode) &&
+           load_classes(&loader, to) && load_dnsbls(&loader, to) && load_geoip(&loader, to);
 }

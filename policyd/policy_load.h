@@ -1,4 +1,4 @@
-/* policyd/policy_load.h - from a configuration as read to a policy in force: limits, lists, maps, classes and the
+/* policyd/policy_load.h - from a configuration as read to the parts of a policy: limits, lists, maps, classes and the
  * country database are made, mistakes reported with their places. Main thread; reads files. */
 #ifndef GATEHOUSE_POLICYD_POLICY_LOAD_H
 #define GATEHOUSE_POLICYD_POLICY_LOAD_H
@@ -6,7 +6,7 @@
 #include "common/run/daemon.h"
 #include "policyd/policy.h"
 
-/* daemon_spec's load: a struct policy, or NULL (reported). What is live is taken over from the policy in force. */
-void *policy_load(const struct daemon_load *load);
+/* Of policyd_kind (live.h): a struct policy_parts. What is live is taken over from the policy in force. */
+bool policy_parts_load(void *parts, const struct daemon_load *load);
 
 #endif

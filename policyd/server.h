@@ -2,8 +2,7 @@
 #ifndef GATEHOUSE_POLICYD_SERVER_H
 #define GATEHOUSE_POLICYD_SERVER_H
 
-#include "common/run/worker.h"
-#include "common/store/stores.h"
+#include "common/service/service.h"
 #include "policyd/answers.h"
 #include "policyd/metrics.h"
 #include "policyd/policy.h"
@@ -11,19 +10,14 @@
 #include "policyd/seen.h"
 
 struct dns;
-struct live;
-struct control_service;
 
 /* Shared by the workers. */
 struct policyd {
+    struct service service; /* first member */
     struct answers *answers;
     struct seen *seen;
-    struct stores *stores;
     struct policy_metrics metrics;
     uint64_t connections; /* atomic: numbers connections for `answers` */
-    /* the main worker's: */
-    struct live *live;
-    struct control_service *control;
 };
 
 enum { SESSIONS_DUE = 6 };

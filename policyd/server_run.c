@@ -7,7 +7,6 @@
 #include "policyd/inquiry.h"
 #include "policyd/live.h"
 #include "policyd/manual.h"
-#include "policyd/policy_load.h"
 #include "policyd/session.h"
 
 /* Answers remembered for 60 s, connections and messages for 10 minutes: about 100 bytes each when in use. */
@@ -33,10 +32,12 @@ static void policyd_stop(struct daemon *daemon)
         return;
     answers_free(&policyd->answers);
     seen_free(&policyd->seen);
-    stores_free(&policyd->stores);
+    service_stop(&policyd->service);
     free(policyd);
     daemon_set_state(daemon, NULL);
 }
+
+static const struct service_spec service_spec = { &policyd_kind, &policyd_control };
 
 static int policyd_start(struct daemon *daemon)
 {
@@ -48,11 +49,10 @@ static int policyd_start(struct daemon *daemon)
     policy_metrics_register(&policyd->metrics);
     policyd->answers = answers_new(ANSWERS_MAX);
     policyd->seen = seen_new(SEEN_MAX);
-    policyd->stores = resources_stores(daemon_common(daemon), daemon_clock(daemon));
-    if (policyd->answers != NULL && policyd->seen != NULL && policyd->stores != NULL)
-        return 0;
-    if (policyd->stores != NULL)
+    if (policyd->answers == NULL || policyd->seen == NULL)
         log_error("out of memory: answers cannot be remembered");
+    else if (service_start(&policyd->service, &service_spec, daemon) == 0)
+        return 0;
     policyd_stop(daemon);
     return -1;
 }
@@ -67,20 +67,14 @@ static void server_stop(struct worker *worker)
         return;
     sessions_close(server);
     inquiries_free(server);
-    if (worker_id(worker) == 0) {
-        live_stop(&server->policyd->live);
-        control_service_free(&server->policyd->control);
-    }
     dns_free(&server->dns);
-    store_free(&server->store);
+    service_worker_stop(worker, &server->store);
     worker_set_state(worker, NULL);
     free(server);
 }
 
 static int server_start(struct worker *worker)
 {
-    struct daemon *daemon = worker_daemon(worker);
-    struct policyd *policyd = policyd_of(daemon);
     struct server *server = calloc(1, sizeof *server);
     const struct policy *policy = snapshot_data(worker_snapshot(worker));
     const struct policyd_config *config = policy->parts.config;
@@ -88,30 +82,18 @@ static int server_start(struct worker *worker)
     if (server == NULL)
         return -1;
     server->worker = worker;
-    server->policyd = policyd;
+    server->policyd = policyd_of(worker_daemon(worker));
     worker_set_state(worker, server);
     worker_common_timeout(worker, config->idle_timeout);
     worker_common_timeout(worker, config->request_timeout);
     worker_common_timeout(worker, config->common.budget);
-    server->store = stores_open(policyd->stores, worker_base(worker));
+    server->store = service_worker_start(worker, server);
     server->dns = resources_dns(worker, &config->common, &config->dns);
-    bool ok = server->store != NULL && server->dns != NULL && sessions_open(server);
-    if (ok && worker_id(worker) == 0) {
-        policyd->live = live_start(&policyd_live, daemon, server->store);
-        policyd->control = control_service_new(&policyd_control, daemon, server->store, server);
-        ok = policyd->live != NULL && policyd->control != NULL;
-    }
-    if (ok)
+    if (server->store != NULL && server->dns != NULL && sessions_open(server))
         return 0;
-    log_error("out of memory: worker %u has no store or no resolver", worker_id(worker));
+    log_error("worker %u cannot be started", worker_id(worker));
     server_stop(worker);
     return -1;
-}
-
-static void server_apply(struct worker *worker)
-{
-    if (worker_id(worker) == 0)
-        live_reloaded(server_of(worker)->policyd->live);
 }
 
 static void server_accept(struct worker *worker, int fd, UNUSED unsigned listener)
@@ -129,22 +111,8 @@ static void server_drain(struct worker *worker)
 static void policyd_tick(struct daemon *daemon)
 {
     policyd_check_geoip(snapshot_data(daemon_snapshot(daemon)));
-    live_check_files(policyd_of(daemon)->live);
+    service_tick(daemon);
 }
-
-static enum readiness policyd_ready(struct daemon *daemon, struct buf *reason)
-{
-    return resources_ready(server_of(daemon_main_worker(daemon))->store, reason);
-}
-
-static void serve_control(struct http_call *call, void *daemon)
-{
-    control_service_serve(policyd_of(daemon)->control, call);
-}
-
-static const struct http_route routes[] = {
-    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", serve_control },
-};
 
 const struct daemon_spec policyd_spec = {
     .program = &policyd_program,
@@ -156,11 +124,11 @@ const struct daemon_spec policyd_spec = {
     .stop = policyd_stop,
     .worker_start = server_start,
     .worker_stop = server_stop,
-    .apply = server_apply,
+    .apply = service_apply,
     .accept = server_accept,
     .drain = server_drain,
     .tick = policyd_tick,
-    .ready = policyd_ready,
-    .routes = routes,
-    .route_count = COUNT(routes),
+    .ready = service_ready,
+    .routes = service_routes,
+    .route_count = SERVICE_ROUTES,
 };

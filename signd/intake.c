@@ -14,7 +14,7 @@ static struct milter_reply hook_headers(struct milter_session *session)
     struct signd *signd = signd_of(session);
 
     milter_session_set_state(session, letter_start(milter_session_worker(session),
-                                                   snapshot_cell_get(&signd->in_force),
+                                                   snapshot_cell_get(&signd->service.in_force),
                                                    milter_session_message(session)));
     return (struct milter_reply){ .action = MILTER_CONTINUE };
 }
@@ -35,19 +35,11 @@ static struct milter_reply reply_of(const struct letter_answer *answer)
     return (struct milter_reply){ .action = actions[answer->fate], .reply = answer->reply };
 }
 
-/* Nobody could decide: it comes again, unless we only watch. */
+/* Nobody could decide. */
 static struct milter_reply undecided(struct signd *signd)
 {
-    struct snapshot *snapshot = snapshot_cell_get(&signd->in_force);
-    const struct setup *setup = snapshot_data(snapshot);
-    bool is_shadow = setup->parts.core.is_shadow;
-    const struct reply later = { 451, SLICE("4.3.0"),
-                                 SLICE("Message cannot be looked at now, try again later") };
-
-    snapshot_unref(&snapshot);
     metric_add(signd->metrics.undecided, 1);
-    return (struct milter_reply){ .action = is_shadow ? MILTER_CONTINUE : MILTER_TEMPFAIL,
-                                  .reply = later };
+    return milter_service_undecided(&signd->service);
 }
 
 static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)

@@ -96,7 +96,7 @@ static void record_read(struct letter *letter)
 
 static bool record_phase(struct letter *letter)
 {
-    if (letter->setup->names_record && !letter->is_late)
+    if (letter->setup->names.record && !letter->is_late)
         record_read(letter);
     letter->phase = PHASE_DATA_RULES;
     return letter->pending == 0;
@@ -138,7 +138,7 @@ static bool rules_begin(struct letter *letter, enum stage stage)
 {
     struct evaluation *evaluation = &letter->evaluation;
 
-    if ((letter->setup->stages & (unsigned)stage) == 0 || letter->failed)
+    if ((letter->setup->names.stages & (unsigned)stage) == 0 || letter->failed)
         return false;
     subject_make(letter);
     if (!evaluation_init(evaluation, letter->setup->book.rules, stage, letter->arena,
@@ -350,7 +350,7 @@ static void read_head(struct letter *letter)
     message_record_locate(&letter->record, letter->message, letter->arena);
     letter->is_outbound = direction_is_outbound(&letter->setup->direction, letter->message);
     letter->has_mime =
-        mime_read(letter->message, MIME_FROM | (letter->setup->named_mime & MIME_HEADERS),
+        mime_read(letter->message, MIME_FROM | (letter->setup->names.mime & MIME_HEADERS),
                   letter->arena, &letter->mime) == 0;
     letter->failed =
         !letter->has_mime || claims_read(letter->message, (size_t)config->max_signatures,
@@ -392,7 +392,7 @@ static bool await(struct letter *letter, void (*progress)(void *arg), void *arg)
 /* Rules may name what is in the body. */
 static void read_structure(struct letter *letter)
 {
-    unsigned wanted = letter->setup->named_mime;
+    unsigned wanted = letter->setup->names.mime;
 
     if ((wanted & MIME_STRUCTURE) != 0)
         letter->has_mime =
@@ -407,7 +407,8 @@ static bool decide(struct letter *letter, void (*progress)(void *arg), void *arg
         letter->failed = !letter_verify(letter);
     if (letter->task == TASK_SIGN && !letter->failed)
         letter_choose_keys(letter);
-    if ((letter->setup->stages & STAGE_END) != 0 && !letter_is_over(letter) && !letter->failed) {
+    if ((letter->setup->names.stages & STAGE_END) != 0 && !letter_is_over(letter) &&
+        !letter->failed) {
         read_structure(letter);
         if (!begin_work(letter, PHASE_END_RULES) || !await(letter, progress, arg))
             return false;

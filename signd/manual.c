@@ -16,13 +16,8 @@ static const struct usage_block daemon_blocks[] = {
       "The macros that it needs it asks for itself. A service "
       "that takes mail back from a content_filter must not have it (smtpd_milters =): that mail comes from 127.0.0.1, and mail from outside would be "
       "taken for the host's own." },
-    { "SIGNALS",
-      "SIGUSR1 and SIGHUP read the configuration again; a file with a mistake changes nothing, and the log says what is "
-      "wrong with it. Keys are noticed without that. SIGTERM and SIGINT let the messages under way be finished, for at most "
-      "25 seconds, while new ones are deferred, and end the daemon." },
-    { "EXIT STATUS",
-      "0 after SIGTERM or SIGINT; 64 when the command line is wrong; 71 when the system refuses something; 78 when the "
-      "configuration has mistakes." },
+    SIGNALS_USAGE("Keys are noticed without that. ", MILTER_DRAIN_USAGE),
+    EXIT_USAGE,
 };
 
 static const struct usage_block conf_blocks[] = {

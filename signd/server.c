@@ -3,8 +3,6 @@
 
 #include <unistd.h>
 
-#include "common/control/service.h"
-#include "common/mime/mime.h"
 #include "common/observe/log.h"
 #include "common/policy/resources.h"
 #include "signd/control.h"
@@ -28,13 +26,6 @@ static const struct signd_config *config_of(const struct snapshot *snapshot)
     return setup->parts.config;
 }
 
-static void configure_milter(const struct signd_config *config)
-{
-    const struct milter_settings settings = milter_settings_of(&config->milter);
-
-    milter_configure(&settings);
-}
-
 /* ---- what is shared ---- */
 
 static void signd_stop(struct daemon *daemon)
@@ -46,11 +37,12 @@ static void signd_stop(struct daemon *daemon)
         return;
     key_shelf_free(&signd->shelf);
     verifier_free(&signd->verifier);
-    stores_free(&signd->stores);
-    snapshot_cell_end(&signd->in_force);
+    milter_service_stop(&signd->service);
     free(signd);
     daemon_set_state(daemon, NULL);
 }
+
+static const struct service_spec service_spec = { &signd_kind, &signd_control };
 
 static int signd_start(struct daemon *daemon)
 {
@@ -62,20 +54,17 @@ static int signd_start(struct daemon *daemon)
     if (signd == NULL)
         return -1;
     daemon_set_state(daemon, signd);
-    snapshot_cell_init(&signd->in_force, daemon_snapshot(daemon));
     signd_metrics_register(&signd->metrics);
-    mime_init();
     gethostname(signd->hostname, SIGND_HOSTNAME_MAX);
-    signd->stores = resources_stores(&config->common, daemon_clock(daemon));
     signd->verifier = verifier_new();
     signd->shelf = key_shelf_new(&shelf);
-    if (signd->stores == NULL || signd->verifier == NULL || signd->shelf == NULL ||
-        milter_setup(daemon, &intake_hooks, config->milter.idle_timeout)) {
+    if (milter_service_start(&signd->service, &service_spec, daemon, &intake_hooks,
+                             &config->milter) ||
+        signd->verifier == NULL || signd->shelf == NULL) {
         signd_stop(daemon);
         return -1;
     }
     key_shelf_read(signd->shelf, config->key_directory.ptr);
-    configure_milter(config);
     return 0;
 }
 
@@ -146,13 +135,11 @@ static void free_timer(struct event **timer)
 
 /* ---- what each worker has ---- */
 
-static void main_stop(struct signd *signd)
+static void unwatch_keys(struct signd *signd)
 {
     free_timer(&signd->shelf_timer);
     free_timer(&signd->cycle_timer);
     key_cycle_free(&signd->cycle);
-    live_stop(&signd->live);
-    control_service_free(&signd->control);
 }
 
 static void server_stop(struct worker *worker)
@@ -163,20 +150,11 @@ static void server_stop(struct worker *worker)
         return;
     record_teller_stop(&server->teller);
     if (worker_id(worker) == 0)
-        main_stop(server->signd);
+        unwatch_keys(server->signd);
     dns_free(&server->dns);
-    store_free(&server->store);
+    service_worker_stop(worker, &server->store);
     free(server);
     worker_set_state(worker, NULL);
-}
-
-static bool main_start(struct server *server, struct daemon *daemon)
-{
-    struct signd *signd = server->signd;
-
-    signd->live = live_start(&signd_live, daemon, server->store);
-    signd->control = control_service_new(&signd_control, daemon, server->store, server);
-    return signd->live != NULL && signd->control != NULL && watch_keys(signd, server);
 }
 
 static int server_start(struct worker *worker)
@@ -191,13 +169,13 @@ static int server_start(struct worker *worker)
     server->worker = worker;
     server->signd = signd;
     worker_set_state(worker, server);
-    server->store = stores_open(signd->stores, worker_base(worker));
+    server->store = service_worker_start(worker, server);
     server->dns = resources_dns(worker, &config->common, &config->dns);
     server->teller = (struct record_teller){ .store = server->store,
                                              .refunds = signd->metrics.refunds,
                                              .refunds_failed = signd->metrics.refunds_failed };
     if (server->store != NULL && server->dns != NULL &&
-        (worker_id(worker) != 0 || main_start(server, daemon)))
+        (worker_id(worker) != 0 || watch_keys(signd, server)))
         return 0;
     log_error("worker %u cannot be started", worker_id(worker));
     server_stop(worker);
@@ -206,21 +184,11 @@ static int server_start(struct worker *worker)
 
 static void server_apply(struct worker *worker)
 {
-    struct signd *signd = server_of(worker)->signd;
-
-    if (worker_id(worker) != 0)
-        return;
-    snapshot_cell_set(&signd->in_force, worker_snapshot(worker));
-    configure_milter(config_of(worker_snapshot(worker)));
-    live_reloaded(signd->live);
+    if (worker_id(worker) == 0)
+        milter_service_apply(worker, &config_of(worker_snapshot(worker))->milter);
 }
 
 /* ---- the daemon ---- */
-
-static void signd_tick(struct daemon *daemon)
-{
-    live_check_files(signd_of(daemon)->live);
-}
 
 static enum readiness signd_ready(struct daemon *daemon, struct buf *reason)
 {
@@ -231,18 +199,8 @@ static enum readiness signd_ready(struct daemon *daemon, struct buf *reason)
     if (!is_readable)
         buf_printf(reason, "key_directory: %s", set == NULL ? "not read" : key_set_error(set));
     shared_unref(&keys);
-    return is_readable ? resources_ready(server_of(daemon_main_worker(daemon))->store, reason)
-                       : READY_DEGRADED;
+    return is_readable ? service_ready(daemon, reason) : READY_DEGRADED;
 }
-
-static void serve_control(struct http_call *call, void *daemon)
-{
-    control_service_serve(signd_of(daemon)->control, call);
-}
-
-static const struct http_route routes[] = {
-    { HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE, "/v1/", serve_control },
-};
 
 const struct daemon_spec signd_spec = {
     .program = &signd_program,
@@ -259,8 +217,8 @@ const struct daemon_spec signd_spec = {
     .drain = milter_drain,
     .drain_ms = MILTER_DRAIN_MS,
     .has_threads = true,
-    .tick = signd_tick,
+    .tick = service_tick,
     .ready = signd_ready,
-    .routes = routes,
-    .route_count = COUNT(routes),
+    .routes = service_routes,
+    .route_count = SERVICE_ROUTES,
 };

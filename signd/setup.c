@@ -7,42 +7,59 @@ enum { LIVES_MAX = 200000 };
 
 /* ---- parts ---- */
 
-static bool parts_copy(const void *data, void *parts)
+static void check_map(const struct signd_config *config, const struct daemon_load *load)
 {
-    const struct setup *setup = data;
-    struct setup_parts *to = parts;
+    struct slice name = config->signing_map;
 
-    *to = setup->parts;
-    if (!policy_core_copy(&setup->parts.core, &to->core))
-        return false;
-    shared_ref(to->lives);
-    return true;
+    for (size_t i = 0; i < config->sections.map_count; i++)
+        if (slice_equal(config->sections.maps[i].conf->name, name))
+            return;
+    if (name.len > 0)
+        conf_error(load->errors, conf_where(load->conf, name.ptr),
+                   "signing_map: there is no section [map %.*s]", SLICE_ARG(name));
 }
 
-static void parts_drop(void *parts)
+static void check_domains(const struct signd_config *config, const struct daemon_load *load)
+{
+    struct conf_complaint complaint;
+
+    for (size_t i = 0; i < config->domain_count; i++) {
+        const struct conf_section *conf = config->domains[i].conf;
+        if (!config_check_domain(conf->name, &complaint))
+            conf_error(load->errors, conf_section_where(load->conf, conf), "[domain %.*s]: %s",
+                       SLICE_ARG(conf->name), complaint.text);
+    }
+}
+
+static bool load_parts(void *parts, const struct daemon_load *load)
+{
+    const struct signd_config *config = load->config;
+    const struct setup *previous = load->previous;
+    struct setup_parts *to = parts;
+
+    check_map(config, load);
+    check_domains(config, load);
+    to->config = config;
+    if (previous != NULL)
+        to->lives = shared_ref(previous->parts.lives);
+    return policy_core_load(&to->core, load, &config->sections, config->common.mode);
+}
+
+static void share_parts(void *parts)
+{
+    const struct setup_parts *shared = parts;
+
+    shared_ref(shared->lives);
+}
+
+static void drop_parts(void *parts)
 {
     struct setup_parts *gone = parts;
 
-    policy_core_free(&gone->core);
     shared_unref(&gone->lives);
 }
 
 /* ---- compiling ---- */
-
-static void note_names(struct setup *setup)
-{
-    const struct rule_set *rules = setup->book.rules;
-
-    for (size_t slot = 0; slot < rule_set_slots(rules); slot++) {
-        const struct fact_ref *ref = rule_set_ref(rules, slot);
-        if (ref->kind != FACT_PLAIN || ref->type->id >= MESSAGE_FACTS)
-            continue;
-        setup->named_mime |= message_fact_wants_mime(ref->type->id);
-        setup->names_record = setup->names_record || message_fact_wants_record(ref->type->id);
-    }
-    for (size_t i = 0; i < rule_set_count(rules); i++)
-        setup->stages |= rule_set_info(rules, i).stages;
-}
 
 /* From is oversigned whatever the configuration says. */
 static bool list_oversigned(struct setup *setup, const struct conf_list *configured, size_t *count)
@@ -85,16 +102,10 @@ static bool make_sign_settings(struct setup *setup)
     return true;
 }
 
-struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers)
+static bool build(void *data, const struct rule_hearers *hearers)
 {
-    struct setup *setup = calloc(1, sizeof *setup);
+    struct setup *setup = data;
 
-    if (setup == NULL) {
-        struct setup_parts gone = *parts;
-        parts_drop(&gone);
-        return NULL;
-    }
-    setup->parts = *parts;
     setup->schema = (struct rules_schema){
         .facts = signd_facts,
         .fact_count = signd_fact_count,
@@ -104,86 +115,23 @@ struct setup *setup_new(const struct setup_parts *parts, const struct rule_heare
     policy_core_schema(&setup->schema, setup);
     if (!direction_make(&setup->direction, &setup->parts.config->direction) ||
         !make_sign_settings(setup) ||
-        !rule_book_make(&setup->book, &setup->schema, &setup->parts.core, hearers)) {
-        setup_free(setup);
-        return NULL;
-    }
-    note_names(setup);
-    return setup;
+        !rule_book_make(&setup->book, &setup->schema, &setup->parts.core, hearers))
+        return false;
+    setup->names = message_names_of(setup->book.rules);
+    return true;
 }
 
-void setup_free(void *data)
+static void unbuild(void *data)
 {
     struct setup *setup = data;
 
-    if (setup == NULL)
-        return;
     rule_book_free(&setup->book);
     direction_free(&setup->direction);
     free(setup->oversigned);
     free(setup->domain_signs);
-    parts_drop(&setup->parts);
-    free(setup);
-}
-
-/* ---- the file ---- */
-
-static void check_map(const struct signd_config *config, const struct daemon_load *load)
-{
-    struct slice name = config->signing_map;
-
-    for (size_t i = 0; i < config->sections.map_count; i++)
-        if (slice_equal(config->sections.maps[i].conf->name, name))
-            return;
-    if (name.len > 0)
-        conf_error(load->errors, conf_where(load->conf, name.ptr),
-                   "signing_map: there is no section [map %.*s]", SLICE_ARG(name));
-}
-
-static void check_domains(const struct signd_config *config, const struct daemon_load *load)
-{
-    struct conf_complaint complaint;
-
-    for (size_t i = 0; i < config->domain_count; i++) {
-        const struct conf_section *conf = config->domains[i].conf;
-        if (!config_check_domain(conf->name, &complaint))
-            conf_error(load->errors, conf_section_where(load->conf, conf), "[domain %.*s]: %s",
-                       SLICE_ARG(conf->name), complaint.text);
-    }
-}
-
-void *setup_load(const struct daemon_load *load)
-{
-    const struct signd_config *config = load->config;
-    const struct setup *previous = load->previous;
-    struct setup_parts parts = { .config = config };
-    struct setup *setup = NULL;
-
-    check_map(config, load);
-    check_domains(config, load);
-    if (!policy_core_load(&parts.core, load, &config->sections, config->common.mode,
-                          previous == NULL ? NULL : &previous->parts.core)) {
-        parts_drop(&parts);
-    } else {
-        if (previous != NULL)
-            parts.lives = shared_ref(previous->parts.lives);
-        setup = setup_new(&parts, &(struct rule_hearers){ load->errors, true });
-    }
-    if (setup == NULL)
-        conf_error(load->errors, (struct conf_pos){ load->conf->file, 0, 0 }, "out of memory");
-    return setup;
 }
 
 /* ---- live ---- */
-
-static void *make(const void *parts, bool live_rules_are_new, size_t *left_out)
-{
-    struct setup *setup = setup_new(parts, &(struct rule_hearers){ NULL, live_rules_are_new });
-
-    if (setup != NULL)
-        *left_out = setup->book.left_out;
-    return setup;
-}
 
 static void take_lives(struct live *live, void *parts, UNUSED size_t index, struct store_read *read)
 {
@@ -210,13 +158,29 @@ static bool watch(struct live *live, UNUSED const void *data)
     return live_watch(live, "dkim", SLICE(""), take_lives, 0);
 }
 
-const struct live_spec signd_live = {
+/* ---- its life ---- */
+
+const struct policy_kind signd_kind = {
+    .data_size = sizeof(struct setup),
     .parts_size = sizeof(struct setup_parts),
-    .copy = parts_copy,
-    .drop = parts_drop,
-    .make = make,
+    .book_offset = offsetof(struct setup, book),
+    .load = load_parts,
+    .share = share_parts,
+    .drop = drop_parts,
+    .build = build,
+    .unbuild = unbuild,
     .watch = watch,
 };
+
+void *setup_load(const struct daemon_load *load)
+{
+    return policy_kind_load(&signd_kind, load);
+}
+
+void setup_free(void *setup)
+{
+    policy_kind_free(&signd_kind, setup);
+}
 
 /* ---- asking ---- */
 

@@ -5,6 +5,7 @@
 #define GATEHOUSE_SIGND_SETUP_H
 
 #include "common/message/direction.h"
+#include "common/message/facts.h"
 #include "common/policy/live.h"
 #include "common/policy/rule_book.h"
 #include "signd/actions.h"
@@ -27,21 +28,14 @@ struct setup {
     struct slice *oversigned; /* owned: From, and what the configuration names */
     struct sign_settings sign; /* for domains without a section */
     struct sign_settings *domain_signs; /* owned; of each [domain] */
-    /* What the rules name, all of them together: */
-    unsigned named_mime; /* MIME_... of mime.h */
-    bool names_record; /* policyd's record of the transaction */
-    unsigned stages; /* where at least one rule runs */
+    struct message_names names; /* by the rules */
 };
+
+extern const struct policy_kind signd_kind;
 
 /* daemon_spec.load and .unload. */
 void *setup_load(const struct daemon_load *load);
 void setup_free(void *setup); /* NULL-safe */
-
-/* Compiles. Takes the references in `parts` (also on failure). Mistakes in rules are reported as `hearers` says. NULL: out of
- * memory. */
-struct setup *setup_new(const struct setup_parts *parts, const struct rule_hearers *hearers);
-
-extern const struct live_spec signd_live;
 
 /* ---- asking; any thread ---- */
 

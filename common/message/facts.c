@@ -8,16 +8,32 @@ const char *const message_directions[] = { "inbound", "outbound", NULL };
 const char *const message_spf_results[] = { "none",     "neutral",   "pass",      "fail",
                                             "softfail", "temperror", "permerror", NULL };
 
-unsigned message_fact_wants_mime(int id)
+static unsigned wants_mime(int id)
 {
     if (id >= MESSAGE_ATTACHMENT_NAME && id <= MESSAGE_MIME_LIMITED)
         return MIME_STRUCTURE;
     return id >= MESSAGE_FROM && id <= MESSAGE_RECEIVED_COUNT ? MIME_HEADERS : 0;
 }
 
-bool message_fact_wants_record(int id)
+static bool wants_record(int id)
 {
     return id >= MESSAGE_POLICY_SPF && id <= MESSAGE_POLICY_RULE;
+}
+
+struct message_names message_names_of(const struct rule_set *rules)
+{
+    struct message_names names = { .mime = 0 };
+
+    for (size_t slot = 0; slot < rule_set_slots(rules); slot++) {
+        const struct fact_ref *ref = rule_set_ref(rules, slot);
+        if (ref->kind != FACT_PLAIN)
+            continue;
+        names.mime |= wants_mime(ref->type->id);
+        names.record = names.record || wants_record(ref->type->id);
+    }
+    for (size_t i = 0; i < rule_set_count(rules); i++)
+        names.stages |= rule_set_info(rules, i).stages;
+    return names;
 }
 
 /* ---- the connection and the envelope ---- */

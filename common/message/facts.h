@@ -12,7 +12,7 @@
 #include "common/milter/message.h"
 #include "common/mime/mime.h"
 #include "common/policy/values.h"
-#include "common/rules/fact.h"
+#include "common/rules/rules.h"
 #include "common/store/transaction.h"
 
 enum message_fact {
@@ -196,9 +196,14 @@ enum { HEADER_VALUES_MAX = 20 }; /* fields of one name */
 bool message_fact(const struct message_subject *subject, const struct fact_ref *ref,
                   struct value *out);
 
-/* What of a message has to be read for a fact: 0 or a MIME_... of mime.h. */
-unsigned message_fact_wants_mime(int id);
-bool message_fact_wants_record(int id); /* policyd's record of the transaction */
+/* What rules name, all of them together: what of a message has to be read for them. */
+struct message_names {
+    unsigned mime; /* MIME_... of mime.h */
+    bool record; /* policyd's record of the transaction */
+    unsigned stages; /* where at least one rule runs */
+};
+
+struct message_names message_names_of(const struct rule_set *rules);
 
 /* Several values from a text with commas between them: "A(1.5), B". False: out of memory. */
 bool value_of_items(struct value *out, struct slice text, struct arena *arena);

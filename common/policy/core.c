@@ -2,9 +2,10 @@
 #include "common/policy/core.h"
 
 bool policy_core_load(struct policy_core *core, const struct daemon_load *load,
-                      const struct policy_sections *sections, enum conf_run_mode mode,
-                      const struct policy_core *previous)
+                      const struct policy_sections *sections, enum conf_run_mode mode)
 {
+    const struct policy_core *previous = load->previous;
+
     *core = (struct policy_core){
         .sections = sections,
         .conf = load->conf,

@@ -1,6 +1,6 @@
 /* common/policy/core.h - what the policy of every daemon with rules is made of: the sections of its file, its lists and
  * maps, the live rules. A daemon's snapshot data, and the parts that it is made of, begin with a struct policy_core, so
- * rule_book.h and live.h can work on both. Each part is counted: a copy shares them, and changes some. */
+ * rule_book.h, kind.h and live.h can work on both. Each part is counted: a copy shares them, and changes some. */
 #ifndef GATEHOUSE_POLICY_CORE_H
 #define GATEHOUSE_POLICY_CORE_H
 
@@ -16,11 +16,10 @@ struct policy_core {
     struct shared *live_rules; /* struct live_rules (rule_book.h); NULL: none */
 };
 
-/* From a daemon's load(): lists and maps are made, mistakes reported; what is live is taken over from the core of the
- * data in force (NULL: none). False: out of memory; *core is to be freed all the same. Main thread; reads files. */
+/* From a daemon's load(): lists and maps are made, mistakes reported; what is live is taken over from the core of
+ * load->previous. False: out of memory; *core is to be freed all the same. Main thread; reads files. */
 bool policy_core_load(struct policy_core *core, const struct daemon_load *load,
-                      const struct policy_sections *sections, enum conf_run_mode mode,
-                      const struct policy_core *previous);
+                      const struct policy_sections *sections, enum conf_run_mode mode);
 /* False: out of memory, nothing to free. */
 bool policy_core_copy(const struct policy_core *from, struct policy_core *to);
 void policy_core_free(struct policy_core *core); /* what is zeroed, too */

@@ -25,7 +25,7 @@ struct live_hash {
 };
 
 struct live {
-    const struct live_spec *spec;
+    const struct policy_kind *kind;
     struct live_host host;
     struct event timer;
     const struct policy_sections *sections; /* that the hashes below are of */
@@ -37,7 +37,7 @@ struct live {
     size_t reading; /* which hash */
     size_t bad_values; /* found in it */
     bool is_polling, is_reading;
-    struct policy_core *next; /* the parts to be, spec->parts_size bytes */
+    struct policy_core *next; /* the parts to be, kind->parts_size bytes */
     bool has_next;
     uint64_t rules_expire_s; /* the first live rule to expire; 0: none */
     bool has_new_rules; /* in `next`: they have not been judged yet */
@@ -72,28 +72,28 @@ static bool change_begin(struct live *live)
     if (is_outdated(live))
         return false;
     if (!live->has_next)
-        live->has_next = live->spec->copy(core_now(live), live->next);
+        live->has_next = policy_kind_copy(live->kind, core_now(live), live->next);
     return live->has_next;
 }
 
 static void change_drop(struct live *live)
 {
     if (live->has_next)
-        live->spec->drop(live->next);
+        policy_kind_drop(live->kind, live->next);
     live->has_next = live->has_new_rules = false;
 }
 
 static void change_publish(struct live *live)
 {
-    size_t left_out = 0;
+    const struct rule_hearers hearers = { .live_are_new = live->has_new_rules };
 
     if (is_outdated(live))
         change_drop(live);
     if (!live->has_next)
         return;
-    void *data = live->spec->make(live->next, live->has_new_rules, &left_out);
-    if (live->has_new_rules)
-        live_count_bad(left_out);
+    void *data = policy_kind_make(live->kind, live->next, &hearers);
+    if (data != NULL && hearers.live_are_new)
+        live_count_bad(policy_kind_book(live->kind, data)->left_out);
     live->has_next = live->has_new_rules = false;
     if (data == NULL || live->host.publish(live->host.arg, data))
         log_error("out of memory: a change of the live state is not in force");
@@ -314,7 +314,7 @@ static bool hashes_watch(struct live *live, const struct policy_core *core)
         ok = live_watch(live, "list:", sections->lists[i].conf->name, take_list, i);
     for (size_t i = 0; ok && i < sections->map_count; i++)
         ok = live_watch(live, "map:", sections->maps[i].conf->name, take_map, i);
-    return ok && (live->spec->watch == NULL || live->spec->watch(live, core));
+    return ok && (live->kind->watch == NULL || live->kind->watch(live, core));
 }
 
 /* All hashes of the configuration in force, none of which has been read. */
@@ -348,16 +348,16 @@ static void round_abandon(struct live *live)
     change_drop(live);
 }
 
-struct live *live_start_in(const struct live_spec *spec, const struct live_host *host)
+struct live *live_start_in(const struct policy_kind *kind, const struct live_host *host)
 {
     struct live *live = calloc(1, sizeof *live);
 
     if (live == NULL)
         return NULL;
     metrics_register(metrics, COUNT(metrics));
-    live->spec = spec;
+    live->kind = kind;
     live->host = *host;
-    live->next = calloc(1, spec->parts_size);
+    live->next = calloc(1, kind->parts_size);
     evtimer_assign(&live->timer, host->base, round_begin, live);
     if (live->next == NULL || !hashes_make(live)) {
         live_stop(&live);
@@ -380,7 +380,7 @@ static int publish(void *daemon, void *data)
     return daemon_publish(daemon, data);
 }
 
-struct live *live_start(const struct live_spec *spec, struct daemon *daemon, struct store *store)
+struct live *live_start(const struct policy_kind *kind, struct daemon *daemon, struct store *store)
 {
     const struct live_host host = {
         .base = worker_base(daemon_main_worker(daemon)),
@@ -391,7 +391,7 @@ struct live *live_start(const struct live_spec *spec, struct daemon *daemon, str
         .arg = daemon,
     };
 
-    return live_start_in(spec, &host);
+    return live_start_in(kind, &host);
 }
 
 void live_stop(struct live **live)

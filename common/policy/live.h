@@ -2,12 +2,9 @@
  * rules in the store, list and map files, and further hashes that the daemon watches. On the main worker's thread.
  *
  * One poll of the store every 400 ms asks which hashes have changed and only these are read, so a change is in force
- * within a second; files are looked at once a second. Each change makes new data for a snapshot of the old one's parts.
+ * within a second; files are looked at once a second. Each change makes new data for a snapshot of the old one's parts. What it
+ * is made of, and which hashes are watched, is the daemon's struct policy_kind:
  *
- *     static const struct live_spec policyd_live = {
- *         .parts_size = sizeof(struct policy_parts), // begins with a struct policy_core
- *         .copy = parts_copy, .drop = parts_drop, .make = make, .watch = watch,
- *     };
  *     static bool watch(struct live *live, const void *data)
  *     {
  *         return live_watch(live, "class", SLICE(""), take_classes, 0);
@@ -15,26 +12,12 @@
 #ifndef GATEHOUSE_POLICY_LIVE_H
 #define GATEHOUSE_POLICY_LIVE_H
 
-#include "common/policy/core.h"
+#include "common/policy/kind.h"
 
 struct live; /* opaque */
 
-/* What a daemon's snapshots are made of. The data of a snapshot and the parts both begin with a struct policy_core. */
-struct live_spec {
-    size_t parts_size;
-    /* The parts of what is in force once more, each with a reference, to change some. False: out of memory. */
-    bool (*copy)(const void *data, void *parts);
-    void (*drop)(void *parts); /* gives the references back */
-    /* Data for a snapshot; takes the parts (also on failure). `live_rules_are_new`: see struct rule_hearers; *left_out is
-     * then how many live rules have mistakes. NULL: out of memory. */
-    void *(*make)(const void *parts, bool live_rules_are_new, size_t *left_out);
-    /* Optional: calls live_watch() for each hash beside gh:rule and those of the lists and maps, which are watched
-     * anyway. Called again after each reload. False: out of memory. */
-    bool (*watch)(struct live *live, const void *data);
-};
-
 /* Starts polling. `store` is the main worker's. NULL: out of memory. */
-struct live *live_start(const struct live_spec *spec, struct daemon *daemon, struct store *store);
+struct live *live_start(const struct policy_kind *kind, struct daemon *daemon, struct store *store);
 void live_stop(struct live **live); /* NULL-safe; clears *live */
 void live_reloaded(struct live *live); /* `apply` on the main worker: other names to poll */
 void live_check_files(struct live *live); /* once a second */
@@ -62,6 +45,6 @@ struct live_host {
     int (*publish)(void *arg, void *data); /* takes `data`; -1: out of memory */
     void *arg;
 };
-struct live *live_start_in(const struct live_spec *spec, const struct live_host *host);
+struct live *live_start_in(const struct policy_kind *kind, const struct live_host *host);
 
 #endif

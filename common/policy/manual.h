@@ -1,4 +1,4 @@
-/* common/policy/manual.h - what the manual pages of all daemons with rules say about them: a struct usage_block. */
+/* common/policy/manual.h - what the manual pages of all daemons with rules say about them: each a struct usage_block. */
 #ifndef GATEHOUSE_POLICY_MANUAL_H
 #define GATEHOUSE_POLICY_MANUAL_H
 
@@ -18,6 +18,19 @@
       "    and   or   not   ( )\n\n" \
       "A fact that cannot be had is unknown, and so is every comparison with it; a rule whose whole condition comes out " \
       "unknown follows its trouble setting. A failed lookup alone never refuses mail." }
+
+/* `also`: a sentence on reading again, or ""; `drain`: what becomes of what is under way, and how long it may take. */
+#define SIGNALS_USAGE(also, drain) \
+    { "SIGNALS", \
+      "SIGHUP and SIGUSR1 read the configuration again; a file with a mistake changes nothing, and the log says what is " \
+      "wrong with it. " also "SIGTERM and SIGINT let " drain ", and end the daemon." }
+#define MILTER_DRAIN_USAGE \
+    "the messages under way be finished, for at most 25 seconds, while new ones are deferred"
+
+#define EXIT_USAGE \
+    { "EXIT STATUS", \
+      "0 after SIGTERM or SIGINT; 64 when the command line is wrong; 71 when the system refuses something; 78 when the " \
+      "configuration has mistakes." }
 /* clang-format on */
 
 #endif

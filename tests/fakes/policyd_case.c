@@ -2,7 +2,7 @@
 #include "tests/fakes/policyd_case.h"
 
 #include "common/observe/log.h"
-#include "policyd/policy_load.h"
+#include "policyd/live.h"
 
 enum { CONFIG_MEMORY_MAX = 64 << 20, ANSWERS_MOST = 1 << 14 };
 

@@ -204,9 +204,10 @@ static void knows_what_the_rules_need(UNUSED void **state)
         contentd_load_text(&loaded, buf_text(&text));
         const struct setup *setup = loaded.setup;
         if (loaded.error_count > 0 || setup->named_scanners != rows[i].scanners ||
-            setup->named_mime != rows[i].mime || setup->names_record != rows[i].record ||
+            setup->names.mime != rows[i].mime || setup->names.record != rows[i].record ||
             setup->names_recipient != rows[i].recipient ||
-            setup->names_connections != rows[i].connections || setup->stages != rows[i].stages)
+            setup->names_connections != rows[i].connections ||
+            setup->names.stages != rows[i].stages)
             fail_msg("%s%s", rows[i].rule, buf_text(&loaded.errors));
         contentd_loaded_free(&loaded);
     }

@@ -40,7 +40,7 @@ static int begin(UNUSED void **state)
     base = event_base_new();
     now = loaded.setup;
     published = 0;
-    live = live_start_in(&contentd_live, &(struct live_host){ .base = base,
+    live = live_start_in(&contentd_kind, &(struct live_host){ .base = base,
                                                               .clock = &ticking.clock,
                                                               .store = &store->store,
                                                               .data = data_now,
@@ -94,16 +94,16 @@ static void live_entries_come_and_go(UNUSED void **state)
 
 static void live_rules_change_what_is_needed(UNUSED void **state)
 {
-    assert_int_equal(0, now->named_mime);
-    assert_int_equal(STAGES_END, now->stages);
+    assert_int_equal(0, now->names.mime);
+    assert_int_equal(STAGES_END, now->names.stages);
     fake_store_set(store, "rule", "x",
                    "order=1 stage=mail when=\"connections > 3\" then=\"tempfail\"");
     fake_store_set(store, "rule", "y", "order=2 when=\"from is empty\" then=\"reject\"");
     fake_store_set(store, "rule", "z", "order=3 when=\"nosuchfact is empty\" then=\"reject\"");
     wait_for_change();
-    assert_int_equal(1, now->named_mime);
+    assert_int_equal(1, now->names.mime);
     assert_true(now->names_connections);
-    assert_int_equal((unsigned)STAGE_MAIL | STAGES_DATA | STAGES_END, now->stages);
+    assert_int_equal((unsigned)STAGE_MAIL | STAGES_DATA | STAGES_END, now->names.stages);
     assert_int_equal(3, rule_set_count(now->book.rules)); /* z is left out */
 }
 

@@ -46,8 +46,8 @@ static inline void case_load_with(struct policy_case *loaded, const char *text,
     *loaded = (struct policy_case){ .arena = arena_new(1 << 22), .errors = BUF_INIT(1 << 16) };
     struct conf *conf = conf_parse(SLICE("t.conf"), slice_of(text), NULL, 0, loaded->arena, errors);
     conf_load(&case_schema, conf, loaded->arena, &loaded->program, errors);
-    struct daemon_load load = { conf, &loaded->program, loaded->arena, errors, NULL };
-    loaded->ok = policy_core_load(&loaded->core, &load, &loaded->program.sections, mode, previous);
+    struct daemon_load load = { conf, &loaded->program, loaded->arena, errors, previous };
+    loaded->ok = policy_core_load(&loaded->core, &load, &loaded->program.sections, mode);
     loaded->schema = fake_schema;
     policy_core_schema(&loaded->schema, &loaded->core);
     if (book != NULL)

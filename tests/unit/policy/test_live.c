@@ -31,30 +31,26 @@ static struct data *now;
 static struct live *live;
 static size_t published;
 
-static bool copy(const void *data, void *parts)
+static bool load_parts(UNUSED void *parts, UNUSED const struct daemon_load *load)
 {
-    const struct data *from = data;
-    struct parts *to = parts;
-
-    *to = from->parts;
-    return policy_core_copy(&from->parts.core, &to->core);
+    return false; /* no file is read here */
 }
 
-static void drop(void *parts)
+static void has_no_own_parts(UNUSED void *parts)
 {
-    policy_core_free(&((struct parts *)parts)->core);
 }
 
-static void *make(const void *parts, bool live_rules_are_new, size_t *left_out)
+static bool build(void *built, const struct rule_hearers *hearers)
 {
-    struct data *data = calloc(1, sizeof *data);
+    struct data *data = built;
 
-    data->parts = *(const struct parts *)parts;
-    data->live_were_new = live_rules_are_new;
-    assert_true(rule_book_make(&data->book, &loaded.schema, &data->parts.core,
-                               &(struct rule_hearers){ NULL, live_rules_are_new }));
-    *left_out = data->book.left_out;
-    return data;
+    data->live_were_new = hearers->live_are_new;
+    return rule_book_make(&data->book, &loaded.schema, &data->parts.core, hearers);
+}
+
+static void unbuild(void *built)
+{
+    rule_book_free(&((struct data *)built)->book);
 }
 
 static void take_word(struct live *of, void *parts, size_t index, struct store_read *read)
@@ -76,20 +72,17 @@ static bool watch(struct live *of, const void *data)
     return live_watch(of, "word:", SLICE("x"), take_word, 7);
 }
 
-static const struct live_spec spec = {
+static const struct policy_kind kind = {
+    .data_size = sizeof(struct data),
     .parts_size = sizeof(struct parts),
-    .copy = copy,
-    .drop = drop,
-    .make = make,
+    .book_offset = offsetof(struct data, book),
+    .load = load_parts,
+    .share = has_no_own_parts,
+    .drop = has_no_own_parts,
+    .build = build,
+    .unbuild = unbuild,
     .watch = watch,
 };
-
-static void data_free(struct data *data)
-{
-    rule_book_free(&data->book);
-    policy_core_free(&data->parts.core);
-    free(data);
-}
 
 static const void *data_now(UNUSED void *arg)
 {
@@ -98,7 +91,7 @@ static const void *data_now(UNUSED void *arg)
 
 static int publish(UNUSED void *arg, void *data)
 {
-    data_free(now);
+    policy_kind_free(&kind, now);
     now = data;
     published++;
     return 0;
@@ -112,7 +105,7 @@ static void put_in_force(struct policy_case *from)
     from->core.sets = (struct sets){ .lists = NULL };
     from->core.live_rules = NULL;
     if (now != NULL)
-        data_free(now);
+        policy_kind_free(&kind, now);
     now = data;
 }
 
@@ -127,7 +120,7 @@ static int open_case(UNUSED void **state)
     loaded.schema.list_exists = loaded.schema.map_exists = NULL; /* the context has moved */
     loaded.schema.name_at = NULL;
     published = 0;
-    live = live_start_in(&spec, &(struct live_host){ .base = base,
+    live = live_start_in(&kind, &(struct live_host){ .base = base,
                                                      .clock = &ticking.clock,
                                                      .store = &store->store,
                                                      .data = data_now,
@@ -139,7 +132,7 @@ static int close_case(UNUSED void **state)
 {
     live_stop(&live);
     assert_null(live);
-    data_free(now);
+    policy_kind_free(&kind, now);
     case_unload(&loaded);
     fake_store_free(&store);
     event_base_free(base);
@@ -248,7 +241,7 @@ static void a_reload_watches_other_names(UNUSED void **state)
     rounds(1);
     assert_true(in_list("carol") && !in_list("bob"));
     live_stop(&live);
-    data_free(now);
+    policy_kind_free(&kind, now);
     now = NULL;
     case_unload(&reloaded);
     put_in_force(&loaded);
@@ -278,7 +271,7 @@ static void reload_while_asked(bool told_before)
     assert_int_equal(1, published);
     assert_true(in_list("carol") && !in_list("bob"));
     live_stop(&live);
-    data_free(now);
+    policy_kind_free(&kind, now);
     now = NULL;
     case_unload(&reloaded);
     put_in_force(&loaded);
@@ -316,7 +309,7 @@ static void a_reload_overtakes_a_read(UNUSED void **state)
     rounds(1);
     assert_true(in_list("carol"));
     live_stop(&live);
-    data_free(now);
+    policy_kind_free(&kind, now);
     now = NULL;
     case_unload(&reloaded);
     put_in_force(&loaded);
@@ -342,7 +335,7 @@ static void files_are_looked_at(UNUSED void **state)
     assert_true(in_list("alice") && in_list("barbara"));
     unlink(path);
     live_stop(&live);
-    data_free(now);
+    policy_kind_free(&kind, now);
     now = NULL;
     case_unload(&reloaded);
     put_in_force(&loaded);

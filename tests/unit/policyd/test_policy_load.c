@@ -1,5 +1,6 @@
 /* tests/unit/policyd/test_policy_load.c - from a configuration to a policy: every mistake with its place, and what a
  * reload takes over. */
+#include "policyd/live.h"
 #include "tests/fakes/policyd_case.h"
 #include "tests/unit/unit.h"
 
@@ -160,11 +161,11 @@ static struct policy *with_live(const struct policy *policy, const char *when)
     struct policy_parts parts;
     struct list_builder *builder = list_builder_new(1);
 
-    assert_true(policy_parts_copy(&policy->parts, &parts));
+    assert_true(policy_kind_copy(&policyd_kind, policy, &parts));
     assert_null(list_builder_add(builder, SLICE("192.0.2.7"), SLICE("by=root"), NULL));
     parts.core.sets.lists[0].live = list_builder_finish(&builder);
     parts.core.live_rules = live_rules_of("urgent", when, "reject Live");
-    return policy_new(&parts, &(struct rule_hearers){ NULL, true });
+    return policy_kind_make(&policyd_kind, &parts, &(struct rule_hearers){ NULL, true });
 }
 
 #define WITH_LIST "[list l]\n[rule r]\nwhen = client_address in list:l\nthen = reject No\n"

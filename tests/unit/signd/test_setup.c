@@ -42,19 +42,19 @@ static void knows_what_rules_need(UNUSED void **state)
     struct signd_loaded loaded;
 
     signd_load_text(&loaded, "", NULL);
-    assert_int_equal(0, loaded.setup->stages);
-    assert_int_equal(0, loaded.setup->named_mime);
-    assert_false(loaded.setup->names_record);
+    assert_int_equal(0, loaded.setup->names.stages);
+    assert_int_equal(0, loaded.setup->names.mime);
+    assert_false(loaded.setup->names.record);
     signd_loaded_free(&loaded);
     signd_load_text(&loaded,
                     "[rule a]\nwhen = policy.score > 3\nthen = verify\n"
                     "[rule b]\nwhen = attachment.count > 3 and dkim = none\nthen = hold\n",
                     NULL);
     assert_int_equal(0, loaded.error_count);
-    assert_true((loaded.setup->stages & STAGE_DATA) != 0);
-    assert_true((loaded.setup->stages & STAGE_END) != 0);
-    assert_int_equal(MIME_STRUCTURE, loaded.setup->named_mime);
-    assert_true(loaded.setup->names_record);
+    assert_true((loaded.setup->names.stages & STAGE_DATA) != 0);
+    assert_true((loaded.setup->names.stages & STAGE_END) != 0);
+    assert_int_equal(MIME_STRUCTURE, loaded.setup->names.mime);
+    assert_true(loaded.setup->names.record);
     signd_loaded_free(&loaded);
 }
 
