@@ -131,14 +131,17 @@ static void http_free(struct backend *backend)
 
 static const struct backend_ops http_ops = { http_ask, http_free };
 
-/* Splits `where` into what curl wants. */
+/* Splits `where` into what curl wants. A path may begin in the current directory, too. */
 static int set_place(struct backend_http *http, const char *where)
 {
     struct slice place = slice_of(where);
+    bool is_path = slice_find(place, ':') == SIZE_MAX && slice_find(place, '/') != SIZE_MAX;
 
-    if (slice_starts_with(place, SLICE("unix:")))
+    if (slice_starts_with(place, SLICE("unix:"))) {
         place = slice_skip(place, 5);
-    if (slice_starts_with(place, SLICE("/")))
+        is_path = place.len > 0;
+    }
+    if (is_path)
         return buf_add(&http->socket, place) || buf_put(&http->base, "http://localhost") ? -1 : 0;
     if (slice_starts_with(place, SLICE("inet:")))
         return buf_printf(&http->base, "http://%.*s", SLICE_ARG(slice_skip(place, 5)));
@@ -181,9 +184,10 @@ struct backend *backend_http_new(const char *where, char error[BACKEND_ERROR_MAX
     http->curl = curl_easy_init();
     if (http->curl != NULL && set_place(http, where) == 0 && set_connection(http) == CURLE_OK)
         return &http->backend;
-    snprintf(error, BACKEND_ERROR_MAX,
-             "\"%.200s\" is no place: /path, unix:/path, inet:host:port or http://host:port",
-             where);
+    snprintf(
+        error, BACKEND_ERROR_MAX,
+        "\"%.200s\" is no place: a path with a /, unix:PATH, inet:host:port or http://host:port",
+        where);
     http_free(&http->backend);
     return NULL;
 }

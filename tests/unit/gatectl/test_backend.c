@@ -32,7 +32,8 @@ static void says_when_the_path_does_not_fit(UNUSED void **state)
 
 static void refuses_what_is_no_place(UNUSED void **state)
 {
-    static const char *const places[] = { "", "somewhere", "ftp://x", "redis://x", "file:///x" };
+    static const char *const places[] = { "",          "somewhere", "ftp://x", "redis://x",
+                                          "file:///x", "unix:",     "x:/y" };
 
     for (size_t i = 0; i < COUNT(places); i++) {
         char error[BACKEND_ERROR_MAX] = "";
@@ -43,17 +44,30 @@ static void refuses_what_is_no_place(UNUSED void **state)
 
 static void tells_that_nobody_listens(UNUSED void **state)
 {
+    /* The place, and the path of its socket: the current directory is where others begin. */
+    static const struct {
+        const char *place, *error;
+    } rows[] = {
+        { "unix:/nonexistent/socket", "/nonexistent/socket: No such file or directory" },
+        { "/nonexistent/socket", "/nonexistent/socket: No such file or directory" },
+        { "unix:nonexistent", "nonexistent: No such file or directory" },
+        { "nonexistent/socket", "nonexistent/socket: No such file or directory" },
+        { "./nonexistent", "./nonexistent: No such file or directory" },
+    };
     const struct ask ask = { .segments = { "status" } };
-    char error[BACKEND_ERROR_MAX] = "";
-    struct backend *backend = backend_http_new("unix:/nonexistent/socket", error);
-    unsigned status;
-    json_t *answer;
 
-    assert_non_null(backend);
-    assert_int_equal(BACKEND_UNREACHABLE, backend_ask(backend, &ask, &status, &answer, error));
-    assert_string_equal("/nonexistent/socket: No such file or directory", error);
-    backend_free(&backend);
-    assert_null(backend);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char error[BACKEND_ERROR_MAX] = "";
+        struct backend *backend = backend_http_new(rows[i].place, error);
+        unsigned status;
+        json_t *answer;
+
+        assert_non_null(backend);
+        assert_int_equal(BACKEND_UNREACHABLE, backend_ask(backend, &ask, &status, &answer, error));
+        assert_string_equal(rows[i].error, error);
+        backend_free(&backend);
+        assert_null(backend);
+    }
 }
 
 int main(void)
