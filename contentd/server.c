@@ -21,6 +21,12 @@ static struct contentd *contentd_of(const struct daemon *daemon)
 
 /* ---- the configuration ---- */
 
+/* Of one message: scanners, its body, a copy that is kept, and the next address of a scanner that did not answer. */
+static size_t descriptors_each(const struct contentd_config *config)
+{
+    return config->scan.scanner_count + 3;
+}
+
 static struct quarantine_settings quarantine_of(const struct contentd_config *config)
 {
     return (struct quarantine_settings){ .directory = config->quarantine_directory.ptr,
@@ -97,7 +103,7 @@ static int contentd_start(struct daemon *daemon)
     daemon_set_state(daemon, contentd);
     contentd_metrics_register(&contentd->metrics);
     if (milter_service_start(&contentd->service, &service_spec, daemon, &intake_hooks,
-                             &config->milter) ||
+                             &config->milter, descriptors_each(config)) ||
         open_release(contentd, config)) {
         contentd_stop(daemon);
         return -1;
@@ -158,7 +164,8 @@ static void server_apply(struct worker *worker)
 
     if (worker_id(worker) != 0)
         return;
-    milter_service_apply(worker, &setup->parts.config->milter);
+    milter_service_apply(worker, &setup->parts.config->milter,
+                         descriptors_each(setup->parts.config));
     if (contentd->places.quarantine != NULL) {
         const struct quarantine_settings settings = quarantine_of(setup->parts.config);
         quarantine_adjust(contentd->places.quarantine, &settings);

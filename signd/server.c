@@ -26,6 +26,9 @@ static const struct signd_config *config_of(const struct snapshot *snapshot)
     return setup->parts.config;
 }
 
+/* Of one message: its body, and DNS questions for some signatures at the same time. */
+enum { MESSAGE_DESCRIPTORS = 6 };
+
 /* ---- what is shared ---- */
 
 static void signd_stop(struct daemon *daemon)
@@ -58,8 +61,8 @@ static int signd_start(struct daemon *daemon)
     gethostname(signd->hostname, SIGND_HOSTNAME_MAX);
     signd->verifier = verifier_new();
     signd->shelf = key_shelf_new(&shelf);
-    if (milter_service_start(&signd->service, &service_spec, daemon, &intake_hooks,
-                             &config->milter) ||
+    if (milter_service_start(&signd->service, &service_spec, daemon, &intake_hooks, &config->milter,
+                             MESSAGE_DESCRIPTORS) ||
         signd->verifier == NULL || signd->shelf == NULL) {
         signd_stop(daemon);
         return -1;
@@ -185,7 +188,8 @@ static int server_start(struct worker *worker)
 static void server_apply(struct worker *worker)
 {
     if (worker_id(worker) == 0)
-        milter_service_apply(worker, &config_of(worker_snapshot(worker))->milter);
+        milter_service_apply(worker, &config_of(worker_snapshot(worker))->milter,
+                             MESSAGE_DESCRIPTORS);
 }
 
 /* ---- the daemon ---- */

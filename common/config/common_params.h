@@ -72,7 +72,8 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
     { COMMON_PARAM(workers), CONF_INTEGER, "0", 0, 128,                                            \
       .doc = "Threads that serve connections. 0: one for each CPU." },                             \
     { COMMON_PARAM(max_connections), CONF_INTEGER, "20000", 1, 1000000,                            \
-      .doc = "Connections open at the same time; further ones are closed at once." },              \
+      .doc = "Connections open at the same time; further ones are closed at once. They may take three quarters of the " \
+             "process's file descriptors (LimitNOFILE of the unit), whatever is said here: the rest is for work." }, \
     { COMMON_PARAM(log), CONF_TEXT, "syslog", 1, 512, .check = conf_check_log,                     \
       .doc = "Where log lines go: syslog, journal, stderr or file:PATH." },                        \
     { COMMON_PARAM(log_level), CONF_WORD, "info", .words = conf_log_level_words, .live = true,     \

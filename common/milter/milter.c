@@ -32,10 +32,11 @@ static struct metric metrics[] = {
     [RESULTS] = METRIC_BY("gatehouse_milter_results_total", METRIC_COUNTER,
                           "Messages by how they ended: accept, reject, tempfail, discard, abort.",
                           "result"),
-    [REFUSED] = METRIC_BY("gatehouse_milter_refused_total", METRIC_COUNTER,
-                          "Messages refused or deferred by the milter itself: for max_sessions, "
-                          "because it is ending, or because they are too large.",
-                          "for"),
+    [REFUSED] = METRIC_BY(
+        "gatehouse_milter_refused_total", METRIC_COUNTER,
+        "Messages refused or deferred by the milter itself: for max_sessions, "
+        "for want of file descriptors, because it is ending, or because they are too large.",
+        "for"),
     [UNSCANNED] = METRIC("gatehouse_milter_unscanned_total", METRIC_COUNTER,
                          "Messages accepted as they are because of max_sessions."),
     [EDITS] = METRIC("gatehouse_milter_edits_total", METRIC_COUNTER,
@@ -69,6 +70,7 @@ void milter_metrics_register(struct milter_metrics *out)
         .bad_packets = metric_of(&metrics[BAD_PACKETS]),
         .unscanned = metric_of(&metrics[UNSCANNED]),
         .refused_sessions = series(REFUSED, "max_sessions"),
+        .refused_descriptors = series(REFUSED, "descriptors"),
         .refused_ending = series(REFUSED, "ending"),
         .refused_bounds = series(REFUSED, "size"),
         .accepted = series(RESULTS, "accept"),
@@ -117,14 +119,14 @@ static void count_threads(UNUSED void *arg)
     metric_set(metric_of(&metrics[THREADS]), (int64_t)pool_threads(shared.pool));
 }
 
-int milter_setup(UNUSED struct daemon *daemon, const struct milter_hooks *hooks,
-                 uint64_t idle_timeout_ms)
+int milter_setup(struct daemon *daemon, const struct milter_hooks *hooks, uint64_t idle_timeout_ms)
 {
     shared = (struct milter_shared){
         .hooks = hooks,
         .admission = admission_new(),
         .pool = pool_new("milter", THREADS_MAX),
         .idle_timeout_ms = idle_timeout_ms,
+        .max_connections = daemon == NULL ? 0 : daemon_common(daemon)->max_connections,
         .settings = copy_settings,
     };
     milter_metrics_register(&shared.metrics);

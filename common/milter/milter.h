@@ -87,6 +87,9 @@ struct milter_settings { /* for messages that begin from now on */
     size_t max_sessions; /* messages at the same time */
     uint64_t session_wait_ms; /* how long one beyond them waits */
     enum milter_overload overload; /* what becomes of it then */
+    /* File descriptors that one message may need (scanners, files): fewer messages than max_sessions are dealt with at the
+     * same time when there are not enough of them. 0: that is no matter. */
+    size_t descriptors_each;
 };
 
 /* In the daemon's `start`. `hooks` stays borrowed. -1, logged. */

@@ -14,7 +14,7 @@
 
 struct milter_metrics {
     metric_id sessions, messages, in_flight, edits, edits_failed, spool_errors, bad_packets;
-    metric_id refused_sessions, refused_ending, refused_bounds, unscanned;
+    metric_id refused_sessions, refused_descriptors, refused_ending, refused_bounds, unscanned;
     metric_id accepted, rejected, tempfailed, discarded, aborted;
 };
 void milter_metrics_register(struct milter_metrics *out);
@@ -25,6 +25,7 @@ struct milter_shared {
     struct admission *admission;
     struct pool *pool;
     uint64_t idle_timeout_ms;
+    size_t max_connections;
     /* A copy; `spool_directory` of it lives in `arena`. -1: out of memory. Any thread. */
     int (*settings)(struct arena *arena, struct milter_settings *out);
 };

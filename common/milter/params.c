@@ -3,7 +3,8 @@
 
 const char *const milter_overload_words[] = { "tempfail", "accept", NULL };
 
-struct milter_settings milter_settings_of(const struct milter_config *config)
+struct milter_settings milter_settings_of(const struct milter_config *config,
+                                          size_t descriptors_each)
 {
     return (struct milter_settings){
         .spool_directory = config->spool_directory,
@@ -12,5 +13,6 @@ struct milter_settings milter_settings_of(const struct milter_config *config)
         .max_sessions = (size_t)config->max_sessions,
         .session_wait_ms = config->session_wait,
         .overload = config->overload,
+        .descriptors_each = descriptors_each,
     };
 }

@@ -28,7 +28,8 @@ extern const char *const milter_overload_words[];
     { MILTER_PARAM(spool_directory), CONF_PATH, "/var/tmp", .live = true,                          \
       .doc = "Where the bodies of large messages are kept, in files without a name, while they are looked at." }, \
     { MILTER_PARAM(max_sessions), CONF_INTEGER, "1000", 1, 100000, .live = true,                   \
-      .doc = "Messages dealt with at the same time. Connections on which there is no message do not count." }, \
+      .doc = "Messages dealt with at the same time. Connections on which there is no message do not count. Fewer when " \
+             "there are not enough file descriptors (LimitNOFILE of the unit) for them and for max_connections." }, \
     { MILTER_PARAM(session_wait), CONF_TIME, "2s", 0, 25 * SECOND, .live = true,                   \
       .doc = "How long a message waits when there are max_sessions already." },                    \
     { MILTER_PARAM(overload), CONF_WORD, "tempfail", .words = milter_overload_words, .live = true, \
@@ -39,6 +40,7 @@ extern const char *const milter_overload_words[];
 /* clang-format on */
 
 /* What milter_configure() wants; borrows from `config`. */
-struct milter_settings milter_settings_of(const struct milter_config *config);
+struct milter_settings milter_settings_of(const struct milter_config *config,
+                                          size_t descriptors_each);
 
 #endif

@@ -4,6 +4,7 @@
  * What goes wrong where no answer is due (a bound, the disk) is kept, and becomes the next answer. */
 #include "common/milter/session_impl.h"
 #include "common/observe/log.h"
+#include "common/run/descriptors.h"
 
 static const struct milter_reply go_on = { .action = MILTER_CONTINUE };
 
@@ -120,21 +121,46 @@ static enum milter_action defer(struct milter_session *session, struct milter_re
     return reply.action;
 }
 
-static void say_overload(int state)
+/* How many messages there may be at the same time. */
+struct bound {
+    size_t most;
+    bool is_of_descriptors; /* there are not enough for max_sessions */
+};
+
+static struct bound bound_of(const struct milter_session *session,
+                             const struct milter_settings *settings)
+{
+    struct bound bound = { .most = settings->max_sessions };
+
+    if (settings->descriptors_each == 0)
+        return bound;
+    size_t most =
+        descriptors_for_work(session->shared->max_connections) / settings->descriptors_each;
+    if (most < bound.most)
+        bound = (struct bound){ most > 0 ? most : 1, true };
+    return bound;
+}
+
+/* NULL: no longer. */
+static void say_overload(const struct bound *bound, enum milter_overload overload)
 {
     static struct log_change change = LOG_CHANGE_INIT(0);
+    bool is_accepting = overload == MILTER_OVERLOAD_ACCEPT;
 
-    if (state == 0)
-        log_once_per_change(&change, 0, LOG_LEVEL_INFO, "fewer than max_sessions messages again");
+    if (bound == NULL)
+        log_once_per_change(&change, 0, LOG_LEVEL_INFO, "messages are taken on again");
     else
-        log_once_per_change(&change, state, LOG_LEVEL_WARNING,
-                            "max_sessions messages at the same time: further ones are %s",
-                            state == 1 ? "accepted as they are" : "deferred");
+        log_once_per_change(
+            &change, 1 + bound->is_of_descriptors + 2 * is_accepting, LOG_LEVEL_WARNING,
+            "%zu messages at the same time, for more %s: further ones are %s", bound->most,
+            bound->is_of_descriptors ? "there are no file descriptors (LimitNOFILE)"
+                                     : "max_sessions is too small",
+            is_accepting ? "accepted as they are" : "deferred");
 }
 
 /* Over the cap, or when we end. */
 static enum milter_action not_admitted(struct milter_session *session, enum admission_result result,
-                                       enum milter_overload overload)
+                                       const struct bound *bound, enum milter_overload overload)
 {
     const struct milter_metrics *metrics = &session->shared->metrics;
 
@@ -143,12 +169,13 @@ static enum milter_action not_admitted(struct milter_session *session, enum admi
         return defer(session, tempfail(451, SLICE("4.3.2"),
                                        SLICE("Service is restarting, try again later")));
     }
-    say_overload(overload == MILTER_OVERLOAD_ACCEPT ? 1 : 2);
+    say_overload(bound, overload);
     if (overload == MILTER_OVERLOAD_ACCEPT) {
         metric_add(metrics->unscanned, 1);
         return MILTER_ACCEPT;
     }
-    metric_add(metrics->refused_sessions, 1);
+    metric_add(bound->is_of_descriptors ? metrics->refused_descriptors : metrics->refused_sessions,
+               1);
     return defer(session, tempfail(451, SLICE("4.3.2"),
                                    SLICE("Too many messages at the same time, try again later")));
 }
@@ -175,7 +202,7 @@ static enum milter_action ask_sender(struct milter_session *session)
 {
     const struct milter_shared *shared = session->shared;
 
-    say_overload(0);
+    say_overload(NULL, MILTER_OVERLOAD_TEMPFAIL);
     metric_add(shared->metrics.messages, 1);
     metric_change(shared->metrics.in_flight, 1);
     if (shared->hooks->sender == NULL)
@@ -204,12 +231,12 @@ enum milter_action session_sender(struct milter_session *session, struct slice p
         message_unref(&session->message);
         return defer(session, reply_to_fill(fill));
     }
-    enum admission_result result =
-        admission_enter(admission, settings.max_sessions, settings.session_wait_ms);
+    struct bound bound = bound_of(session, &settings);
+    enum admission_result result = admission_enter(admission, bound.most, settings.session_wait_ms);
     if (result == ADMITTED)
         return ask_sender(session);
     message_unref(&session->message);
-    return not_admitted(session, result, settings.overload);
+    return not_admitted(session, result, &bound, settings.overload);
 }
 
 static enum milter_action ask_recipient(struct milter_session *session)

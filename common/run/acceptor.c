@@ -10,10 +10,14 @@
 
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
+#include "common/run/descriptors.h"
 
 enum { ACCEPT_BATCH = 64, LISTENERS_MAX = 128, PAUSE_MS = 100 };
 /* A peer that vanished without a word is noticed after IDLE + COUNT * INTERVAL seconds. */
 enum { KEEPALIVE_IDLE_S = 120, KEEPALIVE_INTERVAL_S = 30, KEEPALIVE_COUNT = 4 };
+
+/* Why, for the log. */
+enum { REFUSING_NONE, REFUSING_CAP, REFUSING_RESERVE, REFUSING_ALL };
 
 struct source {
     struct acceptor *acceptor;
@@ -117,19 +121,37 @@ static void set_tcp_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
-static void take(struct acceptor *acceptor, int fd, unsigned listener)
+/* Is there room for one more, with this descriptor? */
+static bool has_room(struct acceptor *acceptor, int fd)
 {
     if (all_connections(acceptor) >= acceptor->max_connections) {
-        close(fd);
         metric_add(refused_cap, 1);
-        log_once_per_change(&acceptor->refusing, 1, LOG_LEVEL_WARNING,
+        log_once_per_change(&acceptor->refusing, REFUSING_CAP, LOG_LEVEL_WARNING,
                             "all %zu connections are in use, refusing more (max_connections)",
                             acceptor->max_connections);
+        return false;
+    }
+    if (!descriptors_leave_reserve(fd)) {
+        metric_add(refused_descriptors, 1);
+        log_once_per_change(&acceptor->refusing, REFUSING_RESERVE, LOG_LEVEL_WARNING,
+                            "%zu connections, and of %zu file descriptors the last quarter is for "
+                            "work: refusing more (LimitNOFILE)",
+                            all_connections(acceptor), descriptors_limit());
+        return false;
+    }
+    return true;
+}
+
+static void take(struct acceptor *acceptor, int fd, unsigned listener)
+{
+    if (!has_room(acceptor, fd)) {
+        close(fd);
         return;
     }
     set_tcp_options(fd);
     hand_over(acceptor, fd, listener);
-    log_once_per_change(&acceptor->refusing, 0, LOG_LEVEL_INFO, "accepting connections again");
+    log_once_per_change(&acceptor->refusing, REFUSING_NONE, LOG_LEVEL_INFO,
+                        "accepting connections again");
 }
 
 static int open_reserve(void)
@@ -148,7 +170,7 @@ static bool refuse_one(struct acceptor *acceptor, int listen_fd)
         close(fd);
     acceptor->reserve = open_reserve();
     metric_add(refused_descriptors, 1);
-    log_once_per_change(&acceptor->refusing, 2, LOG_LEVEL_WARNING,
+    log_once_per_change(&acceptor->refusing, REFUSING_ALL, LOG_LEVEL_WARNING,
                         "no file descriptor left, refusing connections (LimitNOFILE)");
     return fd >= 0 && acceptor->reserve >= 0;
 }
@@ -232,6 +254,9 @@ struct acceptor *acceptor_new(struct worker *home, struct worker *const *workers
     acceptor->resume = event_new(worker_base(home), -1, 0, resume_accepting, acceptor);
     if (acceptor->reserve < 0 || acceptor->resume == NULL)
         acceptor_free(&acceptor);
+    if (max_connections > descriptors_for_connections())
+        log_info("max_connections = %zu, yet there are file descriptors for %zu (LimitNOFILE)",
+                 max_connections, descriptors_for_connections());
     return acceptor;
 }
 

@@ -3,23 +3,23 @@
 
 #include "common/mime/mime.h"
 
-static void configure(const struct milter_config *config)
+static void configure(const struct milter_config *config, size_t descriptors_each)
 {
-    const struct milter_settings settings = milter_settings_of(config);
+    const struct milter_settings settings = milter_settings_of(config, descriptors_each);
 
     milter_configure(&settings);
 }
 
 int milter_service_start(struct milter_service *service, const struct service_spec *spec,
                          struct daemon *daemon, const struct milter_hooks *hooks,
-                         const struct milter_config *config)
+                         const struct milter_config *config, size_t descriptors_each)
 {
     snapshot_cell_init(&service->in_force, daemon_snapshot(daemon));
     mime_init();
     if (service_start(&service->service, spec, daemon) ||
         milter_setup(daemon, hooks, config->idle_timeout))
         return -1;
-    configure(config);
+    configure(config, descriptors_each);
     return 0;
 }
 
@@ -29,12 +29,13 @@ void milter_service_stop(struct milter_service *service)
     snapshot_cell_end(&service->in_force);
 }
 
-void milter_service_apply(struct worker *worker, const struct milter_config *config)
+void milter_service_apply(struct worker *worker, const struct milter_config *config,
+                          size_t descriptors_each)
 {
     struct milter_service *service = daemon_state(worker_daemon(worker));
 
     snapshot_cell_set(&service->in_force, worker_snapshot(worker));
-    configure(config);
+    configure(config, descriptors_each);
     service_apply(worker);
 }
 

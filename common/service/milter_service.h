@@ -13,14 +13,17 @@ struct milter_service {
     struct snapshot_cell in_force;
 };
 
-/* In the daemon's `start` and, when milter_end() has been called, `stop`. -1, logged: to be ended all the same. */
+/* `descriptors_each`: as in struct milter_settings.
+ *
+ * In the daemon's `start` and, when milter_end() has been called, `stop`. -1, logged: to be ended all the same. */
 int milter_service_start(struct milter_service *service, const struct service_spec *spec,
                          struct daemon *daemon, const struct milter_hooks *hooks,
-                         const struct milter_config *config);
+                         const struct milter_config *config, size_t descriptors_each);
 void milter_service_stop(struct milter_service *service);
 
 /* In `apply`, on the main worker: another configuration is in force. */
-void milter_service_apply(struct worker *worker, const struct milter_config *config);
+void milter_service_apply(struct worker *worker, const struct milter_config *config,
+                          size_t descriptors_each);
 
 /* ---- in hooks ---- */
 

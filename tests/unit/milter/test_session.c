@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/milter/milter_private.h"
+#include "common/run/descriptors.h"
 
 enum { TRACE_MAX = 1000 };
 
@@ -342,6 +343,26 @@ static void there_is_a_cap(UNUSED void **state)
         session_free(&others[i]);
 }
 
+static void few_descriptors_are_a_cap_too(UNUSED void **state)
+{
+    struct session_client client = { SLICE("client"), { NULL, 0 }, 0 };
+    struct slice sender = SLICE("<a@example.net>");
+    struct milter_session *other = session_new(&bench.shared, NULL, &fake_link, &bench);
+
+    bench.settings.descriptors_each = 1;
+    session_connect(other, &client);
+    assert_int_equal(MILTER_CONTINUE, session_sender(other, sender, NULL, 0));
+    assert_string_equal("cmgd", run("CM", "")); /* there are enough for max_sessions, 2 */
+    bench.settings.descriptors_each = descriptors_for_work(0);
+    assert_string_equal("c=td", run("CM", ""));
+    assert_slice("451 4.3.2 Too many messages at the same time, try again later",
+                 buf_slice(&bench.refusal));
+    session_abort(other);
+    bench.settings.descriptors_each = SIZE_MAX; /* one at a time, always */
+    assert_string_equal("cmgd", run("CM", ""));
+    session_free(&other);
+}
+
 static void hooks_learn_that_nobody_waits(UNUSED void **state)
 {
     run("CMNES", "");
@@ -397,6 +418,7 @@ int main(void)
         TEST(a_change_that_is_not_possible_defers),
         TEST(edits_are_for_what_is_delivered),
         TEST(there_is_a_cap),
+        TEST(few_descriptors_are_a_cap_too),
         TEST(hooks_learn_that_nobody_waits),
         TEST(refusals_are_well_formed),
     };

@@ -302,6 +302,36 @@ static void refuses_when_no_descriptor_is_left(UNUSED void **state)
     teardown_bench(&bench);
 }
 
+static void keeps_descriptors_for_work(UNUSED void **state)
+{
+    struct bench bench = { 0 };
+    struct rlimit before, few;
+    int clients[4];
+
+    setup_bench(&bench, AF_UNIX, 1000);
+    for (size_t i = 0; i < COUNT(clients); i++)
+        clients[i] = connect_to(&bench.listener);
+    int next = dup(clients[0]); /* the lowest free descriptor, which the first one gets */
+    close(next);
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &before));
+    few = before;
+    for (few.rlim_cur = 1; few.rlim_cur - few.rlim_cur / 4 < (rlim_t)next + 2; few.rlim_cur++)
+        ;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &few));
+    turn(&bench);
+    assert_false(is_closed_by_peer(clients[0]));
+    assert_false(is_closed_by_peer(clients[1]));
+    assert_true(is_closed_by_peer(clients[2]));
+    assert_true(is_closed_by_peer(clients[3]));
+    close(clients[3]);
+    clients[3] = connect_to(&bench.listener);
+    close_all(&bench, clients, 2); /* room again */
+    turn(&bench);
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
+    close_all(&bench, clients + 2, 2);
+    teardown_bench(&bench);
+}
+
 static void leaves_the_backlog_when_stopped(UNUSED void **state)
 {
     struct bench bench = { 0 };
@@ -335,6 +365,7 @@ int main(void)
         cmocka_unit_test(spreads_connections_evenly),
         cmocka_unit_test(refuses_what_is_over_the_cap_at_once),
         cmocka_unit_test(refuses_when_no_descriptor_is_left),
+        cmocka_unit_test(keeps_descriptors_for_work),
         cmocka_unit_test(leaves_the_backlog_when_stopped),
     };
 
