@@ -87,11 +87,13 @@ const struct command commands[] = {
     { "quarantine", "show", "ID", 1, 1, OPTION_MESSAGE, cmd_quarantine_show,
       "Shows what is known of a kept message, or the message itself.",
       "gatectl quarantine show 01m8191a20jnyfwhtjf6 --message > kept.eml" },
-    { "quarantine", "release", "ID...", 1, ARGS_ANY, (unsigned)OPTION_RECIPIENT | OPTION_TO,
-      cmd_quarantine_release,
+    { "quarantine", "release", "ID...", 1, ARGS_ANY,
+      (unsigned)OPTION_RECIPIENT | OPTION_TO | OPTION_SENDER, cmd_quarantine_release,
       "Sends kept messages to the recipients they are kept for (--recipient: to this one alone), as "
       "they were received and without being scanned again. Who has got one is no longer kept; a "
-      "message that is kept for nobody is gone.",
+      "message that is kept for nobody is gone. Of what is damaged (list and show say so) nobody "
+      "knows for certain whom it was for: it is released with --to, and perhaps --sender, and stays "
+      "until it is deleted.",
       "gatectl quarantine release 01m8191a20jnyfwhtjf6" },
     { "quarantine", "delete", "ID...", 1, ARGS_ANY, 0, cmd_quarantine_delete,
       "Deletes kept messages for ever.", NULL },

@@ -28,7 +28,8 @@ const struct option_doc option_docs[] = {
     { OPTION_RECIPIENT, 'r', "recipient", "ADDRESS",
       "Only what is kept for this recipient; @example.com is everybody there." },
     { OPTION_SENDER, 'S', "sender", "ADDRESS",
-      "Only what this envelope sender sent; @example.com is everybody there, \"\" the null sender." },
+      "Only what this envelope sender sent; @example.com is everybody there, \"\" the null sender. "
+      "With release --to: the envelope sender instead of the message's own." },
     { OPTION_OLDER, 'o', "older", "AGE", "Only what is at least so old: 30m, 12h, 7d." },
     { OPTION_AFTER, 'a', "after", "ID", "Go on behind this one." },
     { OPTION_MESSAGE, 'm', "message", NULL,

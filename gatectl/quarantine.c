@@ -23,6 +23,28 @@ static void set_param(struct ask *ask, const char *name, const char *value)
 
 /* ---- list ---- */
 
+/* Of what is damaged the list says that alone. */
+static void print_reason(struct text_table *table, const json_t *row)
+{
+    AUTO_BUF text = BUF_INIT(4096);
+    struct slice damage = json_member(row, "damaged");
+
+    if (damage.len > 0)
+        buf_printf(&text, "damaged: %.*s", SLICE_ARG(damage));
+    else
+        buf_add(&text, json_member(row, "reason"));
+    text_table_cell(table, slice_of(buf_text(&text)));
+}
+
+/* The null sender is known, a sender that is lost is not. */
+static void print_sender(struct text_table *table, const json_t *row)
+{
+    struct slice sender = json_member(row, "sender");
+    bool is_lost = sender.len == 0 && json_member(row, "damaged").len > 0;
+
+    text_table_cell(table, is_lost ? SLICE("?") : sender.len == 0 ? SLICE("<>") : sender);
+}
+
 /* "a@x.example" or "a@x.example, 3 more". */
 static void print_recipients(struct buf *out, const json_t *row)
 {
@@ -30,7 +52,7 @@ static void print_recipients(struct buf *out, const json_t *row)
     json_int_t count = json_integer_value(json_object_get(row, "recipient_count"));
     struct slice first = json_member(json_array_get(list, 0), "address");
 
-    buf_add(out, first);
+    buf_add(out, count == 0 ? SLICE("?") : first);
     if (count > 1)
         buf_printf(out, ", %lld more", (long long)count - 1);
 }
@@ -56,9 +78,8 @@ static int print_rows(struct gatectl *ctl, const json_t *rows)
         text_table_cell_json(table, json_object_get(row, "id"));
         text_table_cell(table, slice_of(buf_text(&since)));
         text_table_cell_json(table, json_object_get(row, "size"));
-        text_table_cell_json(table, json_object_get(row, "reason"));
-        struct slice sender = json_member(row, "sender");
-        text_table_cell(table, sender.len == 0 ? SLICE("<>") : sender);
+        print_reason(table, row);
+        print_sender(table, row);
         text_table_cell(table, buf_slice(&recipients));
         text_table_cell_json(table, json_object_get(row, "subject"));
     }
@@ -118,10 +139,11 @@ static void print_line(struct gatectl *ctl, const char *name, struct slice text)
 
 static void print_kept(struct gatectl *ctl, const json_t *kept)
 {
-    static const char *const names[] = { "id",        "reason",         "queue_id",
-                                         "reference", "client_address", "client_name",
-                                         "helo_name", "sasl_username",  "sender",
-                                         "from",      "subject",        "message_id" };
+    static const char *const names[] = { "id",          "damaged",   "reason",
+                                         "queue_id",    "reference", "client_address",
+                                         "client_name", "helo_name", "sasl_username",
+                                         "sender",      "from",      "subject",
+                                         "message_id" };
     json_int_t time_ms = json_integer_value(json_object_get(kept, "time_ms"));
     json_int_t size = json_integer_value(json_object_get(kept, "size"));
     const json_t *one;
@@ -253,6 +275,7 @@ static int release_one(struct gatectl *ctl, const char *id)
 
     set_param(&ask, "recipient", ctl->options.recipient);
     set_param(&ask, "to", ctl->options.to);
+    set_param(&ask, "sender", ctl->options.sender);
     int code = gatectl_ask(ctl, &ask, &answer);
     if (code != EXIT_DONE)
         return code;
@@ -296,6 +319,10 @@ int cmd_quarantine_release(struct gatectl *ctl, char **args, size_t count)
 {
     if (ctl->options.recipient != NULL && ctl->options.to != NULL) {
         gatectl_error(ctl, "--recipient and --to exclude each other");
+        return EXIT_USAGE;
+    }
+    if (ctl->options.sender != NULL && ctl->options.to == NULL) {
+        gatectl_error(ctl, "--sender goes with --to alone");
         return EXIT_USAGE;
     }
     return each(ctl, args, count, release_one);

@@ -50,7 +50,14 @@ void errand_not_there(struct errand *errand)
     errand_error(errand, 404, "there is no message %.*s in quarantine", SLICE_ARG(errand->id));
 }
 
-/* What is known of the entry, in `arena`. False after the answer has been set. */
+void errand_no_message(struct errand *errand, const struct errand_place *place)
+{
+    if (folder_has(quarantine_folder(place->quarantine), errand->id))
+        errand_error(errand, 500, "the message of %.*s is missing", SLICE_ARG(errand->id));
+    else
+        errand_not_there(errand);
+}
+
 bool errand_read(struct errand *errand, const struct errand_place *place, struct arena *arena,
                  struct kept *out)
 {
@@ -61,9 +68,9 @@ bool errand_read(struct errand *errand, const struct errand_place *place, struct
 
     if (result == FOLDER_NOT_THERE)
         errand_not_there(errand);
-    else if (result != FOLDER_OK)
+    else if (result != FOLDER_OK && result != FOLDER_DAMAGED)
         errand_error(errand, 500, "%s", error.len > 0 ? buf_text(&error) : "out of memory");
-    return result == FOLDER_OK;
+    return result == FOLDER_OK || result == FOLDER_DAMAGED;
 }
 
 /* ---- GET quarantine ---- */
@@ -97,7 +104,9 @@ static bool is_wanted(const struct errand *errand, const struct kept *kept)
         fits = fits_mailbox(recipient, kept->recipients[i].address);
     return fits && (sender.ptr == NULL || fits_mailbox(sender, kept->sender)) &&
            (find.ptr == NULL || has_text(kept->reason, find) || has_text(kept->subject, find) ||
-            has_text(kept->from, find) || has_text(kept->queue_id, find));
+            has_text(kept->from, find) || has_text(kept->queue_id, find) ||
+            (kept->damage.len > 0 &&
+             (has_text(kept->damage, find) || has_text(SLICE("damaged"), find))));
 }
 
 static json_t *row(const struct kept *kept)
@@ -122,11 +131,13 @@ static bool list_entry(struct errand *errand, const struct errand_place *place, 
                        json_t *list)
 {
     AUTO_BUF error = BUF_INIT(400);
-    struct arena *arena = arena_new(ERRAND_MEMORY_MAX);
+    struct arena *arena = arena_new(KEPT_MEMORY_MAX);
     struct kept kept;
 
-    if (arena != NULL && folder_read(quarantine_folder(place->quarantine), slice_of(id), arena,
-                                     &kept, &error) == FOLDER_OK) {
+    enum folder_result result = arena == NULL ? FOLDER_FAILED
+                                              : folder_read(quarantine_folder(place->quarantine),
+                                                            slice_of(id), arena, &kept, &error);
+    if (result == FOLDER_OK || result == FOLDER_DAMAGED) {
         if (is_wanted(errand, &kept))
             json_array_append_new(list, row(&kept));
     } else if (error.len > 0) {
@@ -178,7 +189,7 @@ static void run_list(struct errand *errand, const struct errand_place *place)
 
 static void run_show(struct errand *errand, const struct errand_place *place)
 {
-    struct arena *arena = arena_new(ERRAND_MEMORY_MAX);
+    struct arena *arena = arena_new(KEPT_MEMORY_MAX);
     struct kept kept;
 
     if (errand_read(errand, place, arena, &kept))
@@ -196,7 +207,7 @@ static void run_message(struct errand *errand, const struct errand_place *place)
     struct slice bytes;
 
     if (fd < 0)
-        errand_not_there(errand);
+        errand_no_message(errand, place);
     else if (space == NULL ||
              source.read(&source, errand->offset, CHUNK_BYTES, space, &bytes) != 0 ||
              base64_print(&data, bytes.ptr, bytes.len) != 0)
@@ -227,6 +238,7 @@ static void run_delete(struct errand *errand, const struct errand_place *place)
     case FOLDER_NOT_THERE:
         errand_not_there(errand);
         break;
+    case FOLDER_DAMAGED:
     case FOLDER_FULL:
     case FOLDER_FAILED:
         errand_error(errand, 500, "%s", buf_text(&error));

@@ -32,12 +32,13 @@ struct errand *errand_new(struct control_request *request);
 void errand_run(struct errand *errand, const struct errand_place *place);
 
 /* ---- for what carries it out ---- */
-enum { ERRAND_MEMORY_MAX = 64 << 20 }; /* of one description */
 void errand_answer(struct errand *errand, unsigned status, json_t *json); /* takes `json` */
 void errand_error(struct errand *errand, unsigned status, const char *format, ...)
     PRINTF_LIKE(3, 4);
 void errand_not_there(struct errand *errand);
-/* What is known of the entry, in `arena` (NULL: memory is out). False after the answer has been set. */
+/* Its message cannot be opened: there is no such entry, or nothing but a description. */
+void errand_no_message(struct errand *errand, const struct errand_place *place);
+/* What is known of the entry, perhaps a damaged one, in `arena` (NULL: memory is out). False after the answer has been set. */
 bool errand_read(struct errand *errand, const struct errand_place *place, struct arena *arena,
                  struct kept *out);
 

@@ -35,7 +35,8 @@ static bool choose(struct releasing *releasing)
     struct errand *errand = releasing->errand;
     struct slice only = control_param(errand->request, "recipient");
     struct slice to = control_param(errand->request, "to");
-    const struct kept *kept = &releasing->kept;
+    struct slice sender = control_param(errand->request, "sender");
+    struct kept *kept = &releasing->kept;
 
     releasing->recipients = arena_alloc_array(releasing->arena, kept->recipient_count + 1,
                                               sizeof *releasing->recipients);
@@ -45,8 +46,17 @@ static bool choose(struct releasing *releasing)
     }
     if (to.len > 0) {
         releasing->is_copy = true;
+        if (sender.ptr != NULL) {
+            kept->sender = sender;
+            kept->sender_arguments = SLICE("");
+        }
         releasing->recipients[releasing->count++].to = (struct kept_recipient){ to, SLICE("") };
         return true;
+    }
+    if (kept->damage.len > 0) { /* whom it was for is not known for certain */
+        errand_error(errand, 422, "%s is damaged (%.*s): say for whom it is with --to", kept->id,
+                     SLICE_ARG(kept->damage));
+        return false;
     }
     for (size_t i = 0; i < kept->recipient_count; i++)
         if (only.ptr == NULL || slice_equal_nocase(only, kept->recipients[i].address))
@@ -123,14 +133,13 @@ static void release_entry(struct releasing *releasing)
         folder_open_message(quarantine_folder(place->quarantine), releasing->errand->id, &size);
 
     if (fd < 0) {
-        errand_not_there(releasing->errand);
+        errand_no_message(releasing->errand, place);
         return;
     }
-    if (size != releasing->kept.size) {
+    if (releasing->kept.is_cut || size != releasing->kept.size) {
         close(fd);
-        errand_error(releasing->errand, 500, "%s is damaged: %llu bytes of %llu are there",
-                     releasing->kept.id, (unsigned long long)size,
-                     (unsigned long long)releasing->kept.size);
+        errand_error(releasing->errand, 500, "%s is damaged: %.*s", releasing->kept.id,
+                     SLICE_ARG(releasing->kept.damage));
         return;
     }
     struct source source = source_of_file(fd, size);
@@ -150,7 +159,7 @@ void errand_release(struct errand *errand, const struct errand_place *place)
 {
     struct releasing releasing = { .errand = errand,
                                    .place = place,
-                                   .arena = arena_new(ERRAND_MEMORY_MAX) };
+                                   .arena = arena_new(KEPT_MEMORY_MAX) };
 
     if (place->release == NULL)
         errand_error(errand, 422, "there is no release listener: set `release`");

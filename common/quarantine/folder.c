@@ -1,115 +1,24 @@
 /* common/quarantine/folder.c - see folder.h.
  *
- * ID.eml is written first: without ID.json it counts for nothing. ID.json is written as ID.tmp and renamed. The names of
- * all entries are in memory, sorted: by time, therefore. */
-#include "common/quarantine/folder.h"
-
-#include <dirent.h>
+ * The message is written as ID.part, then its description as ID.tmp; both are renamed, ID.json last. An entry that is removed
+ * becomes ID.eml with ID.tmp first. So ID.part and ID.tmp tell what a crash has left behind from an entry that somebody
+ * has damaged. The names of all entries are in memory, sorted: by time, therefore. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/observe/log.h"
 #include "common/quarantine/files.h"
-#include "common/quarantine/index.h"
-
-enum { NAME_ROOM = KEPT_ID_LEN + 8 };
-
-struct folder {
-    char *path;
-    int directory, lock_fd;
-    const struct clock *clock;
-    _Atomic uint64_t marked_ms; /* also the time of change of the file .lock */
-    pthread_mutex_t lock; /* for all that follows */
-    struct kept_index index;
-    uint64_t reserved; /* bytes that are being written */
-};
+#include "common/quarantine/folder_impl.h"
+#include "common/quarantine/salvage.h"
 
 /* ---- names ---- */
 
-static const char *name_of(char room[NAME_ROOM], struct slice id, const char *suffix)
+const char *folder_name(char room[NAME_ROOM], struct slice id, const char *suffix)
 {
     snprintf(room, NAME_ROOM, "%.*s.%s", (int)KEPT_ID_LEN, id.ptr, suffix);
     return room;
-}
-
-/* The id of ID.suffix; absent for another name. */
-static struct slice id_of(const char *name, const char *suffix)
-{
-    struct slice text = slice_of(name), id = slice_part(text, 0, KEPT_ID_LEN);
-
-    if (!kept_id_is_valid(id) || text.len < KEPT_ID_LEN + 2 || text.ptr[KEPT_ID_LEN] != '.' ||
-        !slice_equal(slice_skip(text, KEPT_ID_LEN + 1), slice_of(suffix)))
-        return (struct slice){ NULL, 0 };
-    return id;
-}
-
-/* ---- opening ---- */
-
-/* Calls `see` for every file name; -1 with errno. */
-static int each_name(struct folder *folder, int (*see)(struct folder *folder, const char *name))
-{
-    int fd = openat(folder->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *one;
-    int rc = names == NULL ? -1 : 0;
-
-    if (names == NULL && fd >= 0)
-        close(fd);
-    while (rc == 0 && (one = readdir(names)) != NULL)
-        rc = see(folder, one->d_name);
-    if (names != NULL)
-        closedir(names);
-    return rc;
-}
-
-/* Entries that are whole; in the order of the directory. What cannot be looked at is no leftover, and nothing is opened then. */
-static int see_entry(struct folder *folder, const char *name)
-{
-    struct slice id = id_of(name, "json");
-    char room[NAME_ROOM];
-
-    if (id.ptr == NULL || folder->index.count >= FOLDER_ENTRIES_MAX)
-        return 0;
-    int64_t message = file_size(folder->directory, name_of(room, id, "eml"));
-    int64_t known = message < 0 ? -1 : file_size(folder->directory, name);
-    if (known < 0)
-        return errno == ENOENT ? 0 : -1;
-    if (index_append(&folder->index, id, (uint64_t)message + (uint64_t)known))
-        return 0;
-    errno = ENOMEM;
-    return -1;
-}
-
-/* What a crash has left: a message or a description that lacks the other one. */
-static int see_leftover(struct folder *folder, const char *name)
-{
-    static const char *const suffixes[] = { "eml", "json", "tmp" };
-
-    for (size_t i = 0; i < COUNT(suffixes); i++) {
-        struct slice id = id_of(name, suffixes[i]);
-        if (id.ptr == NULL ||
-            (index_find(&folder->index, id) != NULL && strcmp(suffixes[i], "tmp") != 0))
-            continue;
-        log_info("%s/%s: left behind by a crash, removed", folder->path, name);
-        unlinkat(folder->directory, name, 0);
-    }
-    return 0;
-}
-
-/* One process at a time. */
-static int take_lock(struct folder *folder, struct buf *error)
-{
-    folder->lock_fd = openat(folder->directory, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (folder->lock_fd >= 0 && flock(folder->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    buf_printf(error, "%s: %s", folder->path,
-               errno == EWOULDBLOCK ? "another process uses it" : strerror(errno));
-    return -1;
 }
 
 /* ---- the clock's mark ---- */
@@ -126,73 +35,6 @@ void folder_mark(struct folder *folder, uint64_t wall_ms)
 uint64_t folder_marked_ms(const struct folder *folder)
 {
     return atomic_load(&folder->marked_ms);
-}
-
-/* In an empty folder there is nothing that a wrong clock could harm. */
-static void read_mark(struct folder *folder)
-{
-    struct stat about;
-
-    if (folder->index.count == 0)
-        folder_mark(folder, folder->clock->wall_ms(folder->clock));
-    else if (fstat(folder->lock_fd, &about) == 0 && about.st_mtim.tv_sec > 0)
-        atomic_store(&folder->marked_ms, (uint64_t)about.st_mtim.tv_sec * 1000 +
-                                             (uint64_t)about.st_mtim.tv_nsec / 1000000);
-}
-
-static int open_directory(struct folder *folder, struct buf *error)
-{
-    if (mkdir(folder->path, 0700) == 0 || errno == EEXIST)
-        folder->directory = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder->directory < 0) {
-        buf_printf(error, "%s: %s", folder->path, strerror(errno));
-        return -1;
-    }
-    if (take_lock(folder, error) != 0)
-        return -1;
-    if (each_name(folder, see_entry) == 0) {
-        index_sort(&folder->index);
-        if (each_name(folder, see_leftover) == 0) {
-            read_mark(folder);
-            return 0;
-        }
-    }
-    buf_printf(error, "%s: %s", folder->path, strerror(errno));
-    return -1;
-}
-
-struct folder *folder_open(const char *path, const struct clock *clock, struct buf *error)
-{
-    struct folder *folder = calloc(1, sizeof *folder);
-
-    if (folder == NULL || (folder->path = strdup(path)) == NULL) {
-        free(folder);
-        buf_put(error, "out of memory");
-        return NULL;
-    }
-    folder->directory = folder->lock_fd = -1;
-    folder->clock = clock;
-    pthread_mutex_init(&folder->lock, NULL);
-    if (open_directory(folder, error) != 0)
-        folder_close(&folder);
-    return folder;
-}
-
-void folder_close(struct folder **folder)
-{
-    struct folder *gone = *folder;
-
-    *folder = NULL;
-    if (gone == NULL)
-        return;
-    if (gone->lock_fd >= 0)
-        close(gone->lock_fd);
-    if (gone->directory >= 0)
-        close(gone->directory);
-    pthread_mutex_destroy(&gone->lock);
-    index_free(&gone->index);
-    free(gone->path);
-    free(gone);
 }
 
 /* ---- adding ---- */
@@ -224,7 +66,7 @@ static int write_description(struct folder *folder, const struct kept *kept, uin
     if (text == NULL || strlen(text) > KEPT_JSON_MAX)
         buf_put(error, text == NULL ? "out of memory" : "too many recipients to be kept");
     else
-        rc = file_write_bytes(folder->directory, name_of(room, slice_of(kept->id), "tmp"),
+        rc = file_write_bytes(folder->directory, folder_name(room, slice_of(kept->id), "tmp"),
                               slice_of(text), error);
     if (rc == 0)
         *bytes = strlen(text);
@@ -233,25 +75,27 @@ static int write_description(struct folder *folder, const struct kept *kept, uin
     return rc;
 }
 
-/* Shows the description; the lock is held. */
-static int show(struct folder *folder, const char *id, struct buf *error)
+/* ID.from becomes ID.to. */
+static int rename_file(struct folder *folder, struct slice id, const char *from, const char *to,
+                       struct buf *error)
 {
-    char from[NAME_ROOM], to[NAME_ROOM];
+    char old[NAME_ROOM], new[NAME_ROOM];
 
-    if (renameat(folder->directory, name_of(from, slice_of(id), "tmp"), folder->directory,
-                 name_of(to, slice_of(id), "json")) == 0)
+    if (renameat(folder->directory, folder_name(old, id, from), folder->directory,
+                 folder_name(new, id, to)) == 0)
         return 0;
-    buf_printf(error, "%s: %s", to, strerror(errno));
+    if (error != NULL)
+        buf_printf(error, "%s: %s", new, strerror(errno));
     return -1;
 }
 
 static void remove_files(struct folder *folder, struct slice id)
 {
-    static const char *const suffixes[] = { "json", "tmp", "eml" };
+    static const char *const suffixes[] = { "json", "eml", "part", "tmp" }; /* in this order */
     char room[NAME_ROOM];
 
     for (size_t i = 0; i < COUNT(suffixes); i++)
-        unlinkat(folder->directory, name_of(room, id, suffixes[i]), 0);
+        unlinkat(folder->directory, folder_name(room, id, suffixes[i]), 0);
 }
 
 /* Both files are written: makes an entry of them. */
@@ -262,7 +106,9 @@ static int add_entry(struct folder *folder, const struct kept *kept, uint64_t by
     int rc;
 
     pthread_mutex_lock(&folder->lock);
-    rc = show(folder, kept->id, error);
+    rc = rename_file(folder, id, "part", "eml", error);
+    if (rc == 0)
+        rc = rename_file(folder, id, "tmp", "json", error);
     if (rc == 0 && !index_insert(&folder->index, id, bytes)) {
         buf_put(error, "out of memory");
         rc = -1;
@@ -292,7 +138,7 @@ enum folder_result folder_add(struct folder *folder, struct kept *kept, const st
         return FOLDER_FULL;
     }
     struct slice id = slice_of(kept->id);
-    int rc = file_write_source(folder->directory, name_of(room, id, "eml"), source, error);
+    int rc = file_write_source(folder->directory, folder_name(room, id, "part"), source, error);
     if (rc == 0)
         rc = write_description(folder, kept, &described, error);
     if (rc == 0)
@@ -312,12 +158,12 @@ int folder_update(struct folder *folder, const struct kept *kept, struct buf *er
     uint64_t described = 0;
     int rc = -1;
 
-    unlinkat(folder->directory, name_of(room, id, "tmp"), 0);
+    unlinkat(folder->directory, folder_name(room, id, "tmp"), 0);
     if (write_description(folder, kept, &described, error) != 0)
         return -1;
     pthread_mutex_lock(&folder->lock);
     struct index_entry *entry = index_find(&folder->index, id);
-    if (entry != NULL && show(folder, kept->id, error) == 0) {
+    if (entry != NULL && rename_file(folder, id, "tmp", "json", error) == 0) {
         folder->index.bytes -= entry->bytes;
         entry->bytes = kept->size + described;
         folder->index.bytes += entry->bytes;
@@ -327,7 +173,7 @@ int folder_update(struct folder *folder, const struct kept *kept, struct buf *er
     if (entry == NULL)
         buf_printf(error, "%s: it has been removed meanwhile", kept->id);
     if (rc != 0)
-        unlinkat(folder->directory, name_of(room, id, "tmp"), 0);
+        unlinkat(folder->directory, folder_name(room, id, "tmp"), 0);
     else
         fsync(folder->directory); /* the old description is a whole one, too */
     return rc;
@@ -335,7 +181,7 @@ int folder_update(struct folder *folder, const struct kept *kept, struct buf *er
 
 /* ---- reading, removing ---- */
 
-static bool is_there(struct folder *folder, struct slice id)
+bool folder_has(struct folder *folder, struct slice id)
 {
     pthread_mutex_lock(&folder->lock);
     bool found = index_find(&folder->index, id) != NULL;
@@ -343,35 +189,95 @@ static bool is_there(struct folder *folder, struct slice id)
     return found;
 }
 
-enum folder_result folder_read(struct folder *folder, struct slice id, struct arena *arena,
-                               struct kept *out, struct buf *error)
+/* What has been found out about it; a change for the worse is logged. False: it has been removed meanwhile. */
+static bool note_damage(struct folder *folder, struct slice id, struct slice damage)
+{
+    pthread_mutex_lock(&folder->lock);
+    struct index_entry *entry = index_find(&folder->index, id);
+    bool is_news = entry != NULL && damage.len > 0 && !entry->is_damaged;
+    if (entry != NULL)
+        index_mark(&folder->index, entry, damage.len > 0);
+    pthread_mutex_unlock(&folder->lock);
+    if (is_news)
+        log_warning("%s/%.*s is damaged: %.*s", folder->path, (int)KEPT_ID_LEN, id.ptr,
+                    SLICE_ARG(damage));
+    return entry != NULL;
+}
+
+/* The description as it was written, or what is left of it; *damage: what is wrong. 0, or -1: it cannot be read. */
+static int read_description(struct folder *folder, struct slice id, struct arena *arena,
+                            struct kept *out, struct slice *damage, struct buf *error)
 {
     AUTO_BUF text = BUF_INIT(KEPT_JSON_MAX + 4096);
     char room[NAME_ROOM];
-    const char *why;
+    const char *why = "the description is missing";
 
-    if (!is_there(folder, id))
-        return FOLDER_NOT_THERE;
-    if (file_read(folder->directory, name_of(room, id, "json"), &text) != 0) {
-        if (errno == ENOENT)
-            return FOLDER_NOT_THERE;
-        buf_printf(error, "%s: %s", room, strerror(errno));
-        return FOLDER_FAILED;
+    *out = (struct kept){ .size = 0 };
+    if (file_read(folder->directory, folder_name(room, id, "json"), &text) != 0) {
+        if (errno != ENOENT && errno != EFBIG && errno != ELOOP) {
+            buf_printf(error, "%s: %s", room, strerror(errno));
+            return -1;
+        }
+        if (errno != ENOENT)
+            why = "the description is none";
+    } else if (kept_parse(arena, buf_slice(&text), out, &why)) {
+        if (slice_equal(slice_of(out->id), slice_part(id, 0, KEPT_ID_LEN)))
+            return 0;
+        why = "the description is that of another message";
     }
-    if (kept_parse(arena, buf_slice(&text), out, &why) &&
-        slice_equal(slice_of(out->id), slice_part(id, 0, KEPT_ID_LEN)))
-        return FOLDER_OK;
-    buf_printf(error, "%s/%s: %s", folder->path, room, why);
-    return FOLDER_FAILED;
+    *damage = arena_printf(arena, "the description is lost: %s", why);
+    salvage_description(arena, buf_slice(&text), out);
+    memcpy(out->id, id.ptr, KEPT_ID_LEN);
+    out->time_ms = kept_id_time_ms(id);
+    return damage->ptr == NULL ? -1 : 0;
+}
+
+/* Beside the message as it is: its size, its header fields when nothing else tells of them. */
+static void compare_message(struct folder *folder, struct slice id, struct arena *arena,
+                            struct kept *kept, struct slice *damage)
+{
+    char room[NAME_ROOM];
+    int64_t size = file_size(folder->directory, folder_name(room, id, "eml"));
+
+    if (size < 0) {
+        *damage = arena_printf(arena, "the message is missing: %s%s%.*s", strerror(errno),
+                               damage->len > 0 ? "; " : "", SLICE_ARG(*damage));
+        kept->is_cut = true;
+        return;
+    }
+    if (damage->len > 0) {
+        salvage_message(arena, folder->directory, room, kept);
+    } else if ((uint64_t)size != kept->size) {
+        *damage = arena_printf(arena, "%lld bytes of %llu are there", (long long)size,
+                               (unsigned long long)kept->size);
+        kept->is_cut = true;
+    }
+    kept->size = (uint64_t)size;
+}
+
+enum folder_result folder_read(struct folder *folder, struct slice id, struct arena *arena,
+                               struct kept *out, struct buf *error)
+{
+    struct slice damage = { NULL, 0 };
+
+    if (!folder_has(folder, id))
+        return FOLDER_NOT_THERE;
+    if (read_description(folder, id, arena, out, &damage, error) != 0)
+        return FOLDER_FAILED;
+    compare_message(folder, id, arena, out, &damage);
+    out->damage = damage;
+    if (!note_damage(folder, id, damage))
+        return FOLDER_NOT_THERE;
+    return damage.len > 0 ? FOLDER_DAMAGED : FOLDER_OK;
 }
 
 int folder_open_message(struct folder *folder, struct slice id, uint64_t *size)
 {
     char room[NAME_ROOM];
     struct stat about;
-    int fd = is_there(folder, id) ? openat(folder->directory, name_of(room, id, "eml"),
-                                           O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-                                  : -1;
+    int fd = folder_has(folder, id) ? openat(folder->directory, folder_name(room, id, "eml"),
+                                             O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+                                    : -1;
 
     if (fd < 0)
         return -1;
@@ -386,18 +292,17 @@ int folder_open_message(struct folder *folder, struct slice id, uint64_t *size)
 enum folder_result folder_remove(struct folder *folder, struct slice id, struct buf *error)
 {
     enum folder_result result = FOLDER_OK;
-    char room[NAME_ROOM];
 
     pthread_mutex_lock(&folder->lock);
     struct index_entry *entry = index_find(&folder->index, id);
     if (entry == NULL) {
         result = FOLDER_NOT_THERE;
-    } else if (unlinkat(folder->directory, name_of(room, id, "json"), 0) != 0 && errno != ENOENT) {
+    } else if (rename_file(folder, id, "json", "tmp", NULL) != 0 && errno != ENOENT) {
         if (error != NULL)
-            buf_printf(error, "%s: %s", room, strerror(errno));
+            buf_printf(error, "%.*s: %s", (int)KEPT_ID_LEN, id.ptr, strerror(errno));
         result = FOLDER_FAILED;
     } else {
-        unlinkat(folder->directory, name_of(room, id, "eml"), 0);
+        remove_files(folder, id);
         index_delete(&folder->index, entry);
     }
     pthread_mutex_unlock(&folder->lock);
@@ -429,4 +334,12 @@ uint64_t folder_bytes(struct folder *folder)
     uint64_t bytes = folder->index.bytes + folder->reserved;
     pthread_mutex_unlock(&folder->lock);
     return bytes;
+}
+
+size_t folder_damaged_count(struct folder *folder)
+{
+    pthread_mutex_lock(&folder->lock);
+    size_t count = folder->index.damaged_count;
+    pthread_mutex_unlock(&folder->lock);
+    return count;
 }

@@ -1,7 +1,8 @@
-/* common/quarantine/folder.h - a directory of kept messages: ID.eml, the message byte for byte, and ID.json, what is
- * known about it (kept.h). A message is there when its ID.json is: that is renamed into place last, after both files and
- * the directory are on the disk, so what is seen is whole, also after a crash. What a crash left behind is removed when the
- * folder is opened. One process has a folder (it is locked); hosts share nothing.
+/* common/quarantine/folder.h - a directory of kept messages: ID.eml, the message byte for byte, and ID.json, what is known
+ * about it (kept.h), renamed into place last, after both files are on the disk; the directory follows. So what is confirmed is
+ * whole, also after a crash, whose leftovers are removed when the folder is opened. What has been damaged since (a description
+ * that cannot be read, one of the two files gone) stays an entry: it can be read as far as it is there, and removed. One process
+ * has a folder (it is locked); hosts share nothing.
  *
  * Functions wait for the disk: never call them on a worker's loop. Any thread; one lock, not held while data is written. */
 #ifndef GATEHOUSE_QUARANTINE_FOLDER_H
@@ -22,6 +23,7 @@ void folder_close(struct folder **folder); /* NULL-safe; clears *folder */
 
 enum folder_result {
     FOLDER_OK,
+    FOLDER_DAMAGED,
     FOLDER_NOT_THERE,
     FOLDER_FULL,
     FOLDER_FAILED,
@@ -41,7 +43,9 @@ enum folder_result folder_add(struct folder *folder, struct kept *kept, const st
 /* Replaces what is known about it; the id stays. 0, or -1 with *error and nothing changed. */
 int folder_update(struct folder *folder, const struct kept *kept, struct buf *error);
 
-/* What is known about it, texts in `arena`. FOLDER_FAILED: *error is set. */
+bool folder_has(struct folder *folder, struct slice id);
+/* What is known about it, texts in `arena`. FOLDER_DAMAGED: as far as the files still tell, out->damage says what is wrong; it is
+ * logged when it is found out, and needs mime_init(). FOLDER_FAILED: *error is set. */
 enum folder_result folder_read(struct folder *folder, struct slice id, struct arena *arena,
                                struct kept *out, struct buf *error);
 /* The message, open for reading: a descriptor (the caller closes it) and its size, or -1. It can be read even when the entry is
@@ -56,6 +60,8 @@ size_t folder_list(struct folder *folder, struct slice after, bool newest_first,
                    char (*ids)[KEPT_ID_LEN + 1]);
 
 size_t folder_count(struct folder *folder);
+/* Of these, those known to be damaged: a description is looked at when it is read. */
+size_t folder_damaged_count(struct folder *folder);
 /* Of messages and descriptions, also those being written. */
 uint64_t folder_bytes(struct folder *folder);
 

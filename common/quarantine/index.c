@@ -4,7 +4,7 @@
 void index_free(struct kept_index *index)
 {
     free(index->entries);
-    *index = (struct kept_index){ NULL, 0, 0, 0 };
+    *index = (struct kept_index){ .count = 0 };
 }
 
 /* The first entry that is not before `id`. */
@@ -55,9 +55,19 @@ bool index_insert(struct kept_index *index, struct slice id, uint64_t bytes)
     return insert_at(index, place_of(index, id), id, bytes);
 }
 
-bool index_append(struct kept_index *index, struct slice id, uint64_t bytes)
+bool index_append(struct kept_index *index, struct slice id, uint64_t bytes, bool is_damaged)
 {
-    return insert_at(index, index->count, id, bytes);
+    if (!insert_at(index, index->count, id, bytes))
+        return false;
+    index_mark(index, &index->entries[index->count - 1], is_damaged);
+    return true;
+}
+
+void index_mark(struct kept_index *index, struct index_entry *entry, bool is_damaged)
+{
+    index->damaged_count += is_damaged;
+    index->damaged_count -= entry->is_damaged;
+    entry->is_damaged = is_damaged;
 }
 
 static int compare(const void *a, const void *b)
@@ -76,6 +86,7 @@ void index_delete(struct kept_index *index, struct index_entry *entry)
 {
     size_t at = (size_t)(entry - index->entries);
 
+    index_mark(index, entry, false);
     index->bytes -= entry->bytes;
     index->count--;
     memmove(entry, entry + 1, (index->count - at) * sizeof *entry);

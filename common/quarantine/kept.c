@@ -132,6 +132,8 @@ json_t *kept_to_json(const struct kept *kept)
          json_object_set_new(json, "findings", findings_json(kept)) == 0 &&
          json_array_size(json_object_get(json, "recipients")) == kept->recipient_count &&
          json_array_size(json_object_get(json, "findings")) == kept->finding_count;
+    if (kept->damage.len > 0)
+        ok = ok && json_object_set_new(json, "damaged", control_text(kept->damage)) == 0;
     if (ok)
         return json;
     json_decref(json);
@@ -190,63 +192,73 @@ static bool read_number(const json_t *object, const char *name, uint64_t *out)
     return true;
 }
 
+/* What cannot be read is left out. False: something was. */
 static bool read_recipients(struct arena *arena, const json_t *json, struct kept *out)
 {
-    const json_t *list = json_object_get(json, "recipients");
-    size_t count = json_array_size(list);
+    const json_t *list = json_object_get(json, "recipients"), *one;
+    size_t count = json_array_size(list), i;
 
-    if (!json_is_array(list) || count > KEPT_RECIPIENTS_MAX)
+    if (count > KEPT_RECIPIENTS_MAX)
         return false;
     out->recipients = arena_alloc_array(arena, count + 1, sizeof *out->recipients);
     if (out->recipients == NULL)
         return false;
-    out->recipient_count = count;
-    for (size_t i = 0; i < count; i++)
-        if (!read_text(arena, json_array_get(list, i), "address", &out->recipients[i].address) ||
-            !read_text(arena, json_array_get(list, i), "arguments", &out->recipients[i].arguments))
-            return false;
-    return true;
+    json_array_foreach (list, i, one) {
+        struct kept_recipient *to = &out->recipients[out->recipient_count];
+        out->recipient_count += read_text(arena, one, "address", &to->address) &&
+                                read_text(arena, one, "arguments", &to->arguments);
+    }
+    return json_is_array(list) && out->recipient_count == count;
 }
 
 static bool read_findings(struct arena *arena, const json_t *json, struct kept *out)
 {
-    const json_t *list = json_object_get(json, "findings");
-    size_t count = json_array_size(list);
+    const json_t *list = json_object_get(json, "findings"), *one;
+    size_t count = json_array_size(list), i;
 
-    if (!json_is_array(list))
-        return false;
     out->findings = arena_alloc_array(arena, count + 1, sizeof *out->findings);
     if (out->findings == NULL)
         return false;
-    out->finding_count = count;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *one = json_array_get(list, i);
-        if (!read_text(arena, one, "scanner", &out->findings[i].scanner) ||
-            !read_text(arena, one, "result", &out->findings[i].result) ||
-            !read_text(arena, one, "text", &out->findings[i].text))
-            return false;
+    json_array_foreach (list, i, one) {
+        struct kept_finding *to = &out->findings[out->finding_count];
+        out->finding_count += read_text(arena, one, "scanner", &to->scanner) &&
+                              read_text(arena, one, "result", &to->result) &&
+                              read_text(arena, one, "text", &to->text);
     }
-    return true;
+    return json_is_array(list) && out->finding_count == count;
+}
+
+/* Everything that can be read. False: something cannot. */
+static bool read_all(struct arena *arena, const json_t *json, struct kept *out)
+{
+    struct slice id = { NULL, 0 };
+    bool ok = read_text(arena, json, "id", &id) && kept_id_is_valid(id);
+
+    *out = (struct kept){ .is_smtputf8 = json_is_true(json_object_get(json, "smtputf8")) };
+    if (ok)
+        memcpy(out->id, id.ptr, KEPT_ID_LEN);
+    ok = read_number(json, "time_ms", &out->time_ms) && ok;
+    ok = read_number(json, "size", &out->size) && ok;
+    for (size_t i = 0; i < COUNT(members); i++)
+        ok = read_text(arena, json, members[i].name, member_of(out, &members[i])) && ok;
+    ok = read_recipients(arena, json, out) && ok;
+    return read_findings(arena, json, out) && ok;
 }
 
 bool kept_from_json(struct arena *arena, const json_t *json, struct kept *out, const char **error)
 {
-    struct kept kept = { .is_smtputf8 = json_is_true(json_object_get(json, "smtputf8")) };
-    struct slice id;
+    struct kept kept;
 
     *error = "it is not what was written";
-    if (!read_text(arena, json, "id", &id) || !kept_id_is_valid(id))
-        return false;
-    memcpy(kept.id, id.ptr, KEPT_ID_LEN);
-    if (!read_number(json, "time_ms", &kept.time_ms) || !read_number(json, "size", &kept.size))
-        return false;
-    for (size_t i = 0; i < COUNT(members); i++)
-        if (!read_text(arena, json, members[i].name, member_of(&kept, &members[i])))
-            return false;
-    if (!read_recipients(arena, json, &kept) || !read_findings(arena, json, &kept))
+    if (!read_all(arena, json, &kept))
         return false;
     *out = kept;
     return true;
+}
+
+void kept_salvage(struct arena *arena, const json_t *json, struct kept *out)
+{
+    read_all(arena, json, out);
 }
 
 bool kept_parse(struct arena *arena, struct slice text, struct kept *out, const char **error)

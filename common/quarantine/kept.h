@@ -15,6 +15,7 @@ enum {
     KEPT_ID_LEN = 20,
     KEPT_TEXT_MAX = 1000,
     KEPT_JSON_MAX = 16 << 20,
+    KEPT_MEMORY_MAX = 64 << 20, /* of the arena for one description */
     KEPT_RECIPIENTS_MAX = 50000, /* as many as a message may have */
 };
 void kept_id_make(uint64_t wall_ms, char out[KEPT_ID_LEN + 1]);
@@ -46,6 +47,9 @@ struct kept {
     struct slice subject, from, message_id; /* header fields, decoded */
     struct kept_finding *findings;
     size_t finding_count;
+    /* What is wrong with its files (folder_read()); empty: nothing. Not written down. */
+    struct slice damage;
+    bool is_cut; /* the message is not all there: never to be sent */
 };
 
 /* A text for people: cut to KEPT_TEXT_MAX and copied into `arena`; absent stays absent. False: out of memory. */
@@ -55,5 +59,7 @@ json_t *kept_to_json(const struct kept *kept); /* NULL: out of memory */
 /* What kept_to_json() made; texts are copied into `arena`. False, with a constant text in *error: it is something else. */
 bool kept_from_json(struct arena *arena, const json_t *json, struct kept *out, const char **error);
 bool kept_parse(struct arena *arena, struct slice text, struct kept *out, const char **error);
+/* The members of a damaged one that can be read; all others are empty. */
+void kept_salvage(struct arena *arena, const json_t *json, struct kept *out);
 
 #endif

@@ -9,9 +9,9 @@
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 
-enum { EXPIRE_AT_ONCE = 1000, EXPIRE_FASTER = 10 };
+enum { EXPIRE_AT_ONCE = 1000, EXPIRE_FASTER = 10, CHECK_AT_ONCE = 100 };
 
-enum { KEPT, REFUSED, DROPPED, EXPIRED, EVICTED, DOUBTS, PAUSED, MESSAGES, BYTES };
+enum { KEPT, REFUSED, DROPPED, EXPIRED, EVICTED, DOUBTS, PAUSED, DAMAGED, MESSAGES, BYTES };
 
 static struct metric metrics[] = {
     [KEPT] =
@@ -29,6 +29,9 @@ static struct metric metrics[] = {
                       "Times the system clock has jumped, or was not plausible at the start."),
     [PAUSED] = METRIC("gatehouse_quarantine_expiry_paused", METRIC_GAUGE,
                       "1: nothing is removed because of its age, for the system clock is doubted."),
+    [DAMAGED] =
+        METRIC("gatehouse_quarantine_damaged_messages", METRIC_GAUGE,
+               "Messages in quarantine of which a part is lost, as far as they were looked at."),
     [MESSAGES] = METRIC("gatehouse_quarantine_messages", METRIC_GAUGE, "Messages in quarantine."),
     [BYTES] = METRIC("gatehouse_quarantine_bytes", METRIC_GAUGE, "Bytes in quarantine."),
 };
@@ -42,6 +45,7 @@ struct quarantine {
     /* How many may still go because of their age in this minute, which began then (monotonic). */
     uint64_t allowance, allowance_ms;
     bool has_allowance;
+    char checked[KEPT_ID_LEN + 1]; /* the keeper's: all up to this have been looked at */
 };
 
 static void count(int which)
@@ -55,6 +59,7 @@ static void show_size(void *arg)
 
     metric_set(metric_of(&metrics[MESSAGES]), (int64_t)folder_count(quarantine->folder));
     metric_set(metric_of(&metrics[BYTES]), (int64_t)folder_bytes(quarantine->folder));
+    metric_set(metric_of(&metrics[DAMAGED]), (int64_t)folder_damaged_count(quarantine->folder));
     metric_set(metric_of(&metrics[PAUSED]), !quarantine_believes_clock(quarantine));
 }
 
@@ -256,6 +261,27 @@ bool quarantine_expire(struct quarantine *quarantine)
         log_info("quarantine: %s removed: older than quarantine_age", oldest[0]);
     }
     return part == EXPIRE_AT_ONCE;
+}
+
+void quarantine_check(struct quarantine *quarantine)
+{
+    char ids[CHECK_AT_ONCE][KEPT_ID_LEN + 1];
+    size_t n =
+        folder_list(quarantine->folder, slice_of(quarantine->checked), false, COUNT(ids), ids);
+
+    for (size_t i = 0; i < n; i++) {
+        AUTO_BUF error = BUF_INIT(400);
+        struct arena *arena = arena_new(KEPT_MEMORY_MAX);
+        struct kept kept;
+        if (arena != NULL && folder_read(quarantine->folder, slice_of(ids[i]), arena, &kept,
+                                         &error) == FOLDER_FAILED)
+            log_warning("quarantine: %s: %s", ids[i], buf_text(&error));
+        arena_free(&arena);
+    }
+    if (n == COUNT(ids))
+        memcpy(quarantine->checked, ids[n - 1], sizeof quarantine->checked);
+    else
+        quarantine->checked[0] = '\0'; /* from the beginning next time */
 }
 
 struct folder *quarantine_folder(struct quarantine *quarantine)

@@ -36,6 +36,8 @@ void quarantine_drop(struct quarantine *quarantine, const char *id);
  * minute. */
 enum { QUARANTINE_EXPIRE_LEAST = 10 };
 bool quarantine_expire(struct quarantine *quarantine);
+/* Looks at some entries, others each time, for damage: folder_read(). To be called every minute, by one thread. */
+void quarantine_check(struct quarantine *quarantine);
 /* May the wall clock be believed now (common/base/clock_trust.h)? A change is logged and counted. */
 bool quarantine_believes_clock(struct quarantine *quarantine);
 

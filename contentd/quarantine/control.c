@@ -56,6 +56,15 @@ static struct errand *next_errand(struct keeper *keeper, bool is_expiring)
     return errand;
 }
 
+/* True: there is more to be done at once. */
+static bool look_after(struct quarantine *quarantine)
+{
+    if (quarantine_expire(quarantine))
+        return true;
+    quarantine_check(quarantine);
+    return false;
+}
+
 static void *run(void *arg)
 {
     struct keeper *keeper = arg;
@@ -68,7 +77,7 @@ static void *run(void *arg)
         if (errand != NULL)
             errand_run(errand, &keeper->place);
         else
-            is_expiring = quarantine_expire(keeper->place.quarantine);
+            is_expiring = look_after(keeper->place.quarantine);
         pthread_mutex_lock(&keeper->lock);
         if (errand != NULL) {
             errand->next = keeper->done;

@@ -5,12 +5,14 @@
  *                                             {"messages": [{"id", ...}], "next": ID or null, "total", "bytes"}; newest first
  *     GET    /v1/quarantine/ID                {"id", "time", "size", "reason", "sender", "recipients", ...}
  *     GET    /v1/quarantine/ID/message[?offset=N]  {"id", "size", "offset", "data": base64}
- *     POST   /v1/quarantine/ID/release[?recipient=R|to=R]  {"id", "released": [R], "refused": [{"recipient", "reply"}], "kept"}
+ *     POST   /v1/quarantine/ID/release[?recipient=R|to=R[&sender=S]]  {"id", "released": [R], "refused": [{"recipient", "reply"}], "kept"}
  *     DELETE /v1/quarantine/ID                {"id", "deleted": true}
  *
  * `recipient` and `sender` of the list are compared without regard to case; `@example.com` fits every mailbox there. A release
  * goes to the recipients the message is kept for (or to one of them), which are then no longer kept; `to` sends a copy to
- * somebody else and keeps all. An answer of release with nobody in "released" has the status 502. */
+ * somebody else, from `sender` instead of its own, and keeps all. An answer of release with nobody in "released" has the status 502.
+ * What is damaged has a member "damaged" that says how, and members that are lost are empty; it is released with `to` alone, and not
+ * when a part of the message is missing. */
 #ifndef GATEHOUSE_CONTENTD_QUARANTINE_CONTROL_H
 #define GATEHOUSE_CONTENTD_QUARANTINE_CONTROL_H
 

@@ -5,12 +5,9 @@
 
 #include "common/observe/metrics.h"
 
-enum {
-    READ_MEMORY_MAX = 64 << 20, /* one copy's description */
-    SEND_TIMEOUT_MS = 120000,
-};
+enum { SEND_TIMEOUT_MS = 120000 };
 
-enum { SENT, LATER, REFUSED };
+enum { SENT, LATER, REFUSED, DAMAGED };
 
 static struct metric metrics[] = {
     [SENT] = METRIC("gatehouse_outbox_sent_total", METRIC_COUNTER,
@@ -20,6 +17,8 @@ static struct metric metrics[] = {
     [REFUSED] = METRIC("gatehouse_outbox_refused_total", METRIC_COUNTER,
                        "Recipients of edited copies that were refused for ever: they are in the "
                        "quarantine."),
+    [DAMAGED] = METRIC("gatehouse_outbox_damaged_total", METRIC_COUNTER,
+                       "Edited copies whose description was lost: they are in the quarantine."),
 };
 
 void outbox_try_register(void)
@@ -144,10 +143,31 @@ static enum attempt attempt_recipients(struct outbox_way *way, struct kept *kept
     return taken > 0 ? ATTEMPT_GOES_ON : ATTEMPT_LATER;
 }
 
+/* Whom it was for is not known for certain: somebody has to say. */
+static enum attempt put_aside_damaged(struct outbox_way *way, const struct kept *kept,
+                                      const struct source *source, struct arena *arena)
+{
+    AUTO_BUF error = BUF_INIT(400);
+    struct kept aside = *kept;
+
+    aside.reason = arena_printf(arena, "edited copy: %.*s", SLICE_ARG(kept->damage));
+    aside.damage = (struct slice){ NULL, 0 };
+    if (aside.reason.ptr == NULL || quarantine_keep(way->quarantine, &aside, source, &error) != 0) {
+        log_error("outbox: %s is damaged, and not put into quarantine: %s", kept->id,
+                  buf_text(&error));
+        return ATTEMPT_LATER;
+    }
+    count(DAMAGED, 1);
+    log_error("outbox: %s: %.*s; quarantine has it as %s", kept->id, SLICE_ARG(kept->damage),
+              aside.id);
+    folder_remove(way->folder, slice_of(kept->id), NULL);
+    return ATTEMPT_DONE;
+}
+
 enum attempt outbox_try(struct outbox_way *way, const char *id)
 {
     AUTO_BUF error = BUF_INIT(400);
-    struct arena *arena = arena_new(READ_MEMORY_MAX);
+    struct arena *arena = arena_new(KEPT_MEMORY_MAX);
     enum attempt result = ATTEMPT_LATER;
     struct kept kept;
     uint64_t size = 0;
@@ -156,20 +176,18 @@ enum attempt outbox_try(struct outbox_way *way, const char *id)
     enum folder_result got = arena == NULL
                                  ? FOLDER_FAILED
                                  : folder_read(way->folder, slice_of(id), arena, &kept, &error);
-    if (got == FOLDER_OK)
+    if (got == FOLDER_OK || (got == FOLDER_DAMAGED && !kept.is_cut))
         fd = folder_open_message(way->folder, slice_of(id), &size);
-    if (fd >= 0 && size != kept.size) {
-        log_error("outbox: %s is damaged: %llu bytes of %llu are there", id,
-                  (unsigned long long)size, (unsigned long long)kept.size);
-        close(fd);
-    } else if (fd >= 0) {
+    if (fd >= 0) {
         struct source source = source_of_file(fd, size);
-        result = attempt_recipients(way, &kept, &source, arena);
+        result = got == FOLDER_OK ? attempt_recipients(way, &kept, &source, arena)
+                                  : put_aside_damaged(way, &kept, &source, arena);
         close(fd);
     } else if (got == FOLDER_NOT_THERE) {
         result = ATTEMPT_DONE;
     } else {
-        log_error("outbox: %s cannot be read: %s", id, buf_text(&error));
+        log_error("outbox: %s cannot be sent: %.*s%s", id,
+                  SLICE_ARG(got == FOLDER_DAMAGED ? kept.damage : SLICE("")), buf_text(&error));
     }
     arena_free(&arena);
     return result;

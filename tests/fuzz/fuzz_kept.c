@@ -1,5 +1,6 @@
 /* tests/fuzz/fuzz_kept.c - descriptions of kept messages: what can be read is written and read again as it was. */
 #include "common/quarantine/kept.h"
+#include "common/quarantine/salvage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < kept.recipient_count; i++)
             expect(slice_equal(kept.recipients[i].address, again.recipients[i].address));
         free(text);
+        json_decref(json);
+    }
+    if (arena != NULL) { /* what is left of it can be shown */
+        salvage_description(arena, (struct slice){ (const char *)data, size }, &kept);
+        json_t *json = kept_to_json(&kept);
+        expect(json != NULL);
         json_decref(json);
     }
     arena_free(&arena);

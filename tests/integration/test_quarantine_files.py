@@ -1,9 +1,13 @@
 """What contentd and gatectl make of a quarantine's directory: old, damaged, large, with the daemon and without it."""
+import json
+import re
+
 import pytest
 
 from servers import kept_files
 from servers.filter import Filter
 from servers.process import wait_for
+from servers.sink import Sink
 
 pytestmark = pytest.mark.sanitized
 
@@ -50,3 +54,46 @@ def test_what_is_too_old_goes_little_by_little(place):
         contentd.stop()
     assert {path.stem for path in quarantine.glob("*.json")} == {*old[10:], fresh}
     assert (quarantine / ".lock").stat().st_mtime * 1000 > kept_files.now_ms() - DAY_MS // 24
+
+
+def test_what_is_damaged_is_seen_shown_released_and_deleted(place):
+    """A broken description, a message without one, a description without its message."""
+    quarantine, sink = place / "quarantine", Sink()
+    whole = kept_files.put(quarantine, subject="whole")
+    broken, bare, empty = (kept_files.put(quarantine, b"Subject: =?utf-8?q?=C3=A9t=C3=A9?=\r\nFrom: x@a.example\r\n\r\nbody\r\n",
+                                          subject="told") for _ in range(3))
+    (quarantine / f"{broken}.json").write_text('{"id": "')
+    (quarantine / f"{bare}.json").unlink()
+    (quarantine / f"{empty}.eml").unlink()
+    contentd = Filter(place, f"release = inet:127.0.0.1:{sink.port}\n")
+
+    def gatectl(*arguments, code=0):
+        done = contentd.gatectl("quarantine", *arguments)
+        assert done.returncode == code, done
+        return done
+    try:
+        rows = {row["id"]: row for row in json.loads(gatectl("list", "--json").stdout)["messages"]}
+        assert {kept: row.get("damaged") for kept, row in rows.items()} == {
+            whole: None, broken: "the description is lost: it is no JSON object",
+            bare: "the description is lost: the description is missing",
+            empty: "the message is missing: No such file or directory"}
+        assert [(rows[kept]["subject"], rows[kept]["from"]) for kept in (broken, bare)] == [("été", "x@a.example")] * 2
+        assert rows[empty]["subject"] == "told"
+        assert contentd.metric("gatehouse_quarantine_damaged_messages") == 3
+        text = gatectl("list").stdout
+        assert re.search(r"damaged: the description is lost: it is no JSON object +\? +\? +été", text), text
+        assert len(gatectl("list", "--find", "damaged").stdout.splitlines()) == 4
+        assert "damaged           the description is lost" in gatectl("show", bare).stdout
+        assert gatectl("show", bare, "--message").stdout.endswith("\n\nbody\n")
+        assert "say for whom it is with --to" in gatectl("release", broken, code=4).stderr
+        gatectl("release", broken, "--to", "b@example.org", "--sender", "x@a.example")
+        gatectl("release", bare, "--to", "b@example.org")
+        assert f"the message of {empty} is missing" in gatectl("release", empty, "--to", "b@example.org", code=5).stderr
+        assert [(one.sender, one.recipients) for one in sink.messages] == [("x@a.example", ["b@example.org"]), ("", ["b@example.org"])]
+        assert all(one.raw == b"Subject: =?utf-8?q?=C3=A9t=C3=A9?=\r\nFrom: x@a.example\r\n\r\nbody\r\n" for one in sink.messages)
+        gatectl("delete", broken, bare, empty)
+        assert contentd.metric("gatehouse_quarantine_damaged_messages") == 0
+    finally:
+        contentd.stop()
+        sink.stop()
+    assert sorted(path.name for path in quarantine.iterdir()) == [".lock", f"{whole}.eml", f"{whole}.json"]

@@ -2,8 +2,10 @@
 #include "contentd/quarantine/control.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "common/base/base64.h"
+#include "common/mime/mime.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/mail_message.h"
 #include "tests/fakes/smtp_server.h"
@@ -246,6 +248,73 @@ static void deletes(UNUSED void **state)
     end(&test);
 }
 
+/* Damages the n-th entry: another description. */
+static void describe(struct case_ *test, size_t n, const char *text)
+{
+    char name[50];
+
+    snprintf(name, sizeof name, "%s.json", test->kept[n].id);
+    temporary_put(&test->directory, name, text);
+}
+
+static void what_is_damaged_stays_in_sight(UNUSED void **state)
+{
+    struct case_ test;
+    json_t *row, *answer;
+
+    begin(&test, NULL);
+    describe(&test, 1, "{\"reason\": \"rule exe\"}");
+    list_is(&test, NULL, "spam, rule exe, virus Eicar");
+    list_is(&test, PARAMS("find", "lost: it is not what was"), "rule exe");
+    list_is(&test, PARAMS("recipient", "a@x.example"), "spam, virus Eicar");
+    answer = ask(&test, CONTROL_GET, test.kept[1].id, NULL, NULL, 200);
+    assert_string_equal("the description is lost: it is not what was written",
+                        json_string_value(json_object_get(answer, "damaged")));
+    assert_string_equal("x", json_string_value(json_object_get(answer, "subject")));
+    json_decref(answer);
+    gone(&test, CONTROL_GET, test.kept[1].id, "message", NULL, 200);
+    answer = ask(&test, CONTROL_GET, NULL, NULL, PARAMS("count", "1"), 200);
+    row = json_array_get(json_object_get(answer, "messages"), 0);
+    assert_null(json_object_get(row, "damaged"));
+    json_decref(answer);
+    /* To whom is not known: somebody says it. */
+    gone(&test, CONTROL_POST, test.kept[1].id, "release", NULL, 422);
+    gone(&test, CONTROL_POST, test.kept[1].id, "release", PARAMS("recipient", "a@x.example"), 422);
+    assert_int_equal(0, smtp_server_count(test.server));
+    gone(&test, CONTROL_POST, test.kept[1].id, "release",
+         PARAMS("to", "c@x.example", "sender", "s@x.example"), 200);
+    AUTO_BUF lines = smtp_server_lines(test.server);
+    assert_non_null(strstr(buf_text(&lines), "MAIL FROM:<s@x.example>"));
+    assert_non_null(strstr(buf_text(&lines), "RCPT TO:<c@x.example>\nDATA"));
+    AUTO_BUF message = smtp_server_message(test.server, 0);
+    assert_string_equal("Subject: x\r\n\r\nbody\r\n", buf_text(&message));
+    list_is(&test, NULL, "spam, rule exe, virus Eicar");
+    gone(&test, CONTROL_DELETE, test.kept[1].id, NULL, NULL, 200);
+    list_is(&test, NULL, "spam, virus Eicar");
+    end(&test);
+}
+
+static void a_part_of_a_message_is_never_released(UNUSED void **state)
+{
+    struct case_ test;
+    char path[512];
+
+    begin(&test, NULL);
+    snprintf(path, sizeof path, "%s/%s.eml", test.directory.path, test.kept[1].id);
+    assert_int_equal(0, truncate(path, 7));
+    gone(&test, CONTROL_POST, test.kept[1].id, "release", NULL, 422);
+    gone(&test, CONTROL_POST, test.kept[1].id, "release", PARAMS("to", "c@x.example"), 500);
+    gone(&test, CONTROL_GET, test.kept[1].id, "message", NULL, 200);
+    assert_int_equal(0, unlink(path));
+    gone(&test, CONTROL_POST, test.kept[1].id, "release", PARAMS("to", "c@x.example"), 500);
+    gone(&test, CONTROL_GET, test.kept[1].id, "message", NULL, 500);
+    gone(&test, CONTROL_GET, test.kept[1].id, NULL, NULL, 200);
+    list_is(&test, NULL, "spam, rule exe, virus Eicar");
+    assert_int_equal(0, smtp_server_count(test.server));
+    gone(&test, CONTROL_DELETE, test.kept[1].id, NULL, NULL, 200);
+    end(&test);
+}
+
 static void refuses_what_it_does_not_know(UNUSED void **state)
 {
     struct case_ test;
@@ -366,11 +435,14 @@ int main(void)
         cmocka_unit_test(lists_the_newest_first),
         cmocka_unit_test(shows_all_that_is_known),
         cmocka_unit_test(deletes),
+        cmocka_unit_test(what_is_damaged_stays_in_sight),
+        cmocka_unit_test(a_part_of_a_message_is_never_released),
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(releases),
         cmocka_unit_test(keeps_what_was_not_taken),
         cmocka_unit_test(breaks_off_when_the_daemon_ends),
     };
 
+    mime_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "common/mime/mime.h"
 #include "common/observe/metrics.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/mail_message.h"
@@ -204,6 +205,35 @@ static void what_is_too_old_goes_little_by_little(UNUSED void **state)
     end(&test);
 }
 
+/* Some each minute, all in the end, again and again. */
+static void finds_damage_by_itself(UNUSED void **state)
+{
+    struct case_ test;
+    struct kept kept[250];
+    struct folder *folder;
+    char name[50];
+
+    begin(&test, 1 << 20);
+    folder = quarantine_folder(test.quarantine);
+    for (size_t i = 0; i < COUNT(kept); i++)
+        assert_int_equal(0, keep(&test, &kept[i]));
+    for (size_t i = 0; i < COUNT(kept); i += 100) {
+        snprintf(name, sizeof name, "%.20s.json", kept[i].id);
+        temporary_put(&test.directory, name, "{");
+    }
+    for (size_t found = 1; found <= 3; found++) {
+        quarantine_check(test.quarantine);
+        assert_int_equal(found, folder_damaged_count(folder));
+    }
+    snprintf(name, sizeof name, "%.20s.json", kept[10].id);
+    temporary_put(&test.directory, name, "");
+    quarantine_check(test.quarantine);
+    AUTO_BUF metrics = BUF_INIT(1 << 20);
+    assert_int_equal(0, metrics_print(&metrics));
+    assert_non_null(strstr(buf_text(&metrics), "\ngatehouse_quarantine_damaged_messages 4\n"));
+    end(&test);
+}
+
 static void drops_what_the_mta_did_not_take(UNUSED void **state)
 {
     struct case_ test;
@@ -258,9 +288,11 @@ int main(void)
         cmocka_unit_test(forgets_with_age),
         cmocka_unit_test(a_clock_wrong_for_a_moment_takes_nothing),
         cmocka_unit_test(what_is_too_old_goes_little_by_little),
+        cmocka_unit_test(finds_damage_by_itself),
         cmocka_unit_test(drops_what_the_mta_did_not_take),
         cmocka_unit_test(several_threads_keep_at_the_same_time),
     };
 
+    mime_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/mime/mime.h"
 #include "tests/fakes/mail_message.h"
 #include "tests/fakes/smtp_server.h"
 #include "tests/fakes/temporary.h"
@@ -331,6 +332,31 @@ static void sends_nothing_that_is_damaged(UNUSED void **state)
     end(&test);
 }
 
+/* Nobody knows for whom it was: somebody has to say. */
+static void what_lost_its_description_goes_to_the_quarantine(UNUSED void **state)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct case_ test;
+    struct kept kept, aside;
+    char name[50];
+
+    begin(&test, NULL);
+    put(&test, &kept);
+    snprintf(name, sizeof name, "%s.json", kept.id);
+    temporary_put(&test.directory, name, "{");
+    outbox_send(test.outbox, kept.id);
+    wait_until_empty(&test);
+    outbox_stop(&test.outbox);
+    assert_int_equal(0, smtp_server_count(test.server));
+    read_quarantined(&test, arena, &aside);
+    assert_int_equal(0, aside.recipient_count);
+    assert_slice("edited copy: the description is lost: it is no JSON object", aside.reason);
+    assert_slice("x", aside.subject);
+    assert_int_equal(20, aside.size);
+    arena_free(&arena);
+    end(&test);
+}
+
 static void makes_no_room_when_it_is_full(UNUSED void **state)
 {
     struct case_ test;
@@ -358,8 +384,10 @@ int main(void)
         cmocka_unit_test(stops_while_a_listener_hangs),
         cmocka_unit_test(stopping_sends_nothing_twice),
         cmocka_unit_test(sends_nothing_that_is_damaged),
+        cmocka_unit_test(what_lost_its_description_goes_to_the_quarantine),
         cmocka_unit_test(makes_no_room_when_it_is_full),
     };
 
+    mime_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
