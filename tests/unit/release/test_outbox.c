@@ -23,6 +23,13 @@ struct case_ {
     struct buf error;
 };
 
+enum { WAITS_MAX = 20000 };
+
+static void moment(void)
+{
+    nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+}
+
 static void start(struct case_ *test)
 {
     test->outbox =
@@ -78,14 +85,29 @@ static void put(struct case_ *test, struct kept *kept)
     assert_int_equal(0, outbox_put(test->outbox, kept, &test->source, &test->error));
 }
 
-static void wait_until_empty(struct case_ *test)
+/* Until no more than `count` copies are left. */
+static void wait_for_count(struct case_ *test, size_t count)
 {
-    const struct timespec pause = { 0, 1000000 };
-
-    for (unsigned i = 0; outbox_count(test->outbox) > 0; i++) {
-        assert_true(i < 20000);
-        nanosleep(&pause, NULL);
+    for (unsigned i = 0; outbox_count(test->outbox) > count; i++) {
+        assert_true(i < WAITS_MAX);
+        moment();
     }
+}
+
+/* Puts a copy that the MTA has confirmed: it is sent. */
+static void send_one(struct case_ *test)
+{
+    struct kept kept;
+
+    put(test, &kept);
+    outbox_send(test->outbox, kept.id);
+}
+
+/* The same, and waits until nothing is left to send. */
+static void send_all(struct case_ *test)
+{
+    send_one(test);
+    wait_for_count(test, 0);
 }
 
 static size_t lines_with(struct case_ *test, const char *text)
@@ -100,11 +122,9 @@ static size_t lines_with(struct case_ *test, const char *text)
 
 static void wait_for_lines(struct case_ *test, const char *text, size_t count)
 {
-    const struct timespec pause = { 0, 1000000 };
-
     for (unsigned i = 0; lines_with(test, text) < count; i++) {
-        assert_true(i < 20000);
-        nanosleep(&pause, NULL);
+        assert_true(i < WAITS_MAX);
+        moment();
     }
 }
 
@@ -114,6 +134,8 @@ struct moody {
     unsigned times;
 };
 
+enum { ALWAYS = 1000000 };
+
 static const char *moody_reply(void *arg, const char *line)
 {
     struct moody *moody = arg;
@@ -122,6 +144,11 @@ static const char *moody_reply(void *arg, const char *line)
         return NULL;
     moody->times--;
     return moody->reply;
+}
+
+static void begin_moody(struct case_ *test, struct moody *moody)
+{
+    begin(test, &(struct smtp_script){ NULL, moody_reply, moody });
 }
 
 static void sends_when_the_mta_has_confirmed(UNUSED void **state)
@@ -135,7 +162,7 @@ static void sends_when_the_mta_has_confirmed(UNUSED void **state)
     outbox_send(test.outbox, kept.id);
     wait_for_lines(&test, "DATA", 1);
     outbox_drop(test.outbox, other.id);
-    wait_until_empty(&test);
+    wait_for_count(&test, 0);
     assert_int_equal(1, smtp_server_count(test.server));
     assert_int_equal(3, lines_with(&test, "RCPT TO"));
     AUTO_BUF message = smtp_server_message(test.server, 0);
@@ -155,13 +182,9 @@ static void tries_again(UNUSED void **state)
 
     for (size_t i = 0; i < COUNT(moods); i++) {
         struct moody moody = moods[i];
-        const struct smtp_script script = { NULL, moody_reply, &moody };
         struct case_ test;
-        struct kept kept;
-        begin(&test, &script);
-        put(&test, &kept);
-        outbox_send(test.outbox, kept.id);
-        wait_until_empty(&test);
+        begin_moody(&test, &moody);
+        send_all(&test);
         if (smtp_server_count(test.server) != 1 || temporary_count(&test.quarantine_directory) != 0)
             fail_msg("%s %s", moods[i].line, moods[i].reply);
         end(&test);
@@ -171,14 +194,10 @@ static void tries_again(UNUSED void **state)
 static void sends_to_each_once(UNUSED void **state)
 {
     struct moody moody = { "RCPT TO:<b@x.example>", "450 4.2.0 greylisted\r\n", 2 };
-    const struct smtp_script script = { NULL, moody_reply, &moody };
     struct case_ test;
-    struct kept kept;
 
-    begin(&test, &script);
-    put(&test, &kept);
-    outbox_send(test.outbox, kept.id);
-    wait_until_empty(&test);
+    begin_moody(&test, &moody);
+    send_all(&test);
     assert_int_equal(1, lines_with(&test, "RCPT TO:<a@x.example>"));
     assert_int_equal(3, lines_with(&test, "RCPT TO:<b@x.example>"));
     assert_int_equal(1, lines_with(&test, "RCPT TO:<c@x.example>"));
@@ -198,16 +217,13 @@ static void read_quarantined(struct case_ *test, struct arena *arena, struct kep
 
 static void what_is_refused_goes_to_the_quarantine(UNUSED void **state)
 {
-    struct moody moody = { "RCPT TO:<b@x.example>", "550 5.1.1 no such user\r\n", 1000 };
-    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct moody moody = { "RCPT TO:<b@x.example>", "550 5.1.1 no such user\r\n", ALWAYS };
     struct arena *arena = arena_new(1 << 20);
     struct case_ test;
-    struct kept kept, aside;
+    struct kept aside;
 
-    begin(&test, &script);
-    put(&test, &kept);
-    outbox_send(test.outbox, kept.id);
-    wait_until_empty(&test);
+    begin_moody(&test, &moody);
+    send_all(&test);
     assert_int_equal(1, smtp_server_count(test.server));
     read_quarantined(&test, arena, &aside);
     assert_int_equal(1, aside.recipient_count);
@@ -219,19 +235,16 @@ static void what_is_refused_goes_to_the_quarantine(UNUSED void **state)
 
 static void what_is_never_taken_goes_to_the_quarantine(UNUSED void **state)
 {
-    struct moody moody = { "", "421 busy\r\n", 1000000 };
-    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct moody moody = { "", "421 busy\r\n", ALWAYS };
     struct arena *arena = arena_new(1 << 20);
     struct case_ test;
-    struct kept kept, aside;
+    struct kept aside;
 
-    begin(&test, &script);
+    begin_moody(&test, &moody);
     outbox_stop(&test.outbox);
     test.settings.age_max_ms = 50;
     start(&test);
-    put(&test, &kept);
-    outbox_send(test.outbox, kept.id);
-    wait_until_empty(&test);
+    send_all(&test);
     read_quarantined(&test, arena, &aside);
     assert_int_equal(3, aside.recipient_count);
     assert_slice("edited copy not deliverable: 421 busy", aside.reason);
@@ -241,20 +254,18 @@ static void what_is_never_taken_goes_to_the_quarantine(UNUSED void **state)
 
 static void survives_a_restart(UNUSED void **state)
 {
-    struct moody moody = { "", "421 busy\r\n", 1000000 };
-    const struct smtp_script script = { NULL, moody_reply, &moody };
+    struct moody moody = { "", "421 busy\r\n", ALWAYS };
     struct case_ test;
-    struct kept kept, held;
+    struct kept held;
 
-    begin(&test, &script);
-    put(&test, &kept);
+    begin_moody(&test, &moody);
+    send_one(&test);
     put(&test, &held); /* never confirmed: the MTA may have had its answer */
-    outbox_send(test.outbox, kept.id);
     outbox_stop(&test.outbox);
     assert_int_equal(4, temporary_count(&test.directory));
     smtp_server_set(test.server, NULL);
     start(&test);
-    wait_until_empty(&test);
+    wait_for_count(&test, 0);
     assert_int_equal(2, smtp_server_count(test.server));
     end(&test);
 }
@@ -262,18 +273,15 @@ static void survives_a_restart(UNUSED void **state)
 static void stops_while_a_listener_hangs(UNUSED void **state)
 {
     struct moody moody = { "DATA", "hang", 1 };
-    const struct smtp_script script = { NULL, moody_reply, &moody };
     struct case_ test;
-    struct kept kept;
 
-    begin(&test, &script);
-    put(&test, &kept);
-    outbox_send(test.outbox, kept.id);
+    begin_moody(&test, &moody);
+    send_one(&test);
     wait_for_lines(&test, "DATA", 1);
     outbox_stop(&test.outbox);
     assert_int_equal(2, temporary_count(&test.directory));
     start(&test);
-    wait_until_empty(&test);
+    wait_for_count(&test, 0);
     assert_int_equal(1, smtp_server_count(test.server));
     end(&test);
 }
@@ -293,17 +301,13 @@ static const char *late_reply(void *arg, const char *line)
 
 static void stopping_sends_nothing_twice(UNUSED void **state)
 {
-    static const struct timespec moment = { 0, 1000000 };
     atomic_bool is_asked = false;
-    const struct smtp_script script = { NULL, late_reply, &is_asked };
     struct case_ test;
-    struct kept kept;
 
-    begin(&test, &script);
-    put(&test, &kept);
-    outbox_send(test.outbox, kept.id);
+    begin(&test, &(struct smtp_script){ NULL, late_reply, &is_asked });
+    send_one(&test);
     while (!atomic_load(&is_asked))
-        nanosleep(&moment, NULL);
+        moment();
     outbox_stop(&test.outbox);
     assert_int_equal(0, temporary_count(&test.directory));
     assert_int_equal(1, smtp_server_count(test.server));
@@ -314,7 +318,7 @@ static void stopping_sends_nothing_twice(UNUSED void **state)
 static void sends_nothing_that_is_damaged(UNUSED void **state)
 {
     struct case_ test;
-    struct kept kept, whole;
+    struct kept kept;
     char path[512];
 
     begin(&test, NULL);
@@ -322,10 +326,8 @@ static void sends_nothing_that_is_damaged(UNUSED void **state)
     snprintf(path, sizeof path, "%s/%s.eml", test.directory.path, kept.id);
     assert_int_equal(0, truncate(path, 5));
     outbox_send(test.outbox, kept.id);
-    put(&test, &whole);
-    outbox_send(test.outbox, whole.id);
-    while (outbox_count(test.outbox) > 1)
-        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    send_one(&test);
+    wait_for_count(&test, 1);
     outbox_stop(&test.outbox);
     assert_int_equal(2, temporary_count(&test.directory));
     assert_int_equal(1, smtp_server_count(test.server));

@@ -14,243 +14,79 @@ static const struct {
     const char *what;
     struct {
         enum dkim_result result;
-        const char *domain;
+        const char *domain; /* NULL: no more */
     } claims[CLAIMS_MAX];
-    size_t claim_count;
-    bool spf_is_known;
-    const char *spf, *spf_domain, *sender_domain;
+    const char *spf, *spf_domain; /* NULL: not known; "": not looked up */
+    const char *sender_domain; /* NULL: a.example */
     struct {
-        const char *domain;
+        const char *domain; /* NULL: no more */
         enum dmarc_lookup lookup;
         const struct dmarc_record *record;
     } from[DOMAINS_MAX];
-    size_t from_count;
     bool has_more;
     /* wanted */
     enum dkim_result dkim;
     bool is_aligned;
     enum dmarc_result dmarc;
     enum dmarc_policy policy;
-    const char *dmarc_domain;
+    const char *dmarc_domain; /* NULL: a.example */
 } cases[] = {
-    { "nothing at all",
-      { { 0 } },
-      0,
-      true,
-      "",
-      "",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_NONE, NULL } },
-      1,
-      false,
-      DKIM_NONE,
-      false,
-      DMARC_RESULT_NONE,
-      DMARC_NONE,
-      "a.example" },
-    { "a good signature",
-      { { DKIM_FAIL, "a.example" }, { DKIM_PASS, "m.a.example" } },
-      2,
-      true,
-      "fail",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_PASS,
-      true,
-      DMARC_PASS,
-      DMARC_NONE,
-      "a.example" },
-    { "a good one of somebody else",
-      { { DKIM_PASS, "b.example" } },
-      1,
-      true,
-      "fail",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_PASS,
-      false,
-      DMARC_FAIL,
-      DMARC_REJECT,
-      "a.example" },
-    { "SPF alone",
-      { { 0 } },
-      0,
-      true,
-      "pass",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_NONE,
-      false,
-      DMARC_PASS,
-      DMARC_NONE,
-      "a.example" },
-    { "SPF of another domain",
-      { { 0 } },
-      0,
-      true,
-      "pass",
-      "b.example",
-      "b.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_NONE,
-      false,
-      DMARC_FAIL,
-      DMARC_REJECT,
-      "a.example" },
-    { "SPF not known, and it could have passed",
-      { { 0 } },
-      0,
-      false,
-      "",
-      "",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_NONE,
-      false,
-      DMARC_TEMPERROR,
-      DMARC_NONE,
-      "a.example" },
-    { "SPF not looked up, and it could have passed",
-      { { 0 } },
-      0,
-      true,
-      "",
-      "",
-      "m.a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_NONE,
-      false,
-      DMARC_TEMPERROR,
-      DMARC_NONE,
-      "a.example" },
-    { "SPF not known, and it could not",
-      { { 0 } },
-      0,
-      false,
-      "",
-      "",
-      "b.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_NONE,
-      false,
-      DMARC_FAIL,
-      DMARC_REJECT,
-      "a.example" },
-    { "a key that could not be had",
-      { { DKIM_FAIL, "b.example" }, { DKIM_TEMPERROR, "a.example" } },
-      2,
-      true,
-      "fail",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_TEMPERROR,
-      false,
-      DMARC_TEMPERROR,
-      DMARC_NONE,
-      "a.example" },
-    { "weak is not good",
-      { { DKIM_POLICY, "a.example" }, { DKIM_PERMERROR, "a.example" } },
-      2,
-      true,
-      "fail",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      false,
-      DKIM_POLICY,
-      false,
-      DMARC_FAIL,
-      DMARC_REJECT,
-      "a.example" },
-    { "of two authors the stricter",
-      { { DKIM_PASS, "a.example" } },
-      1,
-      true,
-      "fail",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject },
-        { "b.example", DMARC_LOOKUP_FOUND, &quarantine } },
-      2,
-      false,
-      DKIM_PASS,
-      true,
-      DMARC_FAIL,
-      DMARC_QUARANTINE,
-      "b.example" },
-    { "more authors than are looked at",
-      { { DKIM_PASS, "a.example" } },
-      1,
-      true,
-      "pass",
-      "a.example",
-      "a.example",
-      { { "a.example", DMARC_LOOKUP_FOUND, &reject } },
-      1,
-      true,
-      DKIM_PASS,
-      true,
-      DMARC_PERMERROR,
-      DMARC_NONE,
-      "a.example" },
-    { "no author",
-      { { DKIM_PASS, "a.example" } },
-      1,
-      true,
-      "pass",
-      "a.example",
-      "a.example",
-      { { 0 } },
-      0,
-      false,
-      DKIM_PASS,
-      false,
-      DMARC_RESULT_NONE,
-      DMARC_NONE,
-      "" },
+/* clang-format off */
+#define SPF(result, domain) .spf = (result), .spf_domain = (domain)
+#define OF_A { "a.example", DMARC_LOOKUP_FOUND, &reject }
+#define REFUSED .dmarc = DMARC_FAIL, .policy = DMARC_REJECT
+    { "nothing at all", SPF("", ""), .from = { { "a.example", DMARC_LOOKUP_NONE, NULL } } },
+    { "a good signature", { { DKIM_FAIL, "a.example" }, { DKIM_PASS, "m.a.example" } }, SPF("fail", "a.example"),
+      .from = { OF_A }, .dkim = DKIM_PASS, .is_aligned = true, .dmarc = DMARC_PASS },
+    { "a good one of somebody else", { { DKIM_PASS, "b.example" } }, SPF("fail", "a.example"),
+      .from = { OF_A }, .dkim = DKIM_PASS, REFUSED },
+    { "SPF alone", SPF("pass", "a.example"), .from = { OF_A }, .dmarc = DMARC_PASS },
+    { "SPF of another domain", SPF("pass", "b.example"), .sender_domain = "b.example", .from = { OF_A }, REFUSED },
+    { "SPF not known, and it could have passed", .from = { OF_A }, .dmarc = DMARC_TEMPERROR },
+    { "SPF not looked up, and it could have passed", SPF("", ""), .sender_domain = "m.a.example", .from = { OF_A },
+      .dmarc = DMARC_TEMPERROR },
+    { "SPF not known, and it could not", .sender_domain = "b.example", .from = { OF_A }, REFUSED },
+    { "a key that could not be had", { { DKIM_FAIL, "b.example" }, { DKIM_TEMPERROR, "a.example" } },
+      SPF("fail", "a.example"), .from = { OF_A }, .dkim = DKIM_TEMPERROR, .dmarc = DMARC_TEMPERROR },
+    { "weak is not good", { { DKIM_POLICY, "a.example" }, { DKIM_PERMERROR, "a.example" } },
+      SPF("fail", "a.example"), .from = { OF_A }, .dkim = DKIM_POLICY, REFUSED },
+    { "of two authors the stricter", { { DKIM_PASS, "a.example" } }, SPF("fail", "a.example"),
+      .from = { OF_A, { "b.example", DMARC_LOOKUP_FOUND, &quarantine } }, .dkim = DKIM_PASS, .is_aligned = true,
+      .dmarc = DMARC_FAIL, .policy = DMARC_QUARANTINE, .dmarc_domain = "b.example" },
+    { "more authors than are looked at", { { DKIM_PASS, "a.example" } }, SPF("pass", "a.example"), .from = { OF_A },
+      .has_more = true, .dkim = DKIM_PASS, .is_aligned = true, .dmarc = DMARC_PERMERROR },
+    { "no author", { { DKIM_PASS, "a.example" } }, SPF("pass", "a.example"), .dkim = DKIM_PASS, .dmarc_domain = "" },
+    /* clang-format on */
 };
+
+static struct slice or_a(const char *domain)
+{
+    return domain == NULL ? SLICE("a.example") : slice_of(domain);
+}
 
 static void fill(size_t n, struct results *results, struct dkim_claim *claims,
                  struct from_policy *policies)
 {
-    for (size_t i = 0; i < cases[n].claim_count; i++)
-        claims[i] = (struct dkim_claim){ .result = cases[n].claims[i].result,
-                                         .domain = slice_of(cases[n].claims[i].domain) };
-    for (size_t i = 0; i < cases[n].from_count; i++) {
-        policies[i] = (struct from_policy){ .domain = slice_of(cases[n].from[i].domain),
-                                            .lookup = cases[n].from[i].lookup };
-        if (cases[n].from[i].record != NULL)
-            policies[i].record = *cases[n].from[i].record;
-    }
+    bool spf_is_known = cases[n].spf != NULL;
+
     *results = (struct results){ .claims = claims,
-                                 .claim_count = cases[n].claim_count,
-                                 .spf = { cases[n].spf_is_known, slice_of(cases[n].spf),
-                                          slice_of(cases[n].spf_domain) },
-                                 .sender_domain = slice_of(cases[n].sender_domain),
+                                 .sender_domain = or_a(cases[n].sender_domain),
                                  .policies = policies,
-                                 .policy_count = cases[n].from_count,
                                  .has_more_domains = cases[n].has_more };
+    results->spf =
+        (struct spf_finding){ spf_is_known, spf_is_known ? slice_of(cases[n].spf) : SLICE(""),
+                              spf_is_known ? slice_of(cases[n].spf_domain) : SLICE("") };
+    for (size_t i = 0; i < CLAIMS_MAX && cases[n].claims[i].domain != NULL; i++)
+        claims[results->claim_count++] =
+            (struct dkim_claim){ .result = cases[n].claims[i].result,
+                                 .domain = slice_of(cases[n].claims[i].domain) };
+    for (size_t i = 0; i < DOMAINS_MAX && cases[n].from[i].domain != NULL; i++) {
+        struct from_policy *policy = &policies[results->policy_count++];
+        *policy = (struct from_policy){ .domain = slice_of(cases[n].from[i].domain),
+                                        .lookup = cases[n].from[i].lookup };
+        if (cases[n].from[i].record != NULL)
+            policy->record = *cases[n].from[i].record;
+    }
 }
 
 static void judges_all_of_it_together(UNUSED void **state)
@@ -264,7 +100,7 @@ static void judges_all_of_it_together(UNUSED void **state)
         assert_true(results_judge(&results, arena));
         if (results.dkim != cases[i].dkim || results.is_aligned != cases[i].is_aligned ||
             results.dmarc.result != cases[i].dmarc || results.dmarc.policy != cases[i].policy ||
-            !slice_equal(results.dmarc_domain, slice_of(cases[i].dmarc_domain)))
+            !slice_equal(results.dmarc_domain, or_a(cases[i].dmarc_domain)))
             fail_msg("%s: dkim %d, aligned %d, dmarc %d, policy %d, of %.*s", cases[i].what,
                      results.dkim, results.is_aligned, results.dmarc.result, results.dmarc.policy,
                      SLICE_ARG(results.dmarc_domain));
