@@ -134,33 +134,19 @@ $(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIB
 $(B)/tools/%: $(B)/obj/tools/%.o $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
-build/man/gatehouse-policyd.8: build/tools/policyd_documents
+DAEMONS := policyd contentd signd
+build/man/gatehouse-%.8: build/tools/%_documents
 	@mkdir -p $(@D)
 	$< daemon-page > $@
-build/man/policyd.conf.5: build/tools/policyd_documents
-	@mkdir -p $(@D)
-	$< conf-page > $@
-build/man/gatehouse-contentd.8: build/tools/contentd_documents
-	@mkdir -p $(@D)
-	$< daemon-page > $@
-build/man/contentd.conf.5: build/tools/contentd_documents
-	@mkdir -p $(@D)
-	$< conf-page > $@
-build/man/gatehouse-signd.8: build/tools/signd_documents
-	@mkdir -p $(@D)
-	$< daemon-page > $@
-build/man/signd.conf.5: build/tools/signd_documents
+build/man/%.conf.5: build/tools/%_documents
 	@mkdir -p $(@D)
 	$< conf-page > $@
 build/man/gatectl.8: build/bin/gatectl
 	@mkdir -p $(@D)
 	$< help --man > $@
-man: build/man/gatehouse-policyd.8 build/man/policyd.conf.5 build/man/gatehouse-contentd.8 build/man/contentd.conf.5 \
-  build/man/gatehouse-signd.8 build/man/signd.conf.5 build/man/gatectl.8
-samples: build/tools/policyd_documents build/tools/contentd_documents build/tools/signd_documents
-	build/tools/policyd_documents sample > conf/policyd.conf
-	build/tools/contentd_documents sample > conf/contentd.conf
-	build/tools/signd_documents sample > conf/signd.conf
+man: $(DAEMONS:%=build/man/gatehouse-%.8) $(DAEMONS:%=build/man/%.conf.5) build/man/gatectl.8
+samples: $(DAEMONS:%=build/tools/%_documents)
+	for daemon in $(DAEMONS); do build/tools/$${daemon}_documents sample > conf/$$daemon.conf || exit 1; done
 
 # Everything compiled, nothing linked.
 objects: $(call objects,$(COMMON_C) $(POLICYD_C) $(CONTENTD_C) $(SIGND_C) $(GATECTL_C) $(FAKES_C) $(UNIT_C) $(BENCH_C) $(MEASURE_C) $(TEST_PROGRAMS_C) $(FUZZ_C))

@@ -35,34 +35,31 @@ static json_t *keys_json(const struct key_set *keys, const json_t *states)
     return rows;
 }
 
+static void put_key(struct text_table *table, const json_t *row, UNUSED void *arg)
+{
+    AUTO_BUF since = BUF_INIT(64);
+    json_int_t since_s = json_integer_value(json_object_get(row, "since"));
+
+    if (since_s > 0)
+        when_print_time(&since, (uint64_t)since_s);
+    text_table_cell_json(table, json_object_get(row, "domain"));
+    text_table_cell_json(table, json_object_get(row, "selector"));
+    text_table_cell_json(table, json_object_get(row, "type"));
+    text_table_cell_json(table, json_object_get(row, "bits"));
+    text_table_cell_json(table, json_object_get(row, "state"));
+    text_table_cell(table, slice_of(buf_text(&since)));
+    text_table_cell_json(table, json_object_get(row, "problem"));
+}
+
 static int print_keys(struct gatectl *ctl, const json_t *rows)
 {
     static const struct column columns[] = { { "DOMAIN", false }, { "SELECTOR", false },
                                              { "TYPE", false },   { "BITS", true },
                                              { "STATE", false },  { "SINCE", false },
                                              { "PROBLEM", false } };
-    struct text_table *table = text_table_new(columns, COUNT(columns));
-    const json_t *row;
-    size_t i;
 
-    if (table == NULL)
-        return EXIT_FAILED;
-    json_array_foreach (rows, i, row) {
-        AUTO_BUF since = BUF_INIT(64);
-        json_int_t since_s = json_integer_value(json_object_get(row, "since"));
-        if (since_s > 0)
-            when_print_time(&since, (uint64_t)since_s);
-        text_table_cell_json(table, json_object_get(row, "domain"));
-        text_table_cell_json(table, json_object_get(row, "selector"));
-        text_table_cell_json(table, json_object_get(row, "type"));
-        text_table_cell_json(table, json_object_get(row, "bits"));
-        text_table_cell_json(table, json_object_get(row, "state"));
-        text_table_cell(table, slice_of(buf_text(&since)));
-        text_table_cell_json(table, json_object_get(row, "problem"));
-    }
-    bool ok = text_table_print(table, ctl->out);
-    text_table_free(&table);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    return output_table(ctl->out, columns, COUNT(columns), rows, put_key, NULL) ? EXIT_DONE
+                                                                                : EXIT_FAILED;
 }
 
 int cmd_dkim_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
@@ -75,13 +72,10 @@ int cmd_dkim_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
     int code = EXIT_DONE;
     if (states == NULL)
         gatectl_error(ctl, "the states of keys are not known: all are shown as active");
-    if (ctl->options.json) {
-        json_t *document = json_pack("{s:O}", "keys", rows);
-        output_json(ctl->out, document);
-        json_decref(document);
-    } else {
+    if (ctl->options.json)
+        output_json_new(ctl->out, json_pack("{s:O}", "keys", rows));
+    else
         code = print_keys(ctl, rows);
-    }
     json_decref(rows);
     json_decref(states);
     shared_unref(&keys);
@@ -144,11 +138,8 @@ static int test_keys(struct gatectl *ctl, const struct key_set *keys, struct sli
     }
     if (tested == 0)
         gatectl_error(ctl, "%.*s has no such key here", SLICE_ARG(domain));
-    if (ctl->options.json) {
-        json_t *document = json_pack("{s:O}", "records", rows);
-        output_json(ctl->out, document);
-        json_decref(document);
-    }
+    if (ctl->options.json)
+        output_json_new(ctl->out, json_pack("{s:O}", "records", rows));
     json_decref(rows);
     dkim_dns_free(&dns);
     return tested > 0 && all_fit ? EXIT_DONE : EXIT_NOTHING;
@@ -194,11 +185,8 @@ int cmd_dkim_show(struct gatectl *ctl, char **args, size_t count)
             dkim_print_record(ctl, domain, file->selector, file->key);
         json_array_append_new(rows, dkim_record_json(domain, file->selector, file->key, ""));
     }
-    if (ctl->options.json) {
-        json_t *document = json_pack("{s:O}", "keys", rows);
-        output_json(ctl->out, document);
-        json_decref(document);
-    }
+    if (ctl->options.json)
+        output_json_new(ctl->out, json_pack("{s:O}", "keys", rows));
     if (shown == 0)
         gatectl_error(ctl, "%.*s has no such key here", SLICE_ARG(domain));
     json_decref(rows);

@@ -305,9 +305,7 @@ int gatectl_main(int argc, char **argv, const struct clock *clock, FILE *out, FI
     if (options_parse(argc, argv, &ctl.options, err))
         code = run(&ctl);
     if (ctl.changes != NULL) {
-        json_t *document = json_pack("{s:O}", "changes", ctl.changes);
-        output_json(out, document);
-        json_decref(document);
+        output_json_new(out, json_pack("{s:O}", "changes", ctl.changes));
         json_decref(ctl.changes);
     }
     if (fflush(out) != 0 && code == EXIT_DONE)

@@ -17,32 +17,28 @@ static void key_cell(struct text_table *table, const json_t *key)
     text_table_cell(table, text.len == 0 ? SLICE("-") : slice_of(buf_text(&text)));
 }
 
+static void put_limit(struct text_table *table, const json_t *limit, UNUSED void *arg)
+{
+    json_t *overrides = json_integer((json_int_t)json_object_size(json_object_get(limit, "rates")));
+
+    text_table_cell_json(table, json_object_get(limit, "name"));
+    key_cell(table, json_object_get(limit, "key"));
+    text_table_cell_json(table, json_object_get(limit, "count"));
+    text_table_cell_json(table, json_object_get(limit, "rate"));
+    text_table_cell_json(table, overrides);
+    text_table_cell_json(table, json_object_get(limit, "charge"));
+    json_decref(overrides);
+}
+
 static int print_limits(struct gatectl *ctl, const json_t *limits)
 {
     static const struct column columns[] = {
         { "LIMIT", false }, { "KEY", false },           { "COUNTS", false },
         { "RATE", true },   { "FILE OVERRIDES", true }, { "CHARGED AT", false },
     };
-    struct text_table *table = text_table_new(columns, COUNT(columns));
-    const json_t *limit;
-    size_t i;
 
-    if (table == NULL)
-        return EXIT_FAILED;
-    json_array_foreach (limits, i, limit) {
-        json_t *overrides =
-            json_integer((json_int_t)json_object_size(json_object_get(limit, "rates")));
-        text_table_cell_json(table, json_object_get(limit, "name"));
-        key_cell(table, json_object_get(limit, "key"));
-        text_table_cell_json(table, json_object_get(limit, "count"));
-        text_table_cell_json(table, json_object_get(limit, "rate"));
-        text_table_cell_json(table, overrides);
-        text_table_cell_json(table, json_object_get(limit, "charge"));
-        json_decref(overrides);
-    }
-    bool ok = text_table_print(table, ctl->out);
-    text_table_free(&table);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    return output_table(ctl->out, columns, COUNT(columns), limits, put_limit, NULL) ? EXIT_DONE
+                                                                                    : EXIT_FAILED;
 }
 
 static int ask_limits(struct gatectl *ctl, json_t **answer)

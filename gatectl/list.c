@@ -1,23 +1,10 @@
 /* gatectl/list.c - gatectl list: live entries of allow and block lists. */
 #include "gatectl/command.h"
 #include "gatectl/live.h"
-#include "gatectl/output.h"
 
 int cmd_list_show(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
-    const char *key = live_key(ctl, "list", args[0]);
-    json_t *rows = NULL;
-    int code = key == NULL ? EXIT_USAGE : live_rows(ctl, key, &rows);
-
-    if (code == EXIT_DONE && ctl->options.json) {
-        json_t *document = json_pack("{s:s, s:O}", "list", args[0], "entries", rows);
-        output_json(ctl->out, document);
-        json_decref(document);
-    } else if (code == EXIT_DONE) {
-        code = live_print(ctl, rows, "ENTRY", NULL);
-    }
-    json_decref(rows);
-    return code;
+    return live_show(ctl, "list", args[0], "ENTRY", NULL);
 }
 
 /* All entries are tried; the first that fails gives the exit code. */

@@ -157,9 +157,27 @@ static void until_cell(struct gatectl *ctl, struct text_table *table, const json
     text_table_cell(table, slice_of(buf_text(&text)));
 }
 
+struct live_table {
+    struct gatectl *ctl;
+    bool has_values;
+};
+
+static void put_entry(struct text_table *table, const json_t *row, void *arg)
+{
+    const struct live_table *live = arg;
+
+    text_table_cell_json(table, json_object_get(row, "name"));
+    if (live->has_values)
+        text_table_cell_json(table, json_object_get(row, "value"));
+    until_cell(live->ctl, table, json_object_get(row, "until"));
+    text_table_cell_json(table, json_object_get(row, "by"));
+    text_table_cell_json(table, json_object_get(row, "note"));
+}
+
 int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const char *value)
 {
     struct column columns[5] = { { name, false } };
+    struct live_table live = { ctl, value != NULL };
     size_t count = 1, i;
     const json_t *row;
 
@@ -168,26 +186,15 @@ int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const 
     columns[count++] = (struct column){ "UNTIL", false };
     columns[count++] = (struct column){ "BY", false };
     columns[count++] = (struct column){ "NOTE", false };
-    struct text_table *table = text_table_new(columns, count);
-    if (table == NULL)
+    if (!output_table(ctl->out, columns, count, rows, put_entry, &live))
         return EXIT_FAILED;
-    json_array_foreach (rows, i, row) {
-        text_table_cell_json(table, json_object_get(row, "name"));
-        if (value != NULL)
-            text_table_cell_json(table, json_object_get(row, "value"));
-        until_cell(ctl, table, json_object_get(row, "until"));
-        text_table_cell_json(table, json_object_get(row, "by"));
-        text_table_cell_json(table, json_object_get(row, "note"));
-    }
-    bool ok = text_table_print(table, ctl->out);
-    text_table_free(&table);
     json_array_foreach (rows, i, row) {
         struct slice error = json_member(row, "error");
         if (error.ptr != NULL)
             gatectl_error(ctl, "%s does not count: %.*s", json_member(row, "name").ptr,
                           SLICE_ARG(error));
     }
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    return EXIT_DONE;
 }
 
 int live_list(struct gatectl *ctl, const char *key, const char *json_name, const char *name,
@@ -196,13 +203,25 @@ int live_list(struct gatectl *ctl, const char *key, const char *json_name, const
     json_t *rows = NULL;
     int code = live_rows(ctl, key, &rows);
 
-    if (code == EXIT_DONE && ctl->options.json) {
-        json_t *document = json_pack("{s:O}", json_name, rows);
-        output_json(ctl->out, document);
-        json_decref(document);
-    } else if (code == EXIT_DONE) {
+    if (code == EXIT_DONE && ctl->options.json)
+        output_json_new(ctl->out, json_pack("{s:O}", json_name, rows));
+    else if (code == EXIT_DONE)
         code = live_print(ctl, rows, name, value);
-    }
+    json_decref(rows);
+    return code;
+}
+
+int live_show(struct gatectl *ctl, const char *noun, const char *name, const char *title,
+              const char *value)
+{
+    const char *key = live_key(ctl, noun, name);
+    json_t *rows = NULL;
+    int code = key == NULL ? EXIT_USAGE : live_rows(ctl, key, &rows);
+
+    if (code == EXIT_DONE && ctl->options.json)
+        output_json_new(ctl->out, json_pack("{s:s, s:O}", noun, name, "entries", rows));
+    else if (code == EXIT_DONE)
+        code = live_print(ctl, rows, title, value);
     json_decref(rows);
     return code;
 }

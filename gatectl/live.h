@@ -23,5 +23,8 @@ int live_print(struct gatectl *ctl, const json_t *rows, const char *name, const 
 /* A hash without a name shown: as a table, or as {"JSON_NAME": rows}. */
 int live_list(struct gatectl *ctl, const char *key, const char *json_name, const char *name,
               const char *value);
+/* The hash of a list or map; in JSON {"list": NAME, "entries": rows}. `title` and `value` are headings, as above. */
+int live_show(struct gatectl *ctl, const char *noun, const char *name, const char *title,
+              const char *value);
 
 #endif

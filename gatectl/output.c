@@ -65,6 +65,12 @@ void output_json_line(FILE *out, const json_t *document)
     putc('\n', out);
 }
 
+void output_json_new(FILE *out, json_t *document)
+{
+    output_json(out, document);
+    json_decref(document);
+}
+
 struct cell {
     struct slice text; /* escaped, terminated */
     size_t width; /* columns on a terminal */
@@ -223,6 +229,22 @@ bool text_table_print(const struct text_table *table, FILE *out)
     }
     free(widths);
     return true;
+}
+
+bool output_table(FILE *out, const struct column *columns, size_t count, const json_t *rows,
+                  void (*put)(struct text_table *table, const json_t *row, void *arg), void *arg)
+{
+    struct text_table *table = text_table_new(columns, count);
+    const json_t *row;
+    size_t i;
+
+    if (table == NULL)
+        return false;
+    json_array_foreach (rows, i, row)
+        put(table, row, arg);
+    bool ok = text_table_print(table, out);
+    text_table_free(&table);
+    return ok;
 }
 
 struct slice json_member(const json_t *object, const char *name)

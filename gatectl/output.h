@@ -17,6 +17,7 @@ void output_text(FILE *out, struct slice text);
 /* One document, every byte of it ASCII, and a newline. */
 void output_json(FILE *out, const json_t *document);
 void output_json_line(FILE *out, const json_t *document); /* on one line */
+void output_json_new(FILE *out, json_t *document); /* takes it */
 
 struct column {
     const char *title;
@@ -33,6 +34,10 @@ void text_table_cell(struct text_table *table, struct slice text);
 /* Text, number, yes or no; null: "-". */
 void text_table_cell_json(struct text_table *table, const json_t *value);
 bool text_table_print(const struct text_table *table, FILE *out); /* false: memory was out */
+
+/* Of a JSON array: `put` puts the cells of each row. False: memory was out. */
+bool output_table(FILE *out, const struct column *columns, size_t count, const json_t *rows,
+                  void (*put)(struct text_table *table, const json_t *row, void *arg), void *arg);
 
 /* The text of a JSON string member; absent when there is none. */
 struct slice json_member(const json_t *object, const char *name);

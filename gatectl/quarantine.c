@@ -57,35 +57,32 @@ static void print_recipients(struct buf *out, const json_t *row)
         buf_printf(out, ", %lld more", (long long)count - 1);
 }
 
+static void put_row(struct text_table *table, const json_t *row, UNUSED void *arg)
+{
+    AUTO_BUF since = BUF_INIT(64);
+    AUTO_BUF recipients = BUF_INIT(1000);
+    json_int_t time_ms = json_integer_value(json_object_get(row, "time_ms"));
+
+    when_print_time(&since, (uint64_t)time_ms / SECOND);
+    print_recipients(&recipients, row);
+    text_table_cell_json(table, json_object_get(row, "id"));
+    text_table_cell(table, slice_of(buf_text(&since)));
+    text_table_cell_json(table, json_object_get(row, "size"));
+    print_reason(table, row);
+    print_sender(table, row);
+    text_table_cell(table, buf_slice(&recipients));
+    text_table_cell_json(table, json_object_get(row, "subject"));
+}
+
 static int print_rows(struct gatectl *ctl, const json_t *rows)
 {
     static const struct column columns[] = { { "ID", false },     { "SINCE", false },
                                              { "SIZE", true },    { "REASON", false },
                                              { "SENDER", false }, { "RECIPIENT", false },
                                              { "SUBJECT", false } };
-    struct text_table *table = text_table_new(columns, COUNT(columns));
-    const json_t *row;
-    size_t i;
 
-    if (table == NULL)
-        return EXIT_FAILED;
-    json_array_foreach (rows, i, row) {
-        AUTO_BUF since = BUF_INIT(64);
-        AUTO_BUF recipients = BUF_INIT(1000);
-        json_int_t time_ms = json_integer_value(json_object_get(row, "time_ms"));
-        when_print_time(&since, (uint64_t)time_ms / SECOND);
-        print_recipients(&recipients, row);
-        text_table_cell_json(table, json_object_get(row, "id"));
-        text_table_cell(table, slice_of(buf_text(&since)));
-        text_table_cell_json(table, json_object_get(row, "size"));
-        print_reason(table, row);
-        print_sender(table, row);
-        text_table_cell(table, buf_slice(&recipients));
-        text_table_cell_json(table, json_object_get(row, "subject"));
-    }
-    bool ok = text_table_print(table, ctl->out);
-    text_table_free(&table);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    return output_table(ctl->out, columns, COUNT(columns), rows, put_row, NULL) ? EXIT_DONE
+                                                                                : EXIT_FAILED;
 }
 
 static struct ask list_ask(struct gatectl *ctl, char count[16], char older[32])

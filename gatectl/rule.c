@@ -7,27 +7,24 @@
 
 /* ---- list ---- */
 
+static void put_rule(struct text_table *table, const json_t *rule, UNUSED void *arg)
+{
+    static const char *const members[] = { "order",   "name", "mode", "origin",
+                                           "matches", "when", "then" };
+
+    for (size_t n = 0; n < COUNT(members); n++)
+        text_table_cell_json(table, json_object_get(rule, members[n]));
+}
+
 static int print_rules(struct gatectl *ctl, const json_t *rules)
 {
     static const struct column columns[] = {
         { "ORDER", true },   { "RULE", false }, { "MODE", false }, { "FROM", false },
         { "MATCHES", true }, { "WHEN", false }, { "THEN", false },
     };
-    static const char *const members[] = { "order",   "name", "mode", "origin",
-                                           "matches", "when", "then" };
-    struct text_table *table = text_table_new(columns, COUNT(columns));
-    const json_t *rule;
-    size_t i;
 
-    if (table == NULL)
-        return EXIT_FAILED;
-    json_array_foreach (rules, i, rule) {
-        for (size_t n = 0; n < COUNT(members); n++)
-            text_table_cell_json(table, json_object_get(rule, members[n]));
-    }
-    bool ok = text_table_print(table, ctl->out);
-    text_table_free(&table);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    return output_table(ctl->out, columns, COUNT(columns), rules, put_rule, NULL) ? EXIT_DONE
+                                                                                  : EXIT_FAILED;
 }
 
 static json_t *text_or_null(struct slice text)

@@ -3,29 +3,26 @@
 #include "gatectl/output.h"
 #include "gatectl/when.h"
 
+static void put_row(struct text_table *table, const json_t *row, UNUSED void *arg)
+{
+    json_int_t window_ms = json_integer_value(json_object_get(row, "window_ms"));
+    AUTO_BUF window = BUF_INIT(64);
+
+    when_print_span(&window, ((uint64_t)window_ms + SECOND - 1) / SECOND);
+    text_table_cell_json(table, json_object_get(row, "used"));
+    text_table_cell(table, slice_of(buf_text(&window)));
+    text_table_cell_json(table, json_object_get(row, "limit"));
+    text_table_cell_json(table, json_object_get(row, "subject"));
+}
+
 static int print_rows(struct gatectl *ctl, const json_t *rows)
 {
     static const struct column columns[] = {
         { "USED", true }, { "IN", true }, { "LIMIT", false }, { "SUBJECT", false }
     };
-    struct text_table *table = text_table_new(columns, COUNT(columns));
-    const json_t *row;
-    size_t i;
 
-    if (table == NULL)
-        return EXIT_FAILED;
-    json_array_foreach (rows, i, row) {
-        json_int_t window_ms = json_integer_value(json_object_get(row, "window_ms"));
-        AUTO_BUF window = BUF_INIT(64);
-        when_print_span(&window, ((uint64_t)window_ms + SECOND - 1) / SECOND);
-        text_table_cell_json(table, json_object_get(row, "used"));
-        text_table_cell(table, slice_of(buf_text(&window)));
-        text_table_cell_json(table, json_object_get(row, "limit"));
-        text_table_cell_json(table, json_object_get(row, "subject"));
-    }
-    bool ok = text_table_print(table, ctl->out);
-    text_table_free(&table);
-    return ok ? EXIT_DONE : EXIT_FAILED;
+    return output_table(ctl->out, columns, COUNT(columns), rows, put_row, NULL) ? EXIT_DONE
+                                                                                : EXIT_FAILED;
 }
 
 int cmd_top_show(struct gatectl *ctl, char **args, size_t count)

@@ -135,9 +135,8 @@ static void print_all(struct gatectl *ctl, json_t *decisions, json_t *records)
     size_t i;
 
     if (ctl->options.json) {
-        json_t *document = json_pack("{s:O, s:O}", "decisions", decisions, "transactions", records);
-        output_json(ctl->out, document);
-        json_decref(document);
+        output_json_new(ctl->out,
+                        json_pack("{s:O, s:O}", "decisions", decisions, "transactions", records));
         return;
     }
     json_array_foreach (decisions, i, item) {

@@ -11,6 +11,7 @@
 
 #include "common/control/control_http.h"
 #include "common/run/listener.h"
+#include "gatectl/backend.h"
 
 struct control_server;
 
@@ -125,6 +126,25 @@ static void control_server_stop(struct control_server *server)
     limit_set_free(&server->limits);
     store_memory_free(&server->memory);
     assert_int_equal(0, rmdir(server->directory));
+}
+
+/* Asks through the socket, as gatectl does: the answer's status is `want_status` and `want` is in it. */
+static inline void control_server_expect(const struct control_server *server, const struct ask *ask,
+                                         unsigned want_status, const char *want)
+{
+    char error[BACKEND_ERROR_MAX] = "";
+    struct backend *backend = backend_http_new(server->socket, error);
+    unsigned status = 0;
+    json_t *answer = NULL;
+
+    if (backend == NULL || backend_ask(backend, ask, &status, &answer, error) != BACKEND_OK)
+        fail_msg("%s", error);
+    char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
+    if (status != want_status || strstr(text, want) == NULL)
+        fail_msg("want %u %s\ngot  %u %s", want_status, want, status, text);
+    free(text);
+    json_decref(answer);
+    backend_free(&backend);
 }
 
 #endif

@@ -1,8 +1,6 @@
 /* tests/unit/control/test_control_http.c - the control API through a real unix socket, as gatectl and panels ask it. */
 #include "tests/unit/control/control_server.h"
 
-#include "gatectl/backend.h"
-
 static struct control_server server;
 
 static int setup(UNUSED void **state)
@@ -17,23 +15,6 @@ static int teardown(UNUSED void **state)
     return 0;
 }
 
-static void expect(const struct ask *ask, unsigned want_status, const char *want)
-{
-    char error[BACKEND_ERROR_MAX] = "";
-    struct backend *backend = backend_http_new(server.socket, error);
-    unsigned status = 0;
-    json_t *answer = NULL;
-
-    if (backend == NULL || backend_ask(backend, ask, &status, &answer, error) != BACKEND_OK)
-        fail_msg("%s", error);
-    char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
-    if (status != want_status || strstr(text, want) == NULL)
-        fail_msg("want %u %s\ngot  %u %s", want_status, want, status, text);
-    free(text);
-    json_decref(answer);
-    backend_free(&backend);
-}
-
 static void carries_keys_fields_and_texts_unchanged(UNUSED void **state)
 {
     const struct ask put = { .method = CONTROL_PUT,
@@ -44,9 +25,10 @@ static void carries_keys_fields_and_texts_unchanged(UNUSED void **state)
                               .segments = { "live", "list:block/bob@example.com",
                                             "!192.0.2.0/24" } };
 
-    expect(&put, 200, "\"existed\":false");
-    expect(&get, 200, "\"!192.0.2.0/24\":\"by=root note=50% off & more? \xc3\xbc/\\\"#+\"");
-    expect(&undo, 200, "\"existed\":true");
+    control_server_expect(&server, &put, 200, "\"existed\":false");
+    control_server_expect(&server, &get, 200,
+                          "\"!192.0.2.0/24\":\"by=root note=50% off & more? \xc3\xbc/\\\"#+\"");
+    control_server_expect(&server, &undo, 200, "\"existed\":true");
 }
 
 static void takes_an_empty_text(UNUSED void **state)
@@ -54,8 +36,8 @@ static void takes_an_empty_text(UNUSED void **state)
     const struct ask put = { .method = CONTROL_PUT,
                              .segments = { "live", "list:block", "example.com" } };
 
-    expect(&put, 200, "\"existed\":false");
-    expect(&put, 200, "\"existed\":true");
+    control_server_expect(&server, &put, 200, "\"existed\":false");
+    control_server_expect(&server, &put, 200, "\"existed\":true");
 }
 
 static void passes_parameters(UNUSED void **state)
@@ -69,9 +51,9 @@ static void passes_parameters(UNUSED void **state)
                                .segments = { "limits", "user-hourly", "reset" },
                                .params = { { "value", SLICE_INIT("a@b.example") } } };
 
-    expect(&usage, 200, "\"limit\":\"user-hourly\"");
-    expect(&forced, 200, "\"existed\":false");
-    expect(&reset, 200, "\"removed\":0");
+    control_server_expect(&server, &usage, 200, "\"limit\":\"user-hourly\"");
+    control_server_expect(&server, &forced, 200, "\"existed\":false");
+    control_server_expect(&server, &reset, 200, "\"removed\":0");
 }
 
 static void answers_errors_as_json(UNUSED void **state)
@@ -81,9 +63,9 @@ static void answers_errors_as_json(UNUSED void **state)
                                     .segments = { "live", "list:other", "example.com" } };
     const struct ask method = { .method = CONTROL_POST, .segments = { "status" } };
 
-    expect(&nothing, 404, "\"error\":");
-    expect(&undeclared, 409, "\"error\":");
-    expect(&method, 405, "\"error\":");
+    control_server_expect(&server, &nothing, 404, "\"error\":");
+    control_server_expect(&server, &undeclared, 409, "\"error\":");
+    control_server_expect(&server, &method, 405, "\"error\":");
 }
 
 /* What a client that is no library sends; the first line of the answer. */

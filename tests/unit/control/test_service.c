@@ -5,7 +5,6 @@
 
 #include "common/control/service.h"
 #include "common/run/daemon_private.h"
-#include "gatectl/backend.h"
 
 /* What is in force. */
 struct data {
@@ -101,30 +100,13 @@ static int close_case(UNUSED void **state)
     return 0;
 }
 
-static void expect(const struct ask *ask, unsigned want_status, const char *want)
-{
-    char error[BACKEND_ERROR_MAX] = "";
-    struct backend *backend = backend_http_new(server.socket, error);
-    unsigned status = 0;
-    json_t *answer = NULL;
-
-    if (backend == NULL || backend_ask(backend, ask, &status, &answer, error) != BACKEND_OK)
-        fail_msg("%s", error);
-    char *text = json_dumps(answer, JSON_COMPACT | JSON_SORT_KEYS);
-    if (status != want_status || strstr(text, want) == NULL)
-        fail_msg("want %u %s\ngot  %u %s", want_status, want, status, text);
-    free(text);
-    json_decref(answer);
-    backend_free(&backend);
-}
-
 static void tells_what_it_is(UNUSED void **state)
 {
     const struct ask status = { .segments = { "status" } };
 
-    expect(&status, 200,
-           "\"asked\":0,\"connections\":0,\"mode\":\"shadow\",\"program\":"
-           "\"gatehouse-testd\",\"rules\":2,\"started_s\":5,\"store\":{");
+    control_server_expect(&server, &status, 200,
+                          "\"asked\":0,\"connections\":0,\"mode\":\"shadow\",\"program\":"
+                          "\"gatehouse-testd\",\"rules\":2,\"started_s\":5,\"store\":{");
 }
 
 static void shows_its_rules(UNUSED void **state)
@@ -132,8 +114,8 @@ static void shows_its_rules(UNUSED void **state)
     const struct ask rules = { .segments = { "rules" } };
 
     metric_add(data.book.shadow_matches[1], 3);
-    expect(
-        &rules, 200,
+    control_server_expect(
+        &server, &rules, 200,
         "{\"rules\":[{\"matches\":0,\"mode\":\"enforce\",\"name\":\"far\",\"order\":100,\"origin\":"
         "\"file\",\"stages\":\"any\",\"then\":\"reject Far\",\"trouble\":\"skip\",\"when\":"
         "\"country = KP\"},{\"matches\":3,\"mode\":\"shadow\",\"name\":\"late\",\"order\":900,"
@@ -151,9 +133,10 @@ static void judges_live_changes_by_what_is_in_force(UNUSED void **state)
                               .segments = { "live", "rule", "r" },
                               .body = SLICE("order=5 when=\"sendr is set\" then=accept") };
 
-    expect(&listed, 200, "\"existed\":false");
-    expect(&unlisted, 409, "block");
-    expect(&rule, 422, "did you mean \\\"sender\\\"?\",\"offset\":0,\"where\":\"when\"");
+    control_server_expect(&server, &listed, 200, "\"existed\":false");
+    control_server_expect(&server, &unlisted, 409, "block");
+    control_server_expect(&server, &rule, 422,
+                          "did you mean \\\"sender\\\"?\",\"offset\":0,\"where\":\"when\"");
 }
 
 static void asks_the_daemon_for_other_nouns(UNUSED void **state)
@@ -161,9 +144,9 @@ static void asks_the_daemon_for_other_nouns(UNUSED void **state)
     const struct ask own = { .segments = { "own" } }, other = { .segments = { "other" } };
     const struct ask post = { .method = CONTROL_POST, .segments = { "rules" } };
 
-    expect(&own, 200, "{\"own\":true}");
-    expect(&other, 404, "error");
-    expect(&post, 404, "error");
+    control_server_expect(&server, &own, 200, "{\"own\":true}");
+    control_server_expect(&server, &other, 404, "error");
+    control_server_expect(&server, &post, 404, "error");
     assert_int_equal(1, asked);
 }
 
