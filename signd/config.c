@@ -77,6 +77,9 @@ static const struct conf_param params[] = {
     { PARAM(key_directory), CONF_PATH, "/etc/gatehouse/dkim", .live = true,
       .doc = "Private keys, DOMAIN/SELECTOR.key in PEM (gatectl dkim new makes them). New, changed and removed files are "
              "noticed within a second. They must belong to root or the daemon's user and be closed to others." },
+    { PARAM(key_state_file), CONF_PATH, "/var/lib/gatehouse-signd/keys",
+      .doc = "Where it is kept in what state each key is (the store shares it with other hosts): after a restart, or when the store has "
+             "lost it, no key signs that waits for its record or has been retired. Its directory must be writable." },
     { PARAM(signing_map), CONF_TEXT, "", 0, 64, .live = true, .example = "signers",
       .doc = "A [map]: From mailbox or @domain -> the domain whose keys sign, or none. It comes before the From domain's own "
              "keys." },

@@ -29,6 +29,7 @@ struct signd_config {
     struct mailbox_settings mailboxes;
     /* signing */
     struct slice key_directory;
+    struct slice key_state_file; /* absent: none */
     struct slice signing_map; /* name of a [map]; absent: none */
     struct slice default_signing_domain; /* absent: none */
     bool sign_subdomains;

@@ -11,15 +11,16 @@ static void in_force(const void *data, struct control_in_force *out)
 }
 
 /* {"domain", "selector", "type", "bits", "state", "since", "problem"}: what is not known is left out. */
-static json_t *key_json(const struct setup *setup, const struct key_file *file)
+static json_t *key_json(const struct key_lives *lives, const struct key_file *file)
 {
-    struct dkim_life life =
-        key_lives_of(shared_get(setup->parts.lives), file->domain, file->selector);
-    json_t *key = json_pack("{s:o, s:o, s:s}", "domain", control_text(file->domain), "selector",
-                            control_text(file->selector), "state", dkim_state_words[life.state]);
+    const struct dkim_life *life = key_lives_find(lives, file->domain, file->selector);
+    json_t *key = json_pack("{s:o, s:o}", "domain", control_text(file->domain), "selector",
+                            control_text(file->selector));
 
-    if (life.since_s > 0)
-        json_object_set_new(key, "since", json_integer((json_int_t)life.since_s));
+    if (life != NULL)
+        json_object_set_new(key, "state", json_string(dkim_state_words[life->state]));
+    if (life != NULL && life->since_s > 0)
+        json_object_set_new(key, "since", json_integer((json_int_t)life->since_s));
     if (file->key != NULL) {
         json_object_set_new(key, "type",
                             control_text(dkim_key_type_name(dkim_key_type(file->key))));
@@ -31,21 +32,23 @@ static json_t *key_json(const struct setup *setup, const struct key_file *file)
     return key;
 }
 
-static void add_status(void *context, const void *data, json_t *status)
+static void add_status(void *context, UNUSED const void *data, json_t *status)
 {
     const struct server *server = context;
     struct shared *taken = key_shelf_take(server->signd->shelf);
+    struct shared *states = key_states_take(server->signd->states);
     const struct key_set *set = shared_get(taken);
     json_t *keys = json_array();
 
     for (size_t i = 0; set != NULL && i < key_set_count(set); i++)
-        json_array_append_new(keys, key_json(data, key_set_at(set, i)));
+        json_array_append_new(keys, key_json(shared_get(states), key_set_at(set, i)));
     json_object_set_new(status, "messages",
                         json_integer((json_int_t)metric_read(server->signd->metrics.messages)));
     json_object_set_new(status, "keys", keys);
     if (set != NULL && key_set_error(set)[0] != '\0')
         json_object_set_new(status, "key_directory", control_text(slice_of(key_set_error(set))));
     shared_unref(&taken);
+    shared_unref(&states);
 }
 
 const struct control_service_spec signd_control = {

@@ -47,7 +47,8 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     struct signd *signd = signd_of(session);
     struct letter *letter = milter_session_state(session);
 
-    if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf), progress, session))
+    if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf),
+                                         key_states_take(signd->states), progress, session))
         return undecided(signd);
     const struct letter_answer *answer = letter_answer(letter);
     struct milter_reply reply = reply_of(answer);

@@ -277,7 +277,7 @@ static bool find_waiting(struct key_cycle *cycle, bool *is_due)
 {
     const struct key_lives *lives = shared_get(cycle->input.lives);
 
-    *is_due = false;
+    *is_due = cycle->input.is_lost;
     cycle->waiting = arena_alloc_array(cycle->arena, WAITING_MAX + 1, sizeof *cycle->waiting);
     if (cycle->waiting == NULL)
         return false;
@@ -304,11 +304,14 @@ static enum dkim_visibility visibility_of_key(const struct key_cycle *cycle, str
     return DKIM_VISIBILITY_UNKNOWN;
 }
 
-/* A key of which this host cannot say what it is can only get older. */
+/* A key of which this host cannot say what kind it is can only get older. */
 static void add_key(struct key_cycle *cycle, const struct dkim_life *life, struct slice domain,
-                    struct slice selector, const struct dkim_key *key)
+                    struct slice selector)
 {
-    if (key == NULL && life->state != DKIM_RETIRING)
+    const struct key_file *file = file_of(cycle, domain, selector);
+    const struct dkim_key *key = file == NULL ? NULL : file->key;
+
+    if (key == NULL && life->state == DKIM_ACTIVE)
         return;
     cycle->keys[cycle->key_count++] = (struct dkim_rotating){
         .domain = domain,
@@ -324,26 +327,36 @@ static void add_key(struct key_cycle *cycle, const struct dkim_life *life, struc
 
 static bool list_keys(struct key_cycle *cycle)
 {
-    static const struct dkim_life active = { .state = DKIM_ACTIVE };
-    const struct key_set *files = shared_get(cycle->input.files);
-    size_t lives = key_lives_count(cycle->fresh);
+    const struct key_lives *known = shared_get(cycle->input.lives);
+    size_t lives = key_lives_count(cycle->fresh), before = key_lives_count(known);
+    struct slice domain, selector;
 
-    cycle->keys =
-        arena_alloc_array(cycle->arena, lives + key_set_count(files) + 1, sizeof *cycle->keys);
+    cycle->keys = arena_alloc_array(cycle->arena, lives + before + 1, sizeof *cycle->keys);
     if (cycle->keys == NULL)
         return false;
     for (size_t i = 0; i < lives; i++) {
-        struct slice domain, selector;
         const struct dkim_life *life = key_lives_at(cycle->fresh, i, &domain, &selector);
-        const struct key_file *file = file_of(cycle, domain, selector);
-        add_key(cycle, life, domain, selector, file == NULL ? NULL : file->key);
+        add_key(cycle, life, domain, selector);
     }
-    for (size_t i = 0; i < key_set_count(files); i++) { /* those of which nothing is said */
-        const struct key_file *file = key_set_at(files, i);
-        if (key_lives_find(cycle->fresh, file->domain, file->selector) == NULL)
-            add_key(cycle, &active, file->domain, file->selector, file->key);
+    for (size_t i = 0; i < before; i++) { /* those of which nothing is said there */
+        const struct dkim_life *life = key_lives_at(known, i, &domain, &selector);
+        if (key_lives_find(cycle->fresh, domain, selector) == NULL)
+            add_key(cycle, life, domain, selector);
     }
     return true;
+}
+
+/* States that the store does not know any more, and that do not change now, are written as they are. */
+static void restore_lost(struct key_cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->key_count; i++) {
+        struct dkim_rotating *key = &cycle->keys[i];
+        if (key->changes || key->state == DKIM_ACTIVE ||
+            key_lives_find(cycle->fresh, key->domain, key->selector) != NULL)
+            continue;
+        key->changes = true;
+        key->next = key->state;
+    }
 }
 
 static void write_next(struct key_cycle *cycle);
@@ -352,6 +365,11 @@ static void log_written(const struct dkim_rotating *key)
 {
     struct slice state = slice_of(dkim_state_words[key->next]);
 
+    if (key->next == key->state) {
+        log_warning("key %.*s/%.*s: the store did not know any more that it is %s",
+                    SLICE_ARG(key->domain), SLICE_ARG(key->selector), dkim_state_words[key->state]);
+        return;
+    }
     log_info("key %.*s/%.*s: %s, was %s", SLICE_ARG(key->domain), SLICE_ARG(key->selector),
              dkim_state_words[key->next], dkim_state_words[key->state]);
     metric_add(metric_series(&metrics[0], &state), 1);
@@ -396,7 +414,9 @@ static bool write_begin(struct key_cycle *cycle)
     const struct clock *clock = worker_clock(cycle->worker);
     const struct dkim_rotating *key = &cycle->keys[cycle->next];
     const struct dkim_life life = { .state = key->next,
-                                    .since_s = clock->wall_ms(clock) / SECOND,
+                                    .since_s = key->next == key->state
+                                                   ? key->since_s
+                                                   : clock->wall_ms(clock) / SECOND,
                                     .by = SLICE("gatehouse-signd") };
 
     buf_clear(&cycle->text);
@@ -440,6 +460,7 @@ static void states_came(struct key_cycle *cycle)
     }
     dkim_rotate(cycle->keys, cycle->key_count, &cycle->input.rotation,
                 clock->wall_ms(clock) / SECOND);
+    restore_lost(cycle);
     cycle->next = 0;
     cycle->is_second_pass = false;
     write_next(cycle);

@@ -22,10 +22,12 @@ struct key_cycle_spec {
 struct key_cycle *key_cycle_new(const struct key_cycle_spec *spec);
 void key_cycle_free(struct key_cycle **cycle); /* ends what is under way; NULL-safe; clears */
 
-/* Begins a cycle, unless one is under way: `files` (struct key_set) and `lives` (struct key_lives, may be NULL) are what is in force;
- * references are taken. Without a key that waits nothing is asked. */
+/* Begins a cycle, unless one is under way: `files` (struct key_set) and `lives` (struct key_lives; key_states_take()) are what is in
+ * force; references are taken. Without a key that waits nothing is asked. What `lives` knows of a key, and gh:dkim does not any more, is
+ * written there again. */
 struct key_cycle_input {
     struct shared *files, *lives;
+    bool is_lost; /* gh:dkim lacks states: key_states_are_lost() */
     struct dkim_rotation rotation;
     uint64_t dns_timeout_ms;
 };

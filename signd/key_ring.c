@@ -60,7 +60,6 @@ struct key_lives_builder *key_lives_builder_new(size_t fields)
 
 const char *key_lives_add(struct key_lives_builder *builder, struct slice field, struct slice text)
 {
-    struct key_lives *lives = builder->lives;
     struct slice domain, selector;
     struct dkim_life life;
     const char *error = NULL;
@@ -70,12 +69,20 @@ const char *key_lives_add(struct key_lives_builder *builder, struct slice field,
         return "the name of a key is DOMAIN/SELECTOR";
     if (!dkim_life_parse(text, &life, &error))
         return error;
+    return key_lives_put(builder, domain, selector, &life);
+}
+
+const char *key_lives_put(struct key_lives_builder *builder, struct slice domain,
+                          struct slice selector, const struct dkim_life *life)
+{
+    struct key_lives *lives = builder->lives;
+
     if (lives->count == lives->room)
         return "too many keys";
     struct named_life *item = &lives->items[lives->count];
     item->domain = arena_copy(lives->arena, domain);
     item->selector = arena_copy(lives->arena, selector);
-    item->life = (struct dkim_life){ .state = life.state, .since_s = life.since_s };
+    item->life = (struct dkim_life){ .state = life->state, .since_s = life->since_s };
     if (item->domain.ptr == NULL || item->selector.ptr == NULL)
         return "out of memory";
     lives->count++;
@@ -111,14 +118,6 @@ const struct dkim_life *key_lives_find(const struct key_lives *lives, struct sli
             : bsearch(&wanted, lives->items, lives->count, sizeof wanted, by_name);
 
     return found == NULL ? NULL : &found->life;
-}
-
-struct dkim_life key_lives_of(const struct key_lives *lives, struct slice domain,
-                              struct slice selector)
-{
-    const struct dkim_life *found = key_lives_find(lives, domain, selector);
-
-    return found == NULL ? (struct dkim_life){ .state = DKIM_ACTIVE } : *found;
 }
 
 size_t key_lives_count(const struct key_lives *lives)
@@ -188,6 +187,7 @@ static enum key_choice choose_of(const struct key_ring *ring, struct slice domai
 {
     size_t first = 0, count = key_set_find(ring->files, domain, &first);
     const struct named_life *missing = missing_file(ring, domain);
+    const struct key_file *unknown = NULL;
 
     out->domain = domain;
     out->count = 0;
@@ -196,14 +196,23 @@ static enum key_choice choose_of(const struct key_ring *ring, struct slice domai
                         "the key is active, but this host does not have it");
     for (size_t i = 0; i < count; i++) {
         const struct key_file *file = key_set_at(ring->files, first + i);
-        if (key_lives_of(ring->lives, domain, file->selector).state != DKIM_ACTIVE)
+        const struct dkim_life *life = key_lives_find(ring->lives, domain, file->selector);
+        if (file->selector.len == 0)
+            return unusable(out, domain, SLICE("*"), file->reason);
+        if (life == NULL)
+            unknown = file;
+        if (life == NULL || life->state != DKIM_ACTIVE)
             continue;
         if (file->key == NULL)
             return unusable(out, domain, file->selector, file->reason);
         if (out->count < KEYS_OF_A_MESSAGE_MAX)
             out->keys[out->count++] = file;
     }
-    return out->count > 0 ? KEYS_FOUND : KEYS_NONE;
+    if (out->count > 0)
+        return KEYS_FOUND;
+    return unknown == NULL ? KEYS_NONE
+                           : unusable(out, domain, unknown->selector,
+                                      "the store has not said yet in what state it is");
 }
 
 /* The domain that the map names for this mailbox; absent: it names none. */

@@ -1,5 +1,5 @@
-/* signd/key_ring.h - which keys sign mail of a From domain: the files (key_set.h), what state each key is in (gh:dkim), and
- * which domain's keys are used for which From domain. Immutable, part of a snapshot. Pure. */
+/* signd/key_ring.h - which keys sign mail of a From domain: the files (key_set.h), what state each key is in (key_states.h), and
+ * which domain's keys are used for which From domain. Immutable. Pure. */
 #ifndef GATEHOUSE_SIGND_KEY_RING_H
 #define GATEHOUSE_SIGND_KEY_RING_H
 
@@ -7,20 +7,20 @@
 #include "common/dkim/rotation.h"
 #include "common/policy/sets.h"
 
-/* States of keys as the hash gh:dkim has them. */
+/* States of keys, as the hash gh:dkim has them, or as they are known here. */
 struct key_lives; /* opaque */
 struct key_lives_builder; /* opaque */
 struct key_lives_builder *key_lives_builder_new(size_t fields); /* NULL: out of memory */
 /* NULL, or a constant text: what is wrong with the field, which is left out. Texts are copied. */
 const char *key_lives_add(struct key_lives_builder *builder, struct slice field, struct slice text);
-/* Takes the builder. NULL: out of memory. */
+/* The same, of a key whose name is good; `by` and `note` are not kept. */
+const char *key_lives_put(struct key_lives_builder *builder, struct slice domain,
+                          struct slice selector, const struct dkim_life *life);
+/* Takes the builder. */
 struct key_lives *key_lives_finish(struct key_lives_builder **builder);
 void key_lives_free(void *lives); /* NULL-safe; for shared_new() */
-/* Of one key; it is DKIM_ACTIVE since 0 when nothing is said about it. `lives` may be NULL: nothing is said. */
-struct dkim_life key_lives_of(const struct key_lives *lives, struct slice domain,
-                              struct slice selector);
 
-/* What is said of one key; NULL: nothing. */
+/* What is said of one key; NULL: nothing (of none, when `lives` is NULL). */
 const struct dkim_life *key_lives_find(const struct key_lives *lives, struct slice domain,
                                        struct slice selector);
 /* All of them, by domain and selector. */
@@ -30,7 +30,7 @@ const struct dkim_life *key_lives_at(const struct key_lives *lives, size_t n, st
 
 struct key_ring {
     const struct key_set *files;
-    const struct key_lives *lives; /* NULL: nothing is said */
+    const struct key_lives *lives; /* a key of which it says nothing is not used yet */
     /* From mailbox or domain -> the domain whose keys are used, or "none": it is not signed. NULL: nobody is assigned. */
     const struct named_map *assigned;
     /* Whose keys are used for mail of domains without; empty: it is not signed. */

@@ -50,6 +50,7 @@ void letter_unref(struct letter *letter)
     message_unref(&letter->message);
     arena_free(&letter->arena);
     shared_unref(&letter->keys);
+    shared_unref(&letter->states);
     snapshot_unref(&letter->snapshot);
     free(letter);
 }
@@ -420,10 +421,11 @@ static bool decide(struct letter *letter, void (*progress)(void *arg), void *arg
     return !letter->failed;
 }
 
-bool letter_finish(struct letter *letter, struct shared *keys, void (*progress)(void *arg),
-                   void *arg)
+bool letter_finish(struct letter *letter, struct shared *keys, struct shared *states,
+                   void (*progress)(void *arg), void *arg)
 {
     letter->keys = keys;
+    letter->states = states;
     letter->ended_ms = now(letter);
     letter->is_decided = decide(letter, progress, arg);
     letter->decided_ms = now(letter);

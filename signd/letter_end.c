@@ -87,7 +87,7 @@ void letter_choose_keys(struct letter *letter)
     const struct signd_config *config = letter->setup->parts.config;
     const struct clock *clock = worker_clock(letter->worker);
     const struct key_set *files = shared_get(letter->keys);
-    const struct key_ring ring = setup_ring(letter->setup, files);
+    const struct key_ring ring = setup_ring(letter->setup, files, shared_get(letter->states));
     static const enum signing of_choice[] = { [KEYS_NONE] = SIGNING_NO_KEYS,
                                               [KEYS_FOUND] = SIGNING_DONE,
                                               [KEYS_UNUSABLE] = SIGNING_KEYS_UNUSABLE };

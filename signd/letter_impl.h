@@ -54,7 +54,7 @@ struct letter {
     bool is_verified;
     struct evidence_dns *evidence;
 
-    struct shared *keys; /* struct key_set */
+    struct shared *keys, *states; /* struct key_set, struct key_lives */
     struct chosen_keys chosen;
     enum signing signing;
     size_t forged; /* Authentication-Results fields that are removed */

@@ -39,6 +39,7 @@ static void signd_stop(struct daemon *daemon)
     if (signd == NULL)
         return;
     key_shelf_free(&signd->shelf);
+    key_states_free(&signd->states);
     verifier_free(&signd->verifier);
     milter_service_stop(&signd->service);
     free(signd);
@@ -61,9 +62,10 @@ static int signd_start(struct daemon *daemon)
     gethostname(signd->hostname, SIGND_HOSTNAME_MAX);
     signd->verifier = verifier_new();
     signd->shelf = key_shelf_new(&shelf);
+    signd->states = key_states_new(config->key_state_file.ptr);
     if (milter_service_start(&signd->service, &service_spec, daemon, &intake_hooks, &config->milter,
                              MESSAGE_DESCRIPTORS) ||
-        signd->verifier == NULL || signd->shelf == NULL) {
+        signd->verifier == NULL || signd->shelf == NULL || signd->states == NULL) {
         signd_stop(daemon);
         return -1;
     }
@@ -73,11 +75,32 @@ static int signd_start(struct daemon *daemon)
 
 /* ---- the keys; main thread ---- */
 
+/* What may have changed: the files, what the store says. */
+static void look_at_states(struct daemon *daemon)
+{
+    struct signd *signd = signd_of(daemon);
+    const struct setup *setup = snapshot_data(daemon_snapshot(daemon));
+    struct shared *files = key_shelf_take(signd->shelf);
+    const struct key_states_input input = { .files = files,
+                                            .said = setup->parts.lives,
+                                            .said_number = setup->parts.lives_number,
+                                            .reads = live_reads(signd->service.service.live) };
+
+    if (key_states_look(signd->states, &input))
+        live_again(signd->service.service.live, SLICE(SETUP_LIVES_KEY));
+    shared_unref(&files);
+    bool are_lost = key_states_are_lost(signd->states);
+    if (are_lost && !signd->states_were_lost) /* if that fails, again when its time has come */
+        event_active(signd->cycle_timer, EV_TIMEOUT, 0);
+    signd->states_were_lost = are_lost;
+}
+
 static void shelf_due(UNUSED evutil_socket_t fd, UNUSED short events, void *arg)
 {
     struct daemon *daemon = arg;
 
     key_shelf_read(signd_of(daemon)->shelf, config_of(daemon_snapshot(daemon))->key_directory.ptr);
+    look_at_states(daemon);
 }
 
 /* key_check_interval after the last time. */
@@ -95,10 +118,11 @@ static void cycle_due(UNUSED evutil_socket_t fd, UNUSED short events, void *arg)
     struct signd *signd = signd_of(daemon);
     const struct setup *setup = snapshot_data(daemon_snapshot(daemon));
     const struct signd_config *config = setup->parts.config;
-    struct shared *files = key_shelf_take(signd->shelf);
+    struct shared *files = key_shelf_take(signd->shelf), *lives = key_states_take(signd->states);
     const struct key_cycle_input input = {
         .files = files,
-        .lives = setup->parts.lives,
+        .lives = lives,
+        .is_lost = key_states_are_lost(signd->states),
         .rotation = { .activate_after_s = config->key_activate_after / SECOND,
                       .retire_after_s = config->key_retire_after / SECOND },
         .dns_timeout_ms = config->dns.timeout,
@@ -106,6 +130,7 @@ static void cycle_due(UNUSED evutil_socket_t fd, UNUSED short events, void *arg)
 
     key_cycle_run(signd->cycle, &input);
     shared_unref(&files);
+    shared_unref(&lives);
     cycle_later(signd, config);
 }
 
@@ -126,6 +151,7 @@ static bool watch_keys(struct signd *signd, struct server *server)
         event_add(signd->shelf_timer, &period) != 0)
         return false;
     cycle_later(signd, config);
+    look_at_states(daemon);
     return true;
 }
 
@@ -187,9 +213,10 @@ static int server_start(struct worker *worker)
 
 static void server_apply(struct worker *worker)
 {
-    if (worker_id(worker) == 0)
-        milter_service_apply(worker, &config_of(worker_snapshot(worker))->milter,
-                             MESSAGE_DESCRIPTORS);
+    if (worker_id(worker) != 0)
+        return;
+    milter_service_apply(worker, &config_of(worker_snapshot(worker))->milter, MESSAGE_DESCRIPTORS);
+    look_at_states(worker_daemon(worker));
 }
 
 /* ---- the daemon ---- */
@@ -199,11 +226,14 @@ static enum readiness signd_ready(struct daemon *daemon, struct buf *reason)
     struct shared *keys = key_shelf_take(signd_of(daemon)->shelf);
     const struct key_set *set = shared_get(keys);
     bool is_readable = set != NULL && key_set_error(set)[0] == '\0';
+    const char *unsaved = key_states_error(signd_of(daemon)->states);
 
+    if (is_readable && unsaved != NULL)
+        buf_printf(reason, "%s", unsaved);
     if (!is_readable)
         buf_printf(reason, "key_directory: %s", set == NULL ? "not read" : key_set_error(set));
     shared_unref(&keys);
-    return is_readable ? service_ready(daemon, reason) : READY_DEGRADED;
+    return is_readable && unsaved == NULL ? service_ready(daemon, reason) : READY_DEGRADED;
 }
 
 const struct daemon_spec signd_spec = {

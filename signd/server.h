@@ -7,6 +7,7 @@
 #include "common/service/milter_service.h"
 #include "signd/key_cycle.h"
 #include "signd/key_shelf.h"
+#include "signd/key_states.h"
 #include "signd/metrics.h"
 #include "signd/setup.h"
 #include "signd/verify.h"
@@ -19,9 +20,11 @@ struct signd {
     struct signd_metrics metrics;
     struct verifier *verifier;
     struct key_shelf *shelf;
+    struct key_states *states;
     char hostname[SIGND_HOSTNAME_MAX + 1]; /* where neither authserv_id nor the MTA says one */
     /* the main worker's: */
     struct event *shelf_timer, *cycle_timer;
+    bool states_were_lost;
     struct key_cycle *cycle;
 };
 

@@ -40,8 +40,10 @@ static bool load_parts(void *parts, const struct daemon_load *load)
     check_map(config, load);
     check_domains(config, load);
     to->config = config;
-    if (previous != NULL)
+    if (previous != NULL) {
         to->lives = shared_ref(previous->parts.lives);
+        to->lives_number = previous->parts.lives_number;
+    }
     return policy_core_load(&to->core, load, &config->sections, config->common.mode);
 }
 
@@ -151,11 +153,12 @@ static void take_lives(struct live *live, void *parts, UNUSED size_t index, stru
         return;
     shared_unref(&next->lives);
     next->lives = made;
+    next->lives_number = live_reads(live);
 }
 
 static bool watch(struct live *live, UNUSED const void *data)
 {
-    return live_watch(live, "dkim", SLICE(""), take_lives, 0);
+    return live_watch(live, SETUP_LIVES_KEY, SLICE(""), take_lives, 0);
 }
 
 /* ---- its life ---- */
@@ -184,13 +187,14 @@ void setup_free(void *setup)
 
 /* ---- asking ---- */
 
-struct key_ring setup_ring(const struct setup *setup, const struct key_set *files)
+struct key_ring setup_ring(const struct setup *setup, const struct key_set *files,
+                           const struct key_lives *lives)
 {
     const struct signd_config *config = setup->parts.config;
 
     return (struct key_ring){
         .files = files,
-        .lives = shared_get(setup->parts.lives),
+        .lives = lives,
         .assigned = config->signing_map.len == 0
                         ? NULL
                         : sets_map(&setup->parts.core.sets, config->signing_map),

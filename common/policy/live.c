@@ -22,6 +22,7 @@ struct live_hash {
     live_take *take;
     size_t index; /* take's */
     struct slice key; /* in `names` */
+    bool is_wanted; /* changed or not */
 };
 
 struct live {
@@ -35,6 +36,7 @@ struct live {
     struct store_poll poll;
     struct store_read read;
     size_t reading; /* which hash */
+    uint64_t reads; /* begun */
     size_t bad_values; /* found in it */
     bool is_polling, is_reading;
     struct policy_core *next; /* the parts to be, kind->parts_size bytes */
@@ -222,7 +224,8 @@ static void read_done(struct store_call *call)
 static void read_changed(struct live *live)
 {
     for (; live->reading < live->poll.count;) {
-        if (!live->poll.changed[live->reading]) {
+        struct live_hash *hash = &live->hashes[live->reading];
+        if (!live->poll.changed[live->reading] && !hash->is_wanted) {
             live->reading++;
             continue;
         }
@@ -231,6 +234,8 @@ static void read_changed(struct live *live)
                                           .arena = arena_new(READ_MEMORY_MAX) };
         if (live->read.arena == NULL)
             break;
+        hash->is_wanted = false;
+        live->reads++;
         if (!store_read(live->host.store, &live->read)) {
             live->is_reading = true;
             return;
@@ -280,6 +285,25 @@ static void round_begin(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
         live->is_polling = true;
 }
 
+void live_look(struct live *live)
+{
+    if (!live->is_polling && !live->is_reading)
+        event_active(&live->timer, EV_TIMEOUT, 0);
+}
+
+void live_again(struct live *live, struct slice key)
+{
+    for (size_t i = 0; i < live->poll.count; i++)
+        live->hashes[i].is_wanted =
+            live->hashes[i].is_wanted || slice_equal(live->hashes[i].key, key);
+    live_look(live);
+}
+
+uint64_t live_reads(const struct live *live)
+{
+    return live->reads;
+}
+
 /* ---- which hashes ---- */
 
 static bool hashes_grow(struct live *live)
@@ -301,7 +325,7 @@ bool live_watch(struct live *live, const char *prefix, struct slice name, live_t
 
     if (key.ptr == NULL || (live->poll.count == live->hash_room && !hashes_grow(live)))
         return false;
-    live->hashes[live->poll.count++] = (struct live_hash){ take, index, key };
+    live->hashes[live->poll.count++] = (struct live_hash){ take, index, key, false };
     return true;
 }
 

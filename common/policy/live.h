@@ -31,6 +31,12 @@ typedef void live_take(struct live *live, void *parts, size_t index, struct stor
 /* The hash gh:PREFIXNAME; `take` gets `index`. False: out of memory. Only from `watch`. */
 bool live_watch(struct live *live, const char *prefix, struct slice name, live_take *take,
                 size_t index);
+/* Looks at once whether something has changed: somebody has just changed it here. */
+void live_look(struct live *live);
+/* Reads this hash once more, changed or not, as soon as the store can be asked: what `take` gets then was read after this call. */
+void live_again(struct live *live, struct slice key);
+/* How many hashes have begun to be read so far; for `take`: the number of the read that it gets. */
+uint64_t live_reads(const struct live *live);
 /* For `take`: a field of this hash makes no sense and is ignored. Logged, up to a bound, and counted. */
 void live_bad_value(struct live *live, struct slice field, const char *error);
 /* Counts live values that were found bad elsewhere, where they are read with each request. Any thread. */

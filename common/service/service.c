@@ -89,7 +89,11 @@ static void serve_control(struct http_call *call, void *daemon)
 {
     const struct service *service = daemon_state(daemon);
 
+    bool is_change = http_call_method(call) != HTTP_GET;
+
     control_service_serve(service->control, call);
+    if (is_change)
+        live_look(service->live);
 }
 
 const struct http_route service_routes[SERVICE_ROUTES] = {

@@ -37,7 +37,7 @@ keys both --rsa 2048 --ed25519
 
 start_signd() { # NAME KEYS [OPTION...]
     printf 'key_directory = %s\n' "$run/$2" >"$run/$1.conf"
-    build/bin/gatehouse-signd -c "$run/$1.conf" -o "listen=unix:$run/$1" -o "http=unix:$run/$1.http" \
+    build/bin/gatehouse-signd -c "$run/$1.conf" -o "listen=unix:$run/$1" -o "http=unix:$run/$1.http" -o "key_state_file=$run/$1.states" \
         -o "log=file:$run/decisions" "${@:3}" >"$run/$1.log" 2>&1 &
     pid[$1]=$!
     wait_for test -S "$run/$1.http"

@@ -3,12 +3,16 @@ import base64
 import json
 import os
 import re
+import signal
+import subprocess
 import time
 
 import dkim
 import pytest
 
 from servers.dns import DNS
+from servers.milter_client import inserted
+from servers.policyd import GATECTL
 from servers.process import ROOT, wait_for
 from servers.signd import Signd, make_key, put_file, record_of
 
@@ -59,17 +63,6 @@ def send(daemon, fields=None, body=BODY, address="127.0.0.1", sender="<a@sender.
             *changes, last = client.end()
             return last, changes
         return client.message(sender=sender, headers=fields, body=body)
-
-
-def inserted(changes, name):
-    """The values of fields that are inserted (SMFIR_INSHEADER), in the order of the message."""
-    found = []
-    for change in changes:
-        if change.command == "i":
-            field, value = change.data[4:].split(b"\0")[:2]
-            if field.decode() == name:
-                found.insert(0, value.decode())
-    return found
 
 
 def selectors(changes):
@@ -256,6 +249,91 @@ def test_a_key_goes_through_its_life(start, dns, redis):
     assert "by=gatehouse-signd" in redis.cli("HGET", "gh:dkim", "sender.example/a")
     counts(daemon, 1, "gatehouse_key_rotations_total", state="active")
     second.stop()
+
+
+def gatectl_dkim(daemon, *arguments):
+    conf = daemon.directory / "gatectl.conf"
+    conf.write_text(f"http = unix:{daemon.http}\nkey_directory = {daemon.keys}\n")
+    done = subprocess.run([GATECTL, "-c", conf, "dkim", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_new_key_that_waits_never_signs(start):
+    """Not between the moments when its file and its state are seen, either."""
+    daemon = start()
+    daemon.add_key("sender.example", "old", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["old"], "the key signs")
+    for number in range(8):
+        gatectl_dkim(daemon, "new", "sender.example", "--ed25519", "--selector", f"new{number}")
+        while daemon.metric("gatehouse_keys", state="usable") < number + 2:
+            assert selectors(send(daemon)[1]) == ["old"]
+        for _ in range(20):
+            assert selectors(send(daemon)[1]) == ["old"]
+
+
+@pytest.mark.parametrize("state", ["pending", "seen", "active", "retiring", "retired"])
+def test_a_restart_without_redis_forgets_no_state(start, dns, state):
+    """Ended at once, and killed; gatectl sees the states, too, as soon as it is asked."""
+    daemon = start()
+    daemon.add_key("sender.example", "old", "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["old"], "the key signs")
+    gatectl_dkim(daemon, "new", "sender.example", "--ed25519", "--selector", "new")
+    if state == "seen":
+        publish(dns, "sender.example", "new", record_of((daemon.keys / "sender.example/new.key").read_bytes()))
+    gatectl_dkim(daemon, "set", "sender.example", "new", state)
+    wanted = ["new", "old"] if state == "active" else ["old"]
+
+    def check():
+        for _ in range(30):
+            last, changes = send(daemon)
+            assert last.command == "y" or selectors(changes) == wanted, changes
+        wait_for(lambda: selectors(send(daemon)[1]) == wanted, "those sign that should")
+        status = json.loads(daemon.get("/v1/status")[1])
+        assert {key["selector"]: key["state"] for key in status["keys"]} == {"old": "active", "new": state}
+        # With the memory store, too, it is what gatectl is told.
+        wait_for(lambda: state == "active" or json.loads(daemon.get("/v1/live/dkim")[1])["fields"].get(
+            "sender.example/new", "").startswith(state + " "), "it is said again")
+
+    daemon.restart()
+    check()
+    daemon.process.stop(signal.SIGKILL)
+    daemon.start()
+    check()
+
+
+def test_a_store_that_has_lost_everything(start, dns, redis):
+    daemon = start(f"store = redis://127.0.0.1:{redis.port}/0\nkey_check_interval = 1s\n")
+    redis.cli("HSET", "gh:dkim", "sender.example/b", "pending since=7")
+    for selector in ("a", "b"):
+        daemon.add_key("sender.example", selector, "ed25519")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["a"], "the key signs")
+    redis.cli("FLUSHALL")
+    wait_for(lambda: selectors(send(daemon)[1]) == ["a"] and redis.cli("HGET", "gh:dkim", "sender.example/b").startswith("pending since=7"),
+             "it is told again")
+    assert "by=gatehouse-signd" in redis.cli("HGET", "gh:dkim", "sender.example/b")
+    # Started without it: what was known counts; a key of which nothing is known may wait for its record.
+    redis.stop()
+    record = daemon.add_key("other.example", "c", "ed25519")
+    daemon.restart()
+    for _ in range(20):
+        assert selectors(send(daemon)[1]) == ["a"]
+    other = [("From", "<a@other.example>"), *FIELDS[1:]]
+    assert refusal(send(daemon, other)[0]).startswith("451 4.7.5")
+    wait_for(lambda: "the store has not said yet in what state it is" in daemon.log, "it says why")
+    redis.start()
+    publish(dns, "other.example", "c", record)
+    wait_for(lambda: selectors(send(daemon, other)[1]) == ["c"], "nothing is said of it: it signs")
+
+
+@pytest.mark.parametrize("text", ["garbage\n", "sender.example/s active since=1\nsender.exam"])
+def test_a_broken_state_file_is_no_start(start, text):
+    daemon = start()
+    daemon.stop()
+    (daemon.directory / "states").write_text(text)
+    with pytest.raises(AssertionError, match="key_state_file .* cannot be used: mend it, or remove it"):
+        daemon.start()
+    (daemon.directory / "states").unlink()
+    daemon.start()
 
 
 # ---- rules ----

@@ -183,3 +183,14 @@ class MilterClient:
                 return reply, []
         *changes, last = self.end(**macros)
         return last, changes
+
+
+def inserted(changes, name):
+    """The values of fields that are inserted (SMFIR_INSHEADER), in the order of the message."""
+    found = []
+    for change in changes:
+        if change.command == "i":
+            field, value = change.data[4:].split(b"\0")[:2]
+            if field.decode() == name:
+                found.insert(0, value.decode())
+    return found

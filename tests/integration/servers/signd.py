@@ -23,7 +23,8 @@ class Signd(Daemon):
         conf_file = directory / "signd.conf"
         conf_file.write_text(config)
         own = [f"listen=unix:{self.unix}, inet:127.0.0.1:{self.tcp[1]}", f"http=unix:{directory / 'http'}", "log=stderr",
-               "listen_mode=0666", f"key_directory={self.keys}", f"spool_directory={directory}", f"resolver={resolver}"]
+               "listen_mode=0666", f"key_directory={self.keys}", f"key_state_file={directory / 'states'}",
+               f"spool_directory={directory}", f"resolver={resolver}"]
         super().__init__(directory, own + list(options), conf_file, env)
 
     def is_listening(self):

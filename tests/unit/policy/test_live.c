@@ -341,6 +341,27 @@ static void files_are_looked_at(UNUSED void **state)
     put_in_force(&loaded);
 }
 
+/* Changed or not, there or not; what is taken then was read after the call. */
+static void a_hash_is_read_again_on_demand(UNUSED void **state)
+{
+    rounds(2);
+    uint64_t reads = live_reads(live);
+    live_again(live, SLICE("word:x"));
+    live_again(live, SLICE("word:other")); /* nobody's */
+    rounds(1);
+    assert_int_equal(1, published);
+    assert_true(reads + 1 == live_reads(live));
+    rounds(2);
+    assert_int_equal(1, published);
+    store->fails = true;
+    live_again(live, SLICE("word:x"));
+    rounds(2);
+    assert_int_equal(1, published);
+    store->fails = false;
+    rounds(1);
+    assert_int_equal(2, published);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reload_overtakes_a_round, open_case, close_case),
         cmocka_unit_test_setup_teardown(a_reload_ends_a_round, open_case, close_case),
         cmocka_unit_test_setup_teardown(a_reload_overtakes_a_read, open_case, close_case),
+        cmocka_unit_test_setup_teardown(a_hash_is_read_again_on_demand, open_case, close_case),
         cmocka_unit_test_setup_teardown(files_are_looked_at, open_case, close_case),
     };
 

@@ -122,6 +122,28 @@ static struct key_lives *lives_now(struct arena *arena)
     return key_lives_finish(&builder);
 }
 
+/* What signd goes by: the store, and that all other keys are active. */
+static struct key_lives *known_now(struct arena *arena)
+{
+    static const struct dkim_life active = { .state = DKIM_ACTIVE };
+    const struct key_set *files = shared_get(f.files);
+    struct key_lives *said = lives_now(arena);
+    struct key_lives_builder *builder =
+        key_lives_builder_new(key_lives_count(said) + key_set_count(files));
+    struct slice domain, selector;
+
+    for (size_t i = 0; i < key_lives_count(said); i++) {
+        const struct dkim_life *life = key_lives_at(said, i, &domain, &selector);
+        assert_null(key_lives_put(builder, domain, selector, life));
+    }
+    for (size_t i = 0; i < key_set_count(files); i++)
+        if (key_lives_find(said, SLICE("example.com"), key_set_at(files, i)->selector) == NULL)
+            assert_null(key_lives_put(builder, SLICE("example.com"), key_set_at(files, i)->selector,
+                                      &active));
+    key_lives_free(said);
+    return key_lives_finish(&builder);
+}
+
 /* The state's word; "-": nothing is said. */
 static const char *state_of(const char *selector)
 {
@@ -138,7 +160,7 @@ static const char *state_of(const char *selector)
 static void begin(void)
 {
     struct arena *arena = arena_new(1 << 20);
-    struct shared *lives = shared_new(lives_now(arena), key_lives_free);
+    struct shared *lives = shared_new(known_now(arena), key_lives_free);
     const struct key_cycle_input input = {
         .files = f.files, .lives = lives, .rotation = { 3600, 7 * 86400 }, .dns_timeout_ms = 1000
     };
@@ -252,6 +274,35 @@ static void it_can_be_ended_at_any_time(UNUSED void **state)
     assert_string_equal("seen", state_of("new"));
 }
 
+/* The store has lost everything: what this host knows is written there, as it was. */
+static void what_the_store_has_lost_is_written_again(UNUSED void **state)
+{
+    struct key_lives_builder *builder = key_lives_builder_new(3);
+    struct arena *arena = arena_new(1 << 20);
+
+    assert_null(key_lives_add(builder, SLICE("example.com/new"), SLICE("pending since=77")));
+    assert_null(key_lives_add(builder, SLICE("example.com/old"), SLICE("active since=5")));
+    assert_null(key_lives_add(builder, SLICE("example.com/rsa"), SLICE("retired since=6")));
+    struct shared *lives = shared_new(key_lives_finish(&builder), key_lives_free);
+    const struct key_cycle_input input = { .files = f.files,
+                                           .lives = lives,
+                                           .is_lost = true,
+                                           .rotation = { 3600, 7 * 86400 },
+                                           .dns_timeout_ms = 1000 };
+    f.shows[0] = f.shows[1] = MISSING;
+    key_cycle_run(f.cycle, &input);
+    loop_until_idle();
+    struct key_lives *now = lives_now(arena);
+    const struct dkim_life *new = key_lives_find(now, SLICE("example.com"), SLICE("new"));
+    assert_int_equal(DKIM_PENDING, new->state);
+    assert_int_equal(77, new->since_s);
+    assert_int_equal(6, key_lives_find(now, SLICE("example.com"), SLICE("rsa"))->since_s);
+    assert_string_equal("-", state_of("old")); /* as it is without a word */
+    key_lives_free(now);
+    shared_unref(&lives);
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_cycle_waits_for_the_first, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_changed_meanwhile_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_that_fails_ends_the_cycle, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_store_has_lost_is_written_again, setup, teardown),
         cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, setup, teardown),
     };
 

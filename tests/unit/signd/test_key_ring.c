@@ -9,6 +9,18 @@
 
 static struct key_directory keys;
 static struct shared *files;
+static struct key_lives *all_active;
+
+static struct key_lives *make_active(const struct key_set *set)
+{
+    static const struct dkim_life active = { .state = DKIM_ACTIVE };
+    struct key_lives_builder *builder = key_lives_builder_new(key_set_count(set));
+
+    for (size_t i = 0; i < key_set_count(set); i++)
+        assert_null(key_lives_put(builder, key_set_at(set, i)->domain, key_set_at(set, i)->selector,
+                                  &active));
+    return key_lives_finish(&builder);
+}
 
 static int make_keys(UNUSED void **state)
 {
@@ -26,12 +38,14 @@ static int make_keys(UNUSED void **state)
     key_directory_put_key(&keys, "broken.example/good.key", DKIM_ED25519, 0);
     key_directory_put(&keys, "broken.example/bad.key", SLICE("garbage"), 0600);
     files = key_set_read(keys.root, &rules, 0, NULL);
+    all_active = make_active(shared_get(files));
     return files == NULL ? -1 : 0;
 }
 
 static int remove_keys(UNUSED void **state)
 {
     shared_unref(&files);
+    key_lives_free(all_active);
     key_directory_remove(&keys);
     return 0;
 }
@@ -83,6 +97,7 @@ static void finds_who_signs(UNUSED void **state)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct key_ring ring = { .files = shared_get(files),
+                                       .lives = all_active,
                                        .assigned = &assigned,
                                        .default_domain = slice_of(cases[i].default_domain),
                                        .use_parents = cases[i].use_parents };
@@ -112,7 +127,8 @@ static void states_decide_who_signs(UNUSED void **state)
     static const char *const pairs[][2] = {
         { "example.com/rsa", "retiring since=5" }, { "sub.example.org/s2", "pending since=5" },
         { "broken.example/bad", "retired" },       { "example.org/s1", "active since=3" },
-        { "example.org/elsewhere", "pending" },
+        { "example.org/elsewhere", "pending" },    { "example.com/ed", "active" },
+        { "broken.example/good", "active" },
     };
     struct key_lives *lives = make_lives(pairs, COUNT(pairs));
     const struct key_ring ring = { .files = shared_get(files),
@@ -127,15 +143,34 @@ static void states_decide_who_signs(UNUSED void **state)
     assert_true(slice_equal(chosen.domain, SLICE("example.org")));
     assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@broken.example"), 0, &chosen));
     assert_true(slice_equal(chosen.keys[0]->selector, SLICE("good")));
-    assert_int_equal(5, key_lives_of(lives, SLICE("example.com"), SLICE("rsa")).since_s);
-    assert_int_equal(DKIM_ACTIVE, key_lives_of(lives, SLICE("example.com"), SLICE("ed")).state);
+    assert_int_equal(5, key_lives_find(lives, SLICE("example.com"), SLICE("rsa"))->since_s);
+    assert_null(key_lives_find(lives, SLICE("example.com"), SLICE("other")));
+    key_lives_free(lives);
+}
+
+/* Perhaps its record is not there yet. */
+static void a_key_of_unknown_state_does_not_sign(UNUSED void **state)
+{
+    static const char *const pairs[][2] = { { "example.com/rsa", "active" } };
+    struct key_lives *lives = make_lives(pairs, COUNT(pairs));
+    const struct key_ring ring = { .files = shared_get(files),
+                                   .lives = lives,
+                                   .use_parents = true };
+    struct chosen_keys chosen;
+
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@example.com"), 0, &chosen));
+    assert_int_equal(1, chosen.count);
+    assert_true(slice_equal(chosen.keys[0]->selector, SLICE("rsa")));
+    assert_int_equal(KEYS_UNUSABLE, key_ring_choose(&ring, SLICE("a@sub.example.org"), 0, &chosen));
+    assert_non_null(strstr(chosen.reason, "sub.example.org/s2.key: the store has not said yet"));
     key_lives_free(lives);
 }
 
 static void an_active_key_that_is_not_here_holds_mail_back(UNUSED void **state)
 {
     static const char *const pairs[][2] = { { "example.org/s1", "retiring" },
-                                            { "example.org/s9", "active" } };
+                                            { "example.org/s9", "active" },
+                                            { "example.com/ed", "active" } };
     struct key_lives *lives = make_lives(pairs, COUNT(pairs));
     const struct key_ring ring = { .files = shared_get(files), .lives = lives };
     struct chosen_keys chosen;
@@ -174,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_who_signs),
         cmocka_unit_test(states_decide_who_signs),
+        cmocka_unit_test(a_key_of_unknown_state_does_not_sign),
         cmocka_unit_test(an_active_key_that_is_not_here_holds_mail_back),
         cmocka_unit_test(without_a_directory_nothing_goes_out_unsigned),
         cmocka_unit_test(bad_fields_are_named),

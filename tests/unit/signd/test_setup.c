@@ -111,11 +111,10 @@ static void who_signs_for_whom_is_as_configured(UNUSED void **state)
         "signing_map = signers\ndefault_signing_domain = example.com\nsign_subdomains = no\n"
         "[map signers]\nentry.@example.net = example.com\n",
         NULL);
-    struct key_ring ring = setup_ring(loaded.setup, NULL);
+    struct key_ring ring = setup_ring(loaded.setup, NULL, NULL);
     assert_slice("signers", ring.assigned->name);
     assert_slice("example.com", ring.default_domain);
     assert_false(ring.use_parents);
-    assert_null(ring.lives);
     signd_loaded_free(&loaded);
 }
 
@@ -128,11 +127,12 @@ static void states_of_keys_are_taken_over(UNUSED void **state)
     signd_load_text(&before, "", NULL);
     assert_null(key_lives_add(builder, SLICE("example.com/s"), SLICE("retired since=1")));
     before.setup->parts.lives = shared_new(key_lives_finish(&builder), key_lives_free);
+    before.setup->parts.lives_number = 7;
     signd_load_text(&after, "mode = shadow\n", before.setup);
     signd_loaded_free(&before);
-    struct key_ring ring = setup_ring(after.setup, NULL);
-    assert_int_equal(DKIM_RETIRED,
-                     key_lives_of(ring.lives, SLICE("example.com"), SLICE("s")).state);
+    const struct key_lives *lives = shared_get(after.setup->parts.lives);
+    assert_int_equal(DKIM_RETIRED, key_lives_find(lives, SLICE("example.com"), SLICE("s"))->state);
+    assert_int_equal(7, after.setup->parts.lives_number);
     assert_true(after.setup->parts.core.is_shadow);
     signd_loaded_free(&after);
 }
