@@ -86,15 +86,30 @@ def split(message):
     return [tuple(field.split(b":", 1)) for field in fields], body
 
 
-class OpenDKIM(Milter):
-    """The daemon, verifying, with the records of `keys` in a file."""
+# For libunbound: one name server for everything, and nothing is remembered.
+UNBOUND_CONF = """\
+server:
+  do-not-query-localhost: no
+  module-config: "iterator"
+  cache-max-ttl: 0
+  cache-max-negative-ttl: 0
+forward-zone:
+  name: "."
+  forward-addr: {resolver}
+"""
 
-    def __init__(self, directory, keys):
+
+class OpenDKIM(Milter):
+    """The daemon, verifying, with the records of `keys` in a file, or as `resolver` (ADDRESS@PORT) tells them."""
+
+    def __init__(self, directory, keys=(), resolver=None):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True)
         directory.joinpath("keys").write_text("".join(f"{key.name} {key.record}\n" for key in keys))
+        directory.joinpath("unbound.conf").write_text(UNBOUND_CONF.format(resolver=resolver))
+        records = "TestPublicKeys @/keys\n" if resolver is None else "ResolverConfiguration @/unbound.conf\n"
         super().__init__(directory, ["opendkim", "-f", "-x"],
-                         "Mode v\nSocket local:@/milter.sock\nTestPublicKeys @/keys\nBackground no\nSyslog no\nPidFile @/pid\n"
+                         f"Mode v\nSocket local:@/milter.sock\n{records}Background no\nSyslog no\nPidFile @/pid\n"
                          "AlwaysAddARHeader yes\nAuthservID checker\nMaximumHeaders 0\nMaximumSignaturesToVerify 400\n")
 
     def field(self, client, name, value):
