@@ -1,6 +1,8 @@
 /* contentd/config.c - see config.h. */
 #include "contentd/config.h"
 
+#include "common/quarantine/quarantine.h"
+
 static bool check_place(struct slice text, struct conf_complaint *out)
 {
     return text.len == 0 || slice_starts_with(text, SLICE("inet:")) ||
@@ -45,7 +47,7 @@ static const struct conf_param params[] = {
     { PARAM(release), CONF_TEXT, "", 0, 300, .check = check_place, .example = "inet:127.0.0.1:10026",
       .doc = "A listener of Postfix without this milter, for mail released from the quarantine, and for recipients who need a "
              "copy that differs from that of the others. Without one neither is possible." },
-    { PARAM(quarantine_directory), CONF_PATH, "/var/lib/gatehouse/quarantine",
+    { PARAM(quarantine_directory), CONF_PATH, QUARANTINE_DIRECTORY,
       .doc = "Where messages in quarantine are kept." },
     { PARAM(quarantine_size), CONF_SIZE, "10G", 0, UINT64_C(1) << 50, .live = true,
       .doc = "So much is kept there; then the oldest make room. 0: no bound." },

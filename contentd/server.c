@@ -31,7 +31,8 @@ static struct quarantine_settings quarantine_of(const struct contentd_config *co
 {
     return (struct quarantine_settings){ .directory = config->quarantine_directory.ptr,
                                          .size_max = config->quarantine_size,
-                                         .age_max_ms = config->quarantine_age };
+                                         .age_max_ms = config->quarantine_age,
+                                         .wait_ms = QUARANTINE_WAIT_MS };
 }
 
 /* ---- what is shared ---- */

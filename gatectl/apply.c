@@ -3,7 +3,7 @@
 #include "gatectl/live.h"
 
 static const struct gatectl_daemon contentd = { "contentd", GATECTL_CONTENTD_CONFIG,
-                                                GATECTL_CONTENTD_SOCKET, true };
+                                                GATECTL_CONTENTD_SOCKET, GATECTL_STORE };
 
 int cmd_apply_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
 {

@@ -14,6 +14,17 @@ void backend_free(struct backend **backend)
     *backend = NULL;
 }
 
+struct control_request ask_request(const struct ask *ask)
+{
+    struct control_request request = { .method = ask->method, .body = ask->body };
+
+    for (size_t i = 0; i < CONTROL_SEGMENTS_MAX && ask->segments[i] != NULL; i++)
+        request.segments[request.segment_count++] = slice_of(ask->segments[i]);
+    for (size_t i = 0; i < CONTROL_PARAMS_MAX && ask->params[i].name != NULL; i++)
+        request.params[request.param_count++] = ask->params[i];
+    return request;
+}
+
 /* Unreserved characters of RFC 3986, section 2.3, stay; all others are encoded. */
 static int print_encoded(struct buf *out, struct slice text)
 {

@@ -42,6 +42,14 @@ struct backend *backend_http_new(const char *where, char error[BACKEND_ERROR_MAX
 struct backend *backend_store_new(const struct settings *settings, const struct clock *clock,
                                   char error[BACKEND_ERROR_MAX]);
 
+/* Straight on the directory of contentd's quarantine, which is locked meanwhile, and let go of now and then: a daemon that starts has
+ * it within QUARANTINE_WAIT_MS. `settings` must outlive it. NULL with *error set. */
+struct backend *backend_quarantine_new(const struct settings *settings, const struct clock *clock,
+                                       char error[BACKEND_ERROR_MAX]);
+
+/* The request of the control API that this asks for; `reply` is not set. Borrows from `ask`. */
+struct control_request ask_request(const struct ask *ask);
+
 /* Path and query of a request, percent-encoded: "/v1/live/list%3Ablock/.example.com?force=1". 0, or -1: buffer full. */
 int ask_print_path(struct buf *out, const struct ask *ask);
 

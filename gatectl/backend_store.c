@@ -46,12 +46,8 @@ static void serve(struct backend_store *store, const struct ask *ask, struct exc
 {
     struct control_request *request = &exchange->request;
 
-    *exchange = (struct exchange){ .request = {
-                                       .method = ask->method, .body = ask->body, .reply = reply } };
-    for (size_t i = 0; i < CONTROL_SEGMENTS_MAX && ask->segments[i] != NULL; i++)
-        request->segments[request->segment_count++] = slice_of(ask->segments[i]);
-    for (size_t i = 0; i < CONTROL_PARAMS_MAX && ask->params[i].name != NULL; i++)
-        request->params[request->param_count++] = ask->params[i];
+    *exchange = (struct exchange){ .request = ask_request(ask) };
+    request->reply = reply;
     control_serve(store->control, request);
     while (!exchange->is_done && event_base_loop(store->base, EVLOOP_ONCE) == 0)
         ;

@@ -82,7 +82,8 @@ const struct command commands[] = {
           OPTION_AFTER,
       cmd_quarantine_list,
       "Shows the messages that contentd keeps, the newest first. --find looks into the reason, the "
-      "subject, the From: address and the queue id.",
+      "subject, the From: address and the queue id. When contentd is down, this command and the "
+      "others of quarantine work straight on quarantine_directory, and say so.",
       "gatectl quarantine list --recipient @example.com --older 7d" },
     { "quarantine", "show", "ID", 1, 1, OPTION_MESSAGE, cmd_quarantine_show,
       "Shows what is known of a kept message, or the message itself.",

@@ -9,7 +9,8 @@
 
 enum { RECORD_MAX = 4096, STRING_MAX = 255 };
 
-const struct gatectl_daemon dkim_daemon = { "signd", GATECTL_SIGND_CONFIG, SIGND_SOCKET, true };
+const struct gatectl_daemon dkim_daemon = { "signd", GATECTL_SIGND_CONFIG, SIGND_SOCKET,
+                                            GATECTL_STORE };
 
 /* ---- records ---- */
 

@@ -55,7 +55,8 @@ void gatectl_changed(struct gatectl *ctl, json_t *change)
 
 /* ---- settings and back ends ---- */
 
-static const struct gatectl_daemon policyd = { "policyd", GATECTL_CONFIG, GATECTL_SOCKET, true };
+static const struct gatectl_daemon policyd = { "policyd", GATECTL_CONFIG, GATECTL_SOCKET,
+                                               GATECTL_STORE };
 
 bool gatectl_settings(struct gatectl *ctl)
 {
@@ -82,16 +83,11 @@ static int open_store(struct gatectl *ctl, const char *why)
 {
     char error[BACKEND_ERROR_MAX];
 
-    backend_free(&ctl->backend);
-    if (!ctl->daemon->has_store) {
-        gatectl_error(ctl, "%s does not answer: %s", ctl->daemon->name, why);
-        return EXIT_UNREACHABLE;
-    }
-    if (ctl->options.socket != NULL || !has_shared_store(ctl->settings)) {
-        gatectl_error(ctl, "the daemon does not answer: %s%s", why,
-                      ctl->options.socket != NULL
-                          ? ""
-                          : "; its store is its own memory, so there is nothing else to ask");
+    if (!has_shared_store(ctl->settings)) {
+        gatectl_error(ctl,
+                      "the daemon does not answer: %s; its store is its own memory, so there is "
+                      "nothing else to ask",
+                      why);
         return EXIT_UNREACHABLE;
     }
     ctl->backend = backend_store_new(ctl->settings, ctl->clock, error);
@@ -101,6 +97,31 @@ static int open_store(struct gatectl *ctl, const char *why)
     }
     gatectl_error(ctl, "the daemon does not answer (%s): working straight on its store", why);
     return EXIT_DONE;
+}
+
+static int open_quarantine(struct gatectl *ctl, const char *why)
+{
+    char error[BACKEND_ERROR_MAX];
+
+    ctl->backend = backend_quarantine_new(ctl->settings, ctl->clock, error);
+    if (ctl->backend == NULL) {
+        gatectl_error(ctl, "contentd does not answer: %s; nor can its quarantine be used: %s", why,
+                      error);
+        return EXIT_UNREACHABLE;
+    }
+    gatectl_error(ctl, "contentd does not answer (%s): working straight on %s", why,
+                  ctl->settings->quarantine_directory);
+    return EXIT_DONE;
+}
+
+static int open_other(struct gatectl *ctl, const char *why)
+{
+    backend_free(&ctl->backend);
+    if (ctl->options.socket != NULL) { /* this one was meant, and no other way */
+        gatectl_error(ctl, "the daemon does not answer: %s", why);
+        return EXIT_UNREACHABLE;
+    }
+    return ctl->daemon->other == GATECTL_STORE ? open_store(ctl, why) : open_quarantine(ctl, why);
 }
 
 /* The first way that may work. */
@@ -114,7 +135,7 @@ static int open_backend(struct gatectl *ctl)
     if (where == NULL)
         where = ctl->settings->http;
     if (where[0] == '\0')
-        return open_store(ctl, "it has no http listener");
+        return open_other(ctl, "it has no http listener");
     ctl->backend = backend_http_new(where, error);
     if (ctl->backend != NULL)
         return EXIT_DONE;
@@ -197,7 +218,7 @@ static int ask_backends(struct gatectl *ctl, const struct ask *ask, unsigned *st
         return code;
     result = backend_ask(ctl->backend, ask, status, answer, error);
     if (result == BACKEND_UNREACHABLE && !was_open) {
-        code = open_store(ctl, error);
+        code = open_other(ctl, error);
         if (code != EXIT_DONE)
             return code;
         result = backend_ask(ctl->backend, ask, status, answer, error);

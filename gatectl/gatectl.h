@@ -24,7 +24,8 @@ struct gatectl_daemon {
     const char *name; /* `contentd` */
     /* Where they are unless -c, -s or the configuration says otherwise. */
     const char *config, *socket;
-    bool has_store; /* what is asked for can be had from its store, too */
+    /* Where what is asked for can be had when it does not answer. */
+    enum gatectl_other { GATECTL_STORE, GATECTL_QUARANTINE } other;
 };
 
 struct gatectl {

@@ -9,7 +9,7 @@
 enum { CHUNK_MAX = 1 << 20 };
 
 static const struct gatectl_daemon contentd = { "contentd", GATECTL_CONTENTD_CONFIG,
-                                                GATECTL_CONTENTD_SOCKET, false };
+                                                GATECTL_CONTENTD_SOCKET, GATECTL_QUARANTINE };
 
 static void set_param(struct ask *ask, const char *name, const char *value)
 {

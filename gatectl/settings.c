@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/config/conf.h"
+#include "common/quarantine/quarantine.h"
 
 enum { SETTINGS_MAX_BYTES = 64 << 20 };
 
@@ -148,6 +149,10 @@ static bool read_file(struct settings *settings, const char *path)
         settings->http = value_of(top, "http", settings->http);
         settings->store = value_of(top, "store", settings->store);
         settings->password_file = value_of(top, "store_password_file", settings->password_file);
+        settings->quarantine_directory =
+            value_of(top, "quarantine_directory", settings->quarantine_directory);
+        settings->release = value_of(top, "release", settings->release);
+        settings->myhostname = value_of(top, "myhostname", settings->myhostname);
         ok = read_limits(settings) && read_classes(settings);
     }
     conf_errors_free(&errors);
@@ -168,7 +173,8 @@ struct settings *settings_read(const char *path, bool is_required, const char *s
     }
     settings->http = socket;
     settings->store = "memory";
-    settings->password_file = "";
+    settings->password_file = settings->release = settings->myhostname = "";
+    settings->quarantine_directory = QUARANTINE_DIRECTORY;
     if (access(path, R_OK) != 0) {
         if (!is_required)
             return settings;

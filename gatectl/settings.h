@@ -11,6 +11,7 @@ struct settings {
     const char *http; /* unix:PATH or inet:ADDRESS:PORT; "" when the daemon serves nowhere */
     const char *store; /* "memory", "redis://..." */
     const char *password_file; /* "" without */
+    const char *quarantine_directory, *release, *myhostname; /* of contentd; "" without */
     struct limit_set *limits; /* owned; types of facts are not known: all texts */
     struct classes *classes; /* owned */
     struct fact_type *facts; /* of the limits' keys; in the arena */

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/observe/log.h"
+
 static int write_all(int fd, struct slice bytes)
 {
     while (bytes.len > 0) {
@@ -59,12 +61,24 @@ static int finish(int directory, const char *name, int fd, int rc, struct buf *e
     return -1;
 }
 
+void file_give(int directory, int fd)
+{
+    struct stat about;
+
+    if (geteuid() != 0 || fstat(directory, &about) != 0 || about.st_uid == 0)
+        return;
+    if (fchown(fd, about.st_uid, about.st_gid) != 0)
+        log_warning("a file of the quarantine stays root's: %s", strerror(errno));
+}
+
 static int create(int directory, const char *name, struct buf *error)
 {
     int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         buf_printf(error, "%s: %s", name, strerror(errno));
+    else
+        file_give(directory, fd);
     return fd;
 }
 

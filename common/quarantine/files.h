@@ -10,6 +10,8 @@
 int file_write_source(int directory, const char *name, const struct source *source,
                       struct buf *error);
 int file_write_bytes(int directory, const char *name, struct slice bytes, struct buf *error);
+/* Root gives a new file to whom the directory belongs: the daemon must be able to use what gatectl has written. */
+void file_give(int directory, int fd);
 /* All of a file, at most out->max bytes. 0, or -1 with errno. */
 int file_read(int directory, const char *name, struct buf *out);
 /* Its size; -1 with errno: it cannot be looked at; ENOENT: it is not there, or no plain file. */

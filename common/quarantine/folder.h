@@ -16,9 +16,11 @@ struct folder; /* opaque */
 
 enum { FOLDER_ENTRIES_MAX = 1000000 };
 
-/* Makes the directory if it is not there (0700). NULL with one line in *error: it cannot be used, or another process has it.
+/* Makes the directory if it is not there (0700). When another process has it: waits so long for it to let go. NULL with one line in
+ * *error: it cannot be used, or the other one still has it. Root makes nothing there that the directory's owner cannot read.
  * `clock` must outlive it. */
-struct folder *folder_open(const char *path, const struct clock *clock, struct buf *error);
+struct folder *folder_open(const char *path, uint64_t wait_ms, const struct clock *clock,
+                           struct buf *error);
 void folder_close(struct folder **folder); /* NULL-safe; clears *folder */
 
 enum folder_result {

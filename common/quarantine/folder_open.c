@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/observe/log.h"
 #include "common/quarantine/files.h"
 #include "common/quarantine/folder_impl.h"
+
+enum { LOCK_PAUSE_MS = 20 };
 
 /* The id of ID.suffix; absent for another name. */
 static struct slice id_of(const char *name, const char *suffix)
@@ -118,11 +121,20 @@ static int see_all(struct folder *folder)
 }
 
 /* One process at a time. */
-static int take_lock(struct folder *folder, struct buf *error)
+static int take_lock(struct folder *folder, uint64_t wait_ms, struct buf *error)
 {
+    static const struct timespec pause = { 0, LOCK_PAUSE_MS * 1000000L };
+
     folder->lock_fd = openat(folder->directory, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (folder->lock_fd >= 0 && flock(folder->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
+    if (folder->lock_fd >= 0)
+        file_give(folder->directory, folder->lock_fd);
+    for (;; wait_ms -= LOCK_PAUSE_MS) {
+        if (folder->lock_fd >= 0 && flock(folder->lock_fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (folder->lock_fd < 0 || errno != EWOULDBLOCK || wait_ms < LOCK_PAUSE_MS)
+            break;
+        nanosleep(&pause, NULL);
+    }
     buf_printf(error, "%s: %s", folder->path,
                errno == EWOULDBLOCK ? "another process uses it" : strerror(errno));
     return -1;
@@ -140,7 +152,7 @@ static void read_mark(struct folder *folder)
                                              (uint64_t)about.st_mtim.tv_nsec / 1000000);
 }
 
-static int open_directory(struct folder *folder, struct buf *error)
+static int open_directory(struct folder *folder, uint64_t wait_ms, struct buf *error)
 {
     if (mkdir(folder->path, 0700) == 0 || errno == EEXIST)
         folder->directory = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -148,7 +160,7 @@ static int open_directory(struct folder *folder, struct buf *error)
         buf_printf(error, "%s: %s", folder->path, strerror(errno));
         return -1;
     }
-    if (take_lock(folder, error) != 0)
+    if (take_lock(folder, wait_ms, error) != 0)
         return -1;
     if (see_all(folder) == 0) {
         read_mark(folder);
@@ -158,7 +170,8 @@ static int open_directory(struct folder *folder, struct buf *error)
     return -1;
 }
 
-struct folder *folder_open(const char *path, const struct clock *clock, struct buf *error)
+struct folder *folder_open(const char *path, uint64_t wait_ms, const struct clock *clock,
+                           struct buf *error)
 {
     struct folder *folder = calloc(1, sizeof *folder);
 
@@ -170,7 +183,7 @@ struct folder *folder_open(const char *path, const struct clock *clock, struct b
     folder->directory = folder->lock_fd = -1;
     folder->clock = clock;
     pthread_mutex_init(&folder->lock, NULL);
-    if (open_directory(folder, error) != 0)
+    if (open_directory(folder, wait_ms, error) != 0)
         folder_close(&folder);
     return folder;
 }

@@ -133,7 +133,7 @@ struct quarantine *quarantine_open(const struct quarantine_settings *settings,
     metrics_register(metrics, COUNT(metrics));
     quarantine->clock = clock;
     quarantine_adjust(quarantine, settings);
-    quarantine->folder = folder_open(settings->directory, clock, error);
+    quarantine->folder = folder_open(settings->directory, settings->wait_ms, clock, error);
     if (quarantine->folder == NULL) {
         free(quarantine);
         return NULL;

@@ -14,7 +14,15 @@ struct quarantine_settings {
     const char *directory; /* quarantine_directory */
     uint64_t size_max; /* quarantine_size: bytes; 0: no bound */
     uint64_t age_max_ms; /* quarantine_age */
+    uint64_t wait_ms; /* for another process to let go of the directory */
 };
+
+#define QUARANTINE_DIRECTORY                                                                       \
+    "/var/lib/gatehouse/quarantine" /* unless the configuration says otherwise */
+/* gatectl has the directory of a daemon that is down for so long at a time, and for the step that it does then; the daemon waits
+ * longer when it starts. */
+#define QUARANTINE_HOLD_MS (2 * SECOND)
+#define QUARANTINE_WAIT_MS (15 * SECOND)
 
 /* NULL with one line in *error. `clock` must outlive it. */
 struct quarantine *quarantine_open(const struct quarantine_settings *settings,

@@ -1,12 +1,16 @@
 """What contentd and gatectl make of a quarantine's directory: old, damaged, large, with the daemon and without it."""
+import fcntl
 import json
 import re
+import subprocess
+import threading
 
 import pytest
 
 from servers import kept_files
 from servers.filter import Filter
-from servers.process import wait_for
+from servers.policyd import GATECTL
+from servers.process import Process, wait_for
 from servers.sink import Sink
 
 pytestmark = pytest.mark.sanitized
@@ -97,3 +101,101 @@ def test_what_is_damaged_is_seen_shown_released_and_deleted(place):
         contentd.stop()
         sink.stop()
     assert sorted(path.name for path in quarantine.iterdir()) == [".lock", f"{whole}.eml", f"{whole}.json"]
+
+
+class Site:
+    """A configuration file for contentd and for gatectl, which finds the daemon by it, or the directory."""
+
+    def __init__(self, place, release):
+        self.place = place
+        self.quarantine = place / "quarantine"
+        self.conf = place / "contentd.conf"
+        self.conf.write_text(f"http = unix:{place}/http\nquarantine_directory = {self.quarantine}\nmyhostname = mx.example.org\n"
+                             f"release = inet:127.0.0.1:{release}\n")
+
+    def gatectl(self, *arguments, code=0):
+        done = subprocess.run([GATECTL, "-c", self.conf, "quarantine", *arguments], capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode == code, done
+        return done
+
+    def contentd(self):
+        return Filter(self.place, self.conf.read_text())
+
+
+def test_without_the_daemon_gatectl_works_on_the_directory(place):
+    """list, show, release and delete, as with it; then the daemon has it."""
+    sink = Sink()
+    site = Site(place, sink.port)
+    straight = f"contentd does not answer ({place}/http: No such file or directory): working straight on {site.quarantine}"
+    assert "No such file or directory" in site.gatectl("list", code=3).stderr
+    assert not site.quarantine.exists()
+    first, second, third = (kept_files.put(site.quarantine, time_ms=kept_files.now_ms() - 9 + n, subject=f"kept {n}") for n in range(3))
+    listed = site.gatectl("list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ID", third, second, first]
+    assert listed.stderr == f"gatectl: {straight}\n"
+    assert "subject           kept 1" in site.gatectl("show", second).stdout
+    assert site.gatectl("show", second, "--message").stdout == "Subject: kept\n\nbody\n"
+    assert site.gatectl("release", second).stdout == f"{second} released to a@example.org\n"
+    assert [(one.sender, one.recipients, one.raw) for one in sink.messages] == [
+        ("sender@example.net", ["a@example.org"], b"Subject: kept\r\n\r\nbody\r\n")]
+    site.gatectl("delete", first)
+    site.gatectl("show", first, code=1)
+    contentd = site.contentd()
+    try:
+        listed = site.gatectl("list", "--json")
+        assert [row["id"] for row in json.loads(listed.stdout)["messages"]] == [third]
+        assert listed.stderr == ""
+    finally:
+        contentd.stop()
+        sink.stop()
+    assert [row["id"] for row in json.loads(site.gatectl("list", "--json").stdout)["messages"]] == [third]
+
+
+def test_a_daemon_that_starts_meanwhile_waits_for_the_directory(place):
+    """gatectl is in the middle of a release: contentd starts when it is done, and has the quarantine."""
+    held, goes_on = threading.Event(), threading.Event()
+
+    class Slow(Sink):
+        def process_request(self, request, client_address):
+            held.set()
+            goes_on.wait(30)
+            super().process_request(request, client_address)
+    sink = Slow()
+    site = Site(place, sink.port)
+    kept, other = kept_files.put(site.quarantine), kept_files.put(site.quarantine)
+    with subprocess.Popen([GATECTL, "-c", site.conf, "quarantine", "release", kept], stderr=subprocess.PIPE, text=True) as gatectl:
+        assert held.wait(20)
+        assert "another process uses it" in site.gatectl("list", code=3).stderr
+        threading.Timer(0.3, goes_on.set).start()
+        contentd = site.contentd()
+        assert gatectl.wait(30) == 0, gatectl.stderr.read()
+    try:
+        assert contentd.get("/ready") == (200, "ok\n"), contentd.log
+        assert [row["id"] for row in json.loads(site.gatectl("list", "--json").stdout)["messages"]] == [other]
+        # Straight on the directory of a daemon that runs but cannot be asked: nobody gets in.
+        (place / "http").unlink()
+        assert "another process uses it" in site.gatectl("delete", other, code=3).stderr
+    finally:
+        contentd.stop()
+        sink.stop()
+    assert (site.quarantine / f"{other}.json").exists()
+    assert len(sink.messages) == 1
+
+
+def test_a_directory_that_stays_taken_is_no_reason_not_to_look_at_mail(place):
+    """After a while contentd goes on without a quarantine, and says so."""
+    site = Site(place, 1)
+    kept_files.put(site.quarantine)
+    with open(site.quarantine / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        contentd = Filter.__new__(Filter)
+        contentd.directory, contentd.http = place, place / "http"
+        child = Process([GATECTL.parent / "gatehouse-contentd", "-c", site.conf, "-o", f"listen=unix:{place}/milter", "-o", "log=stderr"],
+                        place / "log")
+        try:
+            child.ready(lambda: "another process uses it" in child.output and contentd.get("/ready")[0] == 200, "contentd serves", 60)
+            assert contentd.get("/ready")[1].startswith("degraded: the quarantine could not be opened")
+            assert "another process uses it; messages that are to be kept are deferred" in child.output
+        finally:
+            assert child.stop() == 0, child.output

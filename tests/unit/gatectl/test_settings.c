@@ -8,6 +8,8 @@
 static const char config[] = "# a comment\n"
                              "http = unix:/run/x.http\n"
                              "store = redis://127.0.0.1:1/2\n"
+                             "quarantine_directory = /q\n"
+                             "release = inet:127.0.0.1:1\n"
                              "strange = what\n" /* the daemon's to report */
                              "[limit user-hourly]\n"
                              "key = sasl_username\n"
@@ -46,6 +48,9 @@ static void reads_places_limits_and_classes(UNUSED void **state)
     assert_string_equal("unix:/run/x.http", settings->http);
     assert_string_equal("redis://127.0.0.1:1/2", settings->store);
     assert_string_equal("", settings->password_file);
+    assert_string_equal("/q", settings->quarantine_directory);
+    assert_string_equal("inet:127.0.0.1:1", settings->release);
+    assert_string_equal("", settings->myhostname);
     assert_int_equal(2, limit_set_count(settings->limits));
     const struct limit *pair = limit_set_find(settings->limits, SLICE("pair"));
     assert_non_null(pair);

@@ -107,7 +107,7 @@ static void begin(struct case_ *test, const struct smtp_script *script)
                             .changed = PTHREAD_COND_INITIALIZER };
     temporary_make(&test->directory);
     fake_clock_init(&test->clock);
-    const struct quarantine_settings settings = { test->directory.path, 1 << 20, 10 * DAY };
+    const struct quarantine_settings settings = { test->directory.path, 1 << 20, 10 * DAY, 0 };
     test->quarantine = quarantine_open(&settings, &test->clock.clock, &test->error);
     for (size_t i = 0; i < KEPT_COUNT; i++) {
         fake_clock_advance(&test->clock, HOUR);

@@ -26,14 +26,14 @@ static void begin(struct case_ *test)
     *test = (struct case_){ .error = BUF_INIT(1000), .arena = arena_new(1 << 20) };
     temporary_make(&test->directory);
     fake_clock_init(&test->clock);
-    test->folder = folder_open(test->directory.path, &test->clock.clock, &test->error);
+    test->folder = folder_open(test->directory.path, 0, &test->clock.clock, &test->error);
     assert_non_null(test->folder);
 }
 
 static void reopen(struct case_ *test)
 {
     folder_close(&test->folder);
-    test->folder = folder_open(test->directory.path, &test->clock.clock, &test->error);
+    test->folder = folder_open(test->directory.path, 0, &test->clock.clock, &test->error);
     assert_non_null(test->folder);
 }
 
@@ -220,7 +220,7 @@ static void belongs_to_one_process(UNUSED void **state)
     struct case_ test;
 
     begin(&test);
-    assert_null(folder_open(test.directory.path, &test.clock.clock, &test.error));
+    assert_null(folder_open(test.directory.path, 0, &test.clock.clock, &test.error));
     assert_non_null(strstr(buf_text(&test.error), "another process"));
     end(&test);
 }
@@ -229,10 +229,10 @@ static void says_what_cannot_be_opened(UNUSED void **state)
 {
     AUTO_BUF error = BUF_INIT(1000);
 
-    assert_null(folder_open("/nonexistent/quarantine", &clock_system, &error));
+    assert_null(folder_open("/nonexistent/quarantine", 0, &clock_system, &error));
     assert_string_equal("/nonexistent/quarantine: No such file or directory", buf_text(&error));
     buf_clear(&error);
-    assert_null(folder_open("/dev/null", &clock_system, &error));
+    assert_null(folder_open("/dev/null", 0, &clock_system, &error));
     assert_string_equal("/dev/null: Not a directory", buf_text(&error));
 }
 
@@ -295,7 +295,7 @@ static void says_that_the_disk_is_full(UNUSED void **state)
     fake_clock_init(&test.clock);
     test.error = (struct buf)BUF_INIT(1000);
     test.arena = arena_new(1 << 20);
-    test.folder = folder_open(test.directory.path, &test.clock.clock, &test.error);
+    test.folder = folder_open(test.directory.path, 0, &test.clock.clock, &test.error);
     assert_int_equal(FOLDER_FAILED, folder_add(test.folder, &kept, &source, 0, &test.error));
     assert_non_null(strstr(buf_text(&test.error), "No space left on device"));
     assert_int_equal(0, temporary_count(&test.directory));
@@ -418,7 +418,7 @@ static void killed_it_has_all_that_it_confirmed(UNUSED void **state)
         pthread_t threads[WRITERS];
         dup2(pipes[1], STDOUT_FILENO);
         close(pipes[0]);
-        test.folder = folder_open(test.directory.path, &clock_system, &test.error);
+        test.folder = folder_open(test.directory.path, 0, &clock_system, &test.error);
         for (size_t i = 0; i < WRITERS && test.folder != NULL; i++)
             pthread_create(&threads[i], NULL, write_for_ever, &test);
         pause();

@@ -27,7 +27,7 @@ static void begin(struct case_ *test, uint64_t size_max)
     *test = (struct case_){ .error = BUF_INIT(1000) };
     temporary_make(&test->directory);
     fake_clock_init(&test->clock);
-    const struct quarantine_settings settings = { test->directory.path, size_max, 1 * DAY };
+    const struct quarantine_settings settings = { test->directory.path, size_max, 1 * DAY, 0 };
     test->quarantine = quarantine_open(&settings, &test->clock.clock, &test->error);
     assert_non_null(test->quarantine);
     test->message = mail_message_new(slice_of(text), "a@b.example");
@@ -114,7 +114,7 @@ static void forgets_with_age(UNUSED void **state)
     assert_false(quarantine_expire(test.quarantine));
     assert_false(has(&test, &kept[0]));
     assert_true(has(&test, &kept[1]));
-    const struct quarantine_settings shorter = { test.directory.path, 1 << 20, 1 * HOUR };
+    const struct quarantine_settings shorter = { test.directory.path, 1 << 20, 1 * HOUR, 0 };
     quarantine_adjust(test.quarantine, &shorter);
     assert_false(quarantine_expire(test.quarantine));
     assert_int_equal(0, temporary_count(&test.directory));
@@ -124,7 +124,7 @@ static void forgets_with_age(UNUSED void **state)
 /* As after a restart. */
 static void reopen(struct case_ *test)
 {
-    const struct quarantine_settings settings = { test->directory.path, 1 << 20, 1 * DAY };
+    const struct quarantine_settings settings = { test->directory.path, 1 << 20, 1 * DAY, 0 };
 
     quarantine_close(&test->quarantine);
     test->quarantine = quarantine_open(&settings, &test->clock.clock, &test->error);
@@ -187,7 +187,7 @@ static void what_is_too_old_goes_little_by_little(UNUSED void **state)
     run_minutes(&test, 1);
     quarantine_close(&test.quarantine);
     fake_clock_advance(&test.clock, 2 * DAY);
-    const struct quarantine_settings settings = { test.directory.path, 1 << 20, 1 * DAY };
+    const struct quarantine_settings settings = { test.directory.path, 1 << 20, 1 * DAY, 0 };
     test.quarantine = quarantine_open(&settings, &test.clock.clock, &test.error);
     assert_false(quarantine_expire(test.quarantine));
     run_minutes(&test, 59);

@@ -45,7 +45,8 @@ static void begin(struct case_ *test, const struct smtp_script *script)
     temporary_make(&test->quarantine_directory);
     test->server = smtp_server_start(script);
     test->release = release_new(smtp_server_place(test->server), SLICE("me"), &test->error);
-    const struct quarantine_settings settings = { test->quarantine_directory.path, 1 << 20, DAY };
+    const struct quarantine_settings settings = { test->quarantine_directory.path, 1 << 20, DAY,
+                                                  0 };
     test->quarantine = quarantine_open(&settings, &clock_system, &test->error);
     test->message = mail_message_new(SLICE("Subject: x\n\nbody\r\n"), "a@b.example");
     test->source = source_of_message(test->message);
