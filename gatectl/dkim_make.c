@@ -18,6 +18,29 @@ struct wanted {
 };
 
 /* The state first: a key without one would sign before its record is there. */
+static int store_waiting(struct gatectl *ctl, struct slice domain, struct slice selector,
+                         const struct dkim_key *key)
+{
+    int code = dkim_set_state(ctl, domain, selector, DKIM_PENDING);
+
+    if (code == EXIT_UNREACHABLE)
+        gatectl_error(ctl, "a new key waits until its record is published, and signd has to know "
+                           "that; start it, or say --active to have the key sign at once");
+    return code == EXIT_DONE ? dkim_key_store(ctl, domain, selector, key) : code;
+}
+
+/* The file first: without it all mail of the domain would wait for a key that is said to be active. */
+static int store_active(struct gatectl *ctl, struct slice domain, struct slice selector,
+                        const struct dkim_key *key)
+{
+    int code = dkim_key_store(ctl, domain, selector, key);
+
+    if (code == EXIT_DONE)
+        code = dkim_set_state(ctl, domain, selector, DKIM_ACTIVE);
+    return code == EXIT_UNREACHABLE ? EXIT_DONE /* nobody says anything about it: it is active */
+                                    : code;
+}
+
 static int make_key(struct gatectl *ctl, struct slice domain, const struct wanted *wanted,
                     json_t *made)
 {
@@ -28,14 +51,8 @@ static int make_key(struct gatectl *ctl, struct slice domain, const struct wante
     if (key == NULL)
         gatectl_error(ctl, "no key could be made: out of memory or randomness");
     else
-        code = dkim_set_state(ctl, domain, wanted->selector, state);
-    if (code == EXIT_UNREACHABLE && !ctl->options.active)
-        gatectl_error(ctl, "a new key waits until its record is published, and signd has to know "
-                           "that; start it, or say --active to have the key sign at once");
-    if (code == EXIT_UNREACHABLE && ctl->options.active)
-        code = EXIT_DONE; /* a key that nobody says anything about is active */
-    if (code == EXIT_DONE)
-        code = dkim_key_store(ctl, domain, wanted->selector, key);
+        code = (ctl->options.active ? store_active : store_waiting)(ctl, domain, wanted->selector,
+                                                                    key);
     if (code == EXIT_DONE && !ctl->options.json)
         dkim_print_record(ctl, domain, wanted->selector, key);
     if (code == EXIT_DONE)

@@ -91,3 +91,14 @@ def sink():
     server = Sink()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def small_disk(workdir):
+    """A file system of 256 KiB."""
+    path = workdir / f"disk-{os.urandom(3).hex()}"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", path], check=False).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)  # what uses it may end later

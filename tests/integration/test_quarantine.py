@@ -271,17 +271,6 @@ def test_released_mail_does_not_loop(workdir, sink):
         postfix.stop()
 
 
-@pytest.fixture
-def small_disk(workdir):
-    """A file system of 256 KiB."""
-    path = workdir / "disk"
-    path.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", path], check=False).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield path
-    subprocess.run(["umount", path], check=True)
-
-
 def test_a_full_disk_defers_what_cannot_be_kept(workdir, sink, small_disk):
     """The message that does not fit is not taken; nothing half of it stays, and smaller ones are kept."""
     postfix = Postfix(workdir / "full-postfix", sink, {"mx": f"smtpd_milters = unix:{workdir}/full/milter\n"
