@@ -38,7 +38,7 @@ static const struct conf_param params[] = {
     { PARAM(remove_forged_headers), CONF_BOOLEAN, "yes", 0, 0, .live = true,
       .doc = "Whether X-Virus-Scanned, X-Virus-Status, X-Spam-Flag, -Score, -Level, -Status, -Report and "
              "X-Gatehouse-Unscanned are removed from inbound mail: whoever adds them there forges them. Those that a chain "
-             "adds itself are removed in any case." },
+             "adds itself are removed in any case. A message with more than 1000 of them is refused." },
     MAILBOX_PARAMS,
     { PARAM(mixed), CONF_WORD, "quarantine", .words = mixed_words, .live = true,
       .doc = "When a message is not dealt with alike for all its recipients: quarantine (it is delivered to whom it may be, and "

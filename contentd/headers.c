@@ -69,21 +69,50 @@ bool headers_remove(const struct message *message, struct slice name, struct are
     return true;
 }
 
+_Static_assert(HEADERS_OURS == (int)HEADER_NAMES, "one count for each name");
+
+void headers_count_ours(const struct message *message, size_t counts[HEADERS_OURS])
+{
+    size_t all[HEADER_NAMES + 1] = { 0 };
+
+    for (size_t i = 0; i < message->header_count; i++)
+        all[name_number(message->headers[i].name)]++;
+    memcpy(counts, all, HEADER_NAMES * sizeof *all);
+}
+
+/* Those that are forged; 0 for names that may stay. */
+static void count_forged(const struct verdict_input *input, const struct chain *chain,
+                         size_t counts[HEADERS_OURS])
+{
+    if (input->ours != NULL)
+        memcpy(counts, input->ours, HEADERS_OURS * sizeof *counts);
+    else
+        headers_count_ours(input->message, counts);
+    for (size_t n = 0; n < HEADER_NAMES; n++)
+        if (!input->removes_forged && (names[n].made_with & chain->headers) == 0)
+            counts[n] = 0;
+}
+
+size_t headers_count_forged(const struct verdict_input *input, const struct chain *chain)
+{
+    size_t counts[HEADERS_OURS], all = 0;
+
+    count_forged(input, chain, counts);
+    for (size_t n = 0; n < HEADER_NAMES; n++)
+        all += counts[n];
+    return all;
+}
+
 bool headers_remove_forged(const struct verdict_input *input, const struct chain *chain,
                            struct edits *edits)
 {
-    const struct message *message = input->message;
-    size_t counts[HEADER_NAMES + 1] = { 0 };
+    size_t counts[HEADERS_OURS];
 
-    for (size_t i = 0; i < message->header_count; i++)
-        counts[name_number(message->headers[i].name)]++;
-    for (size_t n = 0; n < HEADER_NAMES; n++) {
-        if (!input->removes_forged && (names[n].made_with & chain->headers) == 0)
-            continue;
+    count_forged(input, chain, counts);
+    for (size_t n = 0; n < HEADER_NAMES; n++)
         for (; counts[n] > 0; counts[n]--)
             if (!field_remove(names[n].name, counts[n], input->arena, edits))
                 return false;
-    }
     return true;
 }
 

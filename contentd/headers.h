@@ -18,6 +18,11 @@
 /* One of the names above (any case): a message from outside that has them is forged, and a scanner's own are replaced. */
 bool header_is_ours(struct slice name);
 
+/* How many fields of a message have each of these names. */
+void headers_count_ours(const struct message *message, size_t counts[HEADERS_OURS]);
+/* How many headers_remove_forged() removes. */
+size_t headers_count_forged(const struct verdict_input *input, const struct chain *chain);
+
 /* Removes the fields with a name of ours: with input->removes_forged all, otherwise those that this chain makes itself. */
 bool headers_remove_forged(const struct verdict_input *input, const struct chain *chain,
                            struct edits *edits);

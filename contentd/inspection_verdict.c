@@ -2,8 +2,9 @@
 #include "contentd/inspection_impl.h"
 
 #include "common/observe/log.h"
+#include "contentd/headers.h"
 
-enum { COPIES_MAX = 100, REPLY_TEXT_MAX = 300 };
+enum { COPIES_MAX = 100, RECENT = 8, REPLY_TEXT_MAX = 300 };
 
 /* ", ref=abc" at the end of a refusal; the text gives way. */
 static bool reply_sign(const struct inspection *inspection, struct recipient_verdict *verdict)
@@ -17,30 +18,62 @@ static bool reply_sign(const struct inspection *inspection, struct recipient_ver
     return verdict->reply.text.ptr != NULL;
 }
 
-/* Rules have said nothing. */
-static bool is_plain(const struct rule_outcome *outcome)
+static bool same_edits(const struct edits *a, const struct edits *b)
 {
-    return outcome->final == RULES_SILENT && !outcome->is_tagged && outcome->skipped == 0 &&
-           outcome->edits.count == 0 && outcome->score <= 0 && outcome->score >= 0;
+    const struct edit *x = a->first, *y = b->first;
+
+    if (a->count != b->count)
+        return false;
+    for (; x != NULL && y != NULL; x = x->next, y = y->next)
+        if (!edit_equal(x, y))
+            return false;
+    return true;
 }
 
-/* Parties of one chain of whom rules say nothing have the same verdict: it is made once. */
+/* Rules have said the same of both. */
+static bool same_outcome(const struct rule_outcome *a, const struct rule_outcome *b)
+{
+    return a->final == b->final && a->is_tagged == b->is_tagged && a->skipped == b->skipped &&
+           a->score >= b->score && a->score <= b->score && slice_equal(a->rule, b->rule) &&
+           slice_equal(a->reason, b->reason) && slice_equal(a->redirect, b->redirect) &&
+           slice_equal(a->subject_prefix, b->subject_prefix) && a->reply.code == b->reply.code &&
+           slice_equal(a->reply.enhanced, b->reply.enhanced) &&
+           slice_equal(a->reply.text, b->reply.text) && same_edits(&a->edits, &b->edits);
+}
+
+/* The verdict of a party judged lately that is the same for this one; NULL: there is none. */
+static const struct party *judged_alike(const struct party *const recent[RECENT],
+                                        const struct party *party)
+{
+    for (size_t i = 0; i < RECENT; i++)
+        if (recent[i] != NULL && recent[i]->chain == party->chain &&
+            same_outcome(&recent[i]->outcome, &party->outcome))
+            return recent[i];
+    return NULL;
+}
+
+/* Parties of one chain of whom rules say the same have the same verdict: it is made once, and so are its edits. */
 static bool judge_parties(struct inspection *inspection)
 {
-    const struct verdict_input input = inspection_input(inspection);
-    const struct party *plain = NULL;
+    const struct party *recent[RECENT] = { NULL };
+    struct verdict_input input = inspection_input(inspection);
+    size_t made = 0, ours[HEADERS_OURS];
 
+    headers_count_ours(inspection->message, ours);
+    input.ours = ours;
     for (size_t i = 0; i < inspection->parties.count; i++) {
         struct party *party = &inspection->parties.parties[i];
-        if (plain != NULL && plain->chain == party->chain && is_plain(&party->outcome)) {
-            party->verdict = plain->verdict;
+        const struct party *alike = judged_alike(recent, party);
+        if (alike != NULL) {
+            party->verdict = alike->verdict;
+            party->common = alike->common;
             continue;
         }
         if (!verdict_make(&input, party->chain, &party->outcome, &party->verdict) ||
             !reply_sign(inspection, &party->verdict))
             return false;
-        if (is_plain(&party->outcome))
-            plain = party;
+        party->common = &party->verdict;
+        recent[made++ % RECENT] = party;
     }
     return true;
 }
@@ -83,7 +116,7 @@ static bool judge_recipients(struct inspection *inspection)
     if (verdicts == NULL)
         return false;
     for (size_t n = 0; n < count; n++) {
-        verdicts[n] = &inspection->parties.parties[inspection->parties.party_of[n]].verdict;
+        verdicts[n] = inspection->parties.parties[inspection->parties.party_of[n]].common;
         if (has_own && !judge_alone(inspection, n, &verdicts[n]))
             return false;
     }

@@ -27,7 +27,8 @@ static const struct usage_block conf_blocks[] = {
       "For each recipient the first of these that applies decides: a rule's reject, tempfail, discard or quarantine; malware, "
       "or a milter's own refusal, in the order of the chain; a score from reject on; a scanner in trouble whose message is "
       "to come again; one whose message is to be kept, or a score from quarantine on. Otherwise it is delivered, tagged "
-      "from the score tag on. A partial, late or missing answer of a scanner is never taken for clean.\n\n"
+      "from the score tag on. Before all that a message with more than 1000 header fields that only contentd may make is "
+      "refused. A partial, late or missing answer of a scanner is never taken for clean.\n\n"
       "There is one queue file for all recipients, so with mixed = quarantine: any tempfail defers it for all; it is refused "
       "when it is refused for all; else it is delivered to whom it may be, and kept in the quarantine for whom it is "
       "refused. Whoever needs other header fields than the rest gets a copy of his own over the release listener." },

@@ -2,6 +2,7 @@
  * which group the message itself goes to. */
 #include "contentd/mixed.h"
 
+#include "contentd/mixed_envelope.h"
 #include "contentd/mixed_groups.h"
 
 const char *const mixed_words[] = { "quarantine", "split", "strictest", NULL };
@@ -20,6 +21,9 @@ struct planning {
     struct arena *arena;
     struct plan *plan;
     size_t kinds[VERDICT_KINDS]; /* how many of each */
+    bool *is_unwanted; /* by recipient: a scanner of its chain does not want it in the envelope */
+    struct envelope envelope; /* of the message itself */
+    struct slice_set fields; /* names of those that the message itself gets */
 };
 
 bool mixed_may_join(enum mixed_mode mode, const struct chain *first, const struct chain *chain,
@@ -73,38 +77,6 @@ static bool same_for_all(struct planning *p, enum plan_reply action, enum fate f
 
 /* ---- envelope ---- */
 
-static bool is_same_address(struct slice a, struct slice b)
-{
-    return slice_equal_nocase(a, b);
-}
-
-static bool has_recipient_edit(const struct edits *edits, enum edit_kind kind, struct slice address)
-{
-    for (const struct edit *edit = edits->first; edit != NULL; edit = edit->next)
-        if (edit->kind == kind && is_same_address(edit->text, address))
-            return true;
-    return false;
-}
-
-/* A scanner of its chain does not want this recipient in the envelope. */
-static bool is_removed(const struct planning *p, size_t n)
-{
-    return has_recipient_edit(&p->own[n]->edits, EDIT_REMOVE_RECIPIENT,
-                              p->message->recipients[n].address);
-}
-
-static bool envelope_add(struct planning *p, enum edit_kind kind, struct slice address)
-{
-    if (kind == EDIT_ADD_RECIPIENT && has_recipient_edit(&p->plan->edits, kind, address))
-        return true;
-    return edits_add(&p->plan->edits, p->arena, &(struct edit){ .kind = kind, .text = address });
-}
-
-static bool remove_recipient(struct planning *p, size_t n)
-{
-    return envelope_add(p, EDIT_REMOVE_RECIPIENT, p->message->recipients[n].address);
-}
-
 /* The verdict of the n-th member; NULL when it is that of the one before. */
 static verdict_ref next_verdict(const struct planning *p, const struct group *group, size_t n)
 {
@@ -120,8 +92,7 @@ static bool add_recipients_of(struct planning *p, const struct group *group)
         verdict_ref own = next_verdict(p, group, i);
         for (const struct edit *edit = own == NULL ? NULL : own->edits.first; edit != NULL;
              edit = edit->next)
-            if (edit->kind == EDIT_ADD_RECIPIENT &&
-                !envelope_add(p, EDIT_ADD_RECIPIENT, edit->text))
+            if (edit->kind == EDIT_ADD_RECIPIENT && !envelope_add(&p->envelope, edit->text))
                 return false;
     }
     return true;
@@ -135,39 +106,40 @@ static bool group_stays(struct planning *p, const struct group *group)
     for (size_t i = 0; i < group->count; i++) {
         size_t n = group->members[i];
         struct slice redirect = p->own[n]->redirect;
-        p->plan->fates[n] = is_removed(p, n) ? FATE_DISCARDED : FATE_DELIVERED;
+        p->plan->fates[n] = p->is_unwanted[n] ? FATE_DISCARDED : FATE_DELIVERED;
         if (p->plan->fates[n] == FATE_DELIVERED && redirect.len == 0)
             continue;
-        if (!remove_recipient(p, n) ||
-            (p->plan->fates[n] == FATE_DELIVERED && !envelope_add(p, EDIT_ADD_RECIPIENT, redirect)))
+        envelope_remove(&p->envelope, n);
+        if (p->plan->fates[n] == FATE_DELIVERED && !envelope_add(&p->envelope, redirect))
             return false;
     }
     return add_recipients_of(p, group);
+}
+
+static bool adds_field(const struct edit *edit)
+{
+    return edit->kind == EDIT_ADD_HEADER || edit->kind == EDIT_INSERT_HEADER;
+}
+
+static bool take_edit(struct planning *p, const struct edit *edit)
+{
+    return edits_add(&p->plan->edits, p->arena, edit) &&
+           (!adds_field(edit) || slice_set_add(&p->fields, edit->name, NULL));
 }
 
 static bool take_edits(struct planning *p, const struct group *group)
 {
     for (const struct edit *edit = group->verdict->edits.first; edit != NULL; edit = edit->next)
         if (edit->kind != EDIT_ADD_RECIPIENT && edit->kind != EDIT_REMOVE_RECIPIENT &&
-            !edits_add(&p->plan->edits, p->arena, edit))
+            !take_edit(p, edit))
             return false;
     return true;
-}
-
-static bool adds_field(const struct edits *edits, struct slice name)
-{
-    for (const struct edit *edit = edits->first; edit != NULL; edit = edit->next)
-        if ((edit->kind == EDIT_ADD_HEADER || edit->kind == EDIT_INSERT_HEADER) &&
-            slice_equal_nocase(edit->name, name))
-            return true;
-    return false;
 }
 
 /* What only tells, and makes nobody's software act. */
 static bool is_informational(const struct edit *edit)
 {
-    return (edit->kind == EDIT_ADD_HEADER || edit->kind == EDIT_INSERT_HEADER) &&
-           !slice_equal_nocase(edit->name, SLICE("X-Spam-Flag")) &&
+    return adds_field(edit) && !slice_equal_nocase(edit->name, SLICE("X-Spam-Flag")) &&
            !slice_equal_nocase(edit->name, SLICE("Subject"));
 }
 
@@ -175,8 +147,7 @@ static bool is_informational(const struct edit *edit)
 static bool inform(struct planning *p, const struct group *group)
 {
     for (const struct edit *edit = group->verdict->edits.first; edit != NULL; edit = edit->next)
-        if (is_informational(edit) && !adds_field(&p->plan->edits, edit->name) &&
-            !edits_add(&p->plan->edits, p->arena, edit))
+        if (is_informational(edit) && !slice_set_has(&p->fields, edit->name) && !take_edit(p, edit))
             return false;
     p->plan->unedited += group->count;
     return true;
@@ -202,6 +173,11 @@ static size_t edits_of_kind(const struct edits *edits, enum edit_kind kind)
     return count;
 }
 
+static bool is_same_address(struct slice a, struct slice b)
+{
+    return slice_equal_nocase(a, b);
+}
+
 static bool is_among(const struct slice *addresses, size_t count, struct slice address)
 {
     while (count > 0)
@@ -220,8 +196,7 @@ static void copy_add_recipients(const struct planning *p, const struct group *gr
         verdict_ref own = next_verdict(p, group, i);
         for (const struct edit *edit = own == NULL ? NULL : own->edits.first; edit != NULL;
              edit = edit->next)
-            if (edit->kind == EDIT_ADD_RECIPIENT &&
-                !has_recipient_edit(&p->plan->edits, EDIT_ADD_RECIPIENT, edit->text) &&
+            if (edit->kind == EDIT_ADD_RECIPIENT && !envelope_adds(&p->envelope, edit->text) &&
                 !is_among(added + first, copy->added_count - first, edit->text))
                 added[copy->added_count++] = edit->text;
     }
@@ -251,9 +226,8 @@ static bool spool_copy(struct planning *p, const struct group *group)
     for (size_t i = 0; i < group->count; i++) {
         size_t n = group->members[i];
         struct slice redirect = p->own[n]->redirect;
-        if (!remove_recipient(p, n))
-            return false;
-        p->plan->fates[n] = is_removed(p, n) ? FATE_DISCARDED : FATE_SPOOLED;
+        envelope_remove(&p->envelope, n);
+        p->plan->fates[n] = p->is_unwanted[n] ? FATE_DISCARDED : FATE_SPOOLED;
         if (p->plan->fates[n] == FATE_DISCARDED)
             continue;
         if (redirect.len == 0)
@@ -348,12 +322,11 @@ static bool keep(struct planning *p)
 }
 
 /* Removes from the envelope whom neither deliver() has left nor removed. */
-static bool remove_the_others(struct planning *p)
+static void remove_the_others(struct planning *p)
 {
     for (size_t i = 0; i < p->message->recipient_count; i++)
-        if (!is_delivered(p->verdicts[i]) && !remove_recipient(p, i))
-            return false;
-    return true;
+        if (!is_delivered(p->verdicts[i]))
+            envelope_remove(&p->envelope, i);
 }
 
 static bool has_recipients_left(const struct planning *p)
@@ -361,7 +334,7 @@ static bool has_recipients_left(const struct planning *p)
     for (size_t i = 0; i < p->message->recipient_count; i++)
         if (p->plan->fates[i] == FATE_DELIVERED)
             return true;
-    return edits_of_kind(&p->plan->edits, EDIT_ADD_RECIPIENT) > 0;
+    return p->envelope.additions.count > 0;
 }
 
 /* Nobody gets the message itself. */
@@ -389,7 +362,9 @@ bool mixed_plan(const struct mixed_settings *settings, const struct message *mes
     edits_init(&out->edits);
     p.verdicts = arena_alloc_array(arena, count + 1, sizeof(verdict_ref));
     out->fates = arena_alloc_array(arena, count + 1, sizeof *out->fates);
-    if (p.verdicts == NULL || out->fates == NULL)
+    slice_set_init(&p.fields, arena);
+    if (p.verdicts == NULL || out->fates == NULL || !envelope_init(&p.envelope, message, arena) ||
+        !envelope_find_unwanted(message, verdicts, arena, &p.is_unwanted))
         return false;
     count_kinds(&p);
     if (p.kinds[VERDICT_TEMPFAIL] > 0)
@@ -408,5 +383,6 @@ bool mixed_plan(const struct mixed_settings *settings, const struct message *mes
         discard(&p);
         return true;
     }
-    return remove_the_others(&p);
+    remove_the_others(&p);
+    return envelope_print(&p.envelope, &out->edits);
 }

@@ -30,8 +30,7 @@ static bool same_edits(const struct edits *a, const struct edits *b)
     const struct edit *x = next_of_message(a->first), *y = next_of_message(b->first);
 
     for (; x != NULL && y != NULL; x = next_of_message(x->next), y = next_of_message(y->next))
-        if (x->kind != y->kind || x->index != y->index || !slice_equal(x->name, y->name) ||
-            !slice_equal(x->text, y->text) || (x->text.ptr == NULL) != (y->text.ptr == NULL))
+        if (!edit_equal(x, y))
             return false;
     return x == y; /* both at their end */
 }

@@ -13,6 +13,7 @@ struct party {
     /* What shadow rules would have done, and rules in trouble, at the last stage; copies. */
     struct verdict said;
     struct recipient_verdict verdict; /* made by whoever has the parties */
+    const struct recipient_verdict *common; /* one object of all parties with the same verdict */
 };
 
 struct parties {

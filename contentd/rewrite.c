@@ -1,7 +1,8 @@
 /* contentd/rewrite.c - see rewrite.h.
  *
  * The fields are an array of pointers to what is to be written; edits work on it one after the other, as the MTA's own do:
- * an index counts the fields as the edits before have left them. */
+ * an index counts the fields as the edits before have left them. One that is taken out keeps its place, so that taking out all
+ * of tens of thousands of fields, the last one first, is no work. */
 #include "contentd/rewrite.h"
 
 #include "common/base/buf.h"
@@ -10,36 +11,67 @@
 struct field {
     struct slice name, value;
     bool is_ours; /* a blank goes before the value; folds are "\n" */
+    bool is_gone;
 };
 
 struct fields {
     struct field *at;
     size_t count, room;
+    /* What was found last: the n-th field of this name, at this place; n 0: nothing. */
+    struct slice name;
+    size_t n, place;
 };
 
-/* The place of the n-th field of this name, from 1; SIZE_MAX: there is none. */
-static size_t find(const struct fields *fields, struct slice name, size_t n)
+static bool has_name(const struct field *field, struct slice name)
 {
-    for (size_t i = 0; i < fields->count; i++)
-        if (slice_equal_nocase(fields->at[i].name, name) && n-- == 1)
-            return i;
+    return !field->is_gone && slice_equal_nocase(field->name, name);
+}
+
+/* The place of the n-th field of this name, from 1; SIZE_MAX: there is none. */
+static size_t search(const struct fields *fields, struct slice name, size_t n)
+{
+    size_t at = 0;
+
+    if (n > 0 && fields->n == n + 1 && slice_equal_nocase(fields->name, name)) {
+        /* The one before that found last: the places between are those of other fields. */
+        for (at = fields->place; at-- > 0;)
+            if (has_name(&fields->at[at], name))
+                return at;
+        return SIZE_MAX;
+    }
+    for (; at < fields->count; at++)
+        if (has_name(&fields->at[at], name) && n-- == 1)
+            return at;
     return SIZE_MAX;
+}
+
+static size_t find(struct fields *fields, struct slice name, size_t n)
+{
+    size_t at = search(fields, name, n);
+
+    fields->name = name;
+    fields->n = at == SIZE_MAX ? 0 : n;
+    fields->place = at;
+    return at;
+}
+
+/* The place behind so many fields. */
+static size_t place_behind(const struct fields *fields, size_t count)
+{
+    size_t at = 0;
+
+    for (; at < fields->count && count > 0; at++)
+        count -= !fields->at[at].is_gone;
+    return at;
 }
 
 /* There is room for every edit to add one. */
 static void insert(struct fields *fields, size_t at, const struct edit *edit)
 {
-    if (at > fields->count)
-        at = fields->count;
+    fields->n = 0;
     memmove(&fields->at[at + 1], &fields->at[at], (fields->count - at) * sizeof *fields->at);
-    fields->at[at] = (struct field){ edit->name, edit->text, true };
+    fields->at[at] = (struct field){ edit->name, edit->text, true, false };
     fields->count++;
-}
-
-static void take_out(struct fields *fields, size_t at)
-{
-    fields->count--;
-    memmove(&fields->at[at], &fields->at[at + 1], (fields->count - at) * sizeof *fields->at);
 }
 
 static void change(struct fields *fields, const struct edit *edit)
@@ -47,9 +79,9 @@ static void change(struct fields *fields, const struct edit *edit)
     size_t at = find(fields, edit->name, edit->index == 0 ? 1 : edit->index);
 
     if (at != SIZE_MAX && edit->text.ptr == NULL)
-        take_out(fields, at);
+        fields->at[at].is_gone = true;
     else if (at != SIZE_MAX)
-        fields->at[at] = (struct field){ edit->name, edit->text, true };
+        fields->at[at] = (struct field){ edit->name, edit->text, true, false };
     else if (edit->text.ptr != NULL)
         insert(fields, fields->count, edit);
 }
@@ -61,7 +93,7 @@ static void carry_out(struct fields *fields, const struct edit *edit)
         insert(fields, fields->count, edit);
         break;
     case EDIT_INSERT_HEADER:
-        insert(fields, edit->index, edit);
+        insert(fields, place_behind(fields, edit->index), edit);
         break;
     case EDIT_CHANGE_HEADER:
         change(fields, edit);
@@ -112,7 +144,7 @@ static bool fields_init(struct fields *fields, struct arena *arena, const struct
         return false;
     for (size_t i = 0; i < message->header_count; i++)
         fields->at[fields->count++] =
-            (struct field){ message->headers[i].name, message->headers[i].value, false };
+            (struct field){ message->headers[i].name, message->headers[i].value, false, false };
     return true;
 }
 
@@ -120,14 +152,14 @@ struct slice rewrite_head(struct arena *arena, const struct message *message,
                           const struct edits *edits)
 {
     AUTO_BUF out = BUF_INIT(MESSAGE_HEADER_BYTES_MAX);
-    struct fields fields = { NULL, 0, 0 };
+    struct fields fields = { .at = NULL };
 
     if (!fields_init(&fields, arena, message, edits))
         return (struct slice){ NULL, 0 };
     for (const struct edit *edit = edits->first; edit != NULL; edit = edit->next)
         carry_out(&fields, edit);
     for (size_t i = 0; i < fields.count; i++)
-        if (put_field(&out, &fields.at[i], message->has_leading_space))
+        if (!fields.at[i].is_gone && put_field(&out, &fields.at[i], message->has_leading_space))
             return (struct slice){ NULL, 0 };
     if (buf_put(&out, "\r\n"))
         return (struct slice){ NULL, 0 };

@@ -167,6 +167,7 @@ static int source_print(struct buf *out, const struct recipient_verdict *verdict
     case BY_SCANNER:
     case BY_TROUBLE:
     case BY_OVERSIZE:
+    case BY_FORGED:
         return buf_printf(out, " %s=%.*s by=%.*s", verdict_source_words[verdict->source],
                           SLICE_ARG(reason), SLICE_ARG(by));
     case BY_NOTHING:

@@ -1,10 +1,11 @@
 /* contentd/verdict.c - see verdict.h. Each step of the order there is a function that decides or does not. */
 #include "contentd/verdict.h"
 
+#include "contentd/headers.h"
 #include "contentd/verdict_edits.h"
 
 const char *const verdict_source_words[VERDICT_SOURCES + 1] = {
-    "none", "rule", "virus", "scanner", "score", "trouble", "oversize", NULL,
+    "none", "rule", "virus", "scanner", "score", "trouble", "oversize", "forged", NULL,
 };
 
 /* One verdict being made. */
@@ -79,6 +80,23 @@ static bool decide(struct judgement *j, enum verdict_kind kind, enum verdict_sou
     j->out->by = by;
     j->out->reason = reason;
     return true;
+}
+
+/* ---- 0: what nobody sends in good faith ---- */
+
+static bool judge_forged(struct judgement *j)
+{
+    size_t count = headers_count_forged(j->input, j->chain);
+    struct slice reason;
+
+    if (count <= FORGED_MAX)
+        return false;
+    reason = arena_printf(j->input->arena, "%zu header fields of filters", count);
+    j->failed = j->failed || reason.ptr == NULL;
+    j->out->reply =
+        reply_make(j, NULL, 554, "5.7.1", "Message has too many header fields of filters",
+                   (struct slice){ NULL, 0 });
+    return decide(j, VERDICT_REJECT, BY_FORGED, SLICE(""), reason);
 }
 
 /* ---- 1: rules ---- */
@@ -278,6 +296,8 @@ bool verdict_make(const struct verdict_input *input, const struct chain *chain,
     edits_init(&out->edits);
     out->score = j.rules->score + verdict_scanner_score(input, chain, j.rules->skipped);
     out->is_tagged = judge_tag(&j);
+    if (judge_forged(&j))
+        return !j.failed;
     if (!judge_rules(&j) && !judge_decisive(&j) &&
         !judge_score(&j, chain->reject, VERDICT_REJECT) && !judge_tempfail(&j))
         judge_quarantine(&j);

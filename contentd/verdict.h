@@ -2,6 +2,8 @@
  * its chain found, made into one verdict. Pure: no I/O, no clock; all texts in the arena given.
  *
  * In this order, the first that applies:
+ *   0. more than FORGED_MAX header fields that only we may make: the message is refused, for taking them out one by one would
+ *      keep the MTA busy for minutes;
  *   1. a rule's reject, tempfail, discard or quarantine;
  *   2. in the chain's order: malware (the chain's `virus`), a scanner's own reject or discard;
  *   3. the score reaches `reject`;
@@ -52,6 +54,7 @@ enum verdict_source {
     BY_SCORE,
     BY_TROUBLE,
     BY_OVERSIZE,
+    BY_FORGED, /* too many header fields that only we may make */
     VERDICT_SOURCES
 };
 extern const char *const verdict_source_words[VERDICT_SOURCES + 1];
@@ -71,6 +74,8 @@ struct recipient_verdict {
     struct edits edits;
 };
 
+enum { HEADERS_OURS = 8, FORGED_MAX = 1000 };
+
 struct verdict_input {
     const struct scanner *scanners; /* all of the configuration */
     size_t scanner_count; /* at most SCANNERS_MAX */
@@ -78,6 +83,8 @@ struct verdict_input {
     const struct message *message;
     /* It is from outside: fields that only we may make are removed, see headers.h. */
     bool removes_forged;
+    /* Of the names that only we may use, headers.h, how many fields the message has of each; NULL: to be counted. */
+    const size_t *ours;
     struct slice hostname; /* in the header fields */
     struct arena *arena;
 };

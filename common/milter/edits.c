@@ -1,6 +1,11 @@
 /* common/milter/edits.c - see edits.h. */
 #include "common/milter/edits.h"
 
+#include "common/milter/message.h"
+
+_Static_assert(EDITS_MAX > 2 * MESSAGE_RECIPIENTS_MAX + MESSAGE_HEADERS_MAX,
+               "a message that is accepted can be edited");
+
 enum { FOLD_COLUMN = 76 }; /* a name and what follows it is rarely longer than the two bytes left */
 
 const char *const edit_kind_words[EDIT_KINDS] = {
@@ -32,6 +37,12 @@ bool edits_add(struct edits *edits, struct arena *arena, const struct edit *edit
     edits->last = &own->next;
     edits->count++;
     return true;
+}
+
+bool edit_equal(const struct edit *a, const struct edit *b)
+{
+    return a->kind == b->kind && a->index == b->index && slice_equal(a->name, b->name) &&
+           slice_equal(a->text, b->text) && (a->text.ptr == NULL) == (b->text.ptr == NULL);
 }
 
 static bool is_blank(char c)

@@ -32,9 +32,12 @@ struct edits {
 };
 
 void edits_init(struct edits *edits);
-/* Appends a copy whose texts are copied into `arena`. False: out of memory, or over EDITS_MAX. */
-enum { EDITS_MAX = 10000 };
+/* Appends a copy whose texts are copied into `arena`. False: out of memory, or over EDITS_MAX: all recipients of a message may be
+ * removed, others come for each of them, and all its header fields go. */
+enum { EDITS_MAX = 160000 };
 bool edits_add(struct edits *edits, struct arena *arena, const struct edit *edit);
+
+bool edit_equal(const struct edit *a, const struct edit *b); /* the same change */
 
 /* A header field that we make: NUL and CR dropped, line ends only before a blank, printable or UTF-8; longer lines
  * folded at blanks near 78 columns (RFC 5322 2.1.1). In `arena`; absent: out of memory. */

@@ -3,6 +3,14 @@
 
 static const char no_memory[] = "wants more changes than there is room for";
 
+/* One change more, up to what a scanner may have. */
+static const char *want(struct edits *edits, struct arena *arena, const struct edit *edit)
+{
+    if (edits->count >= WANTED_EDITS_MAX)
+        return "wants more changes than a scanner may have";
+    return edits_add(edits, arena, edit) ? NULL : no_memory;
+}
+
 /* RFC 5322 3.6.8: printable ASCII without the colon. */
 static bool is_field_name(struct slice name)
 {
@@ -50,7 +58,7 @@ const char *wanted_header(struct edits *edits, struct arena *arena, enum edit_ki
         if (error != NULL)
             return error;
     }
-    return edits_add(edits, arena, &edit) ? NULL : no_memory;
+    return want(edits, arena, &edit);
 }
 
 const char *wanted_address(struct edits *edits, struct arena *arena, enum edit_kind kind,
@@ -67,7 +75,7 @@ const char *wanted_address(struct edits *edits, struct arena *arena, enum edit_k
             return "wants an address with bytes that none has";
     }
     struct edit edit = { .kind = kind, .text = address };
-    return edits_add(edits, arena, &edit) ? NULL : no_memory;
+    return want(edits, arena, &edit);
 }
 
 struct slice wanted_line(struct arena *arena, struct slice text, size_t max)

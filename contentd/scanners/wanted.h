@@ -12,6 +12,7 @@ enum {
     WANTED_NAME_MAX = 128, /* bytes of a header field's name */
     WANTED_VALUE_MAX = 65536, /* of its value */
     WANTED_ADDRESS_MAX = 1024,
+    WANTED_EDITS_MAX = 10000, /* of one scanner */
 };
 
 /* Adds one edit of a header field. Line ends in `value` become "\n" and are allowed only before a blank; those at its end

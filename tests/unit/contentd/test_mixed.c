@@ -1,9 +1,11 @@
 /* tests/unit/contentd/test_mixed.c - verdicts of several recipients make one plan. */
+#include "common/mail/address.h"
 #include "tests/fakes/contentd_case.h"
 #include "tests/unit/unit.h"
 
 /* Verdicts by letter: D delivered, T delivered and tagged, H delivered with another header, Q quarantine, X discard, F tempfail, R
- * reject, M removed by a scanner, A delivered and a scanner adds archive@, B the same and tagged, E redirected. */
+ * reject, M removed by a scanner, A delivered and a scanner adds archive@, B the same and tagged, E redirected, W redirected to r1@, V the
+ * same, written otherwise, P delivered and a scanner adds r1@. */
 static void verdict_of(struct contentd_case *c, char letter, size_t n,
                        struct recipient_verdict *out)
 {
@@ -14,6 +16,7 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
     const struct edit other = { EDIT_ADD_HEADER, SLICE("X-Other"), SLICE("1"), 0, NULL };
     const struct edit archive = { EDIT_ADD_RECIPIENT, SLICE(""), SLICE("archive@example.org"), 0,
                                   NULL };
+    const struct edit first = { EDIT_ADD_RECIPIENT, SLICE(""), SLICE("r1@example.org"), 0, NULL };
     const struct edit removed = { EDIT_REMOVE_RECIPIENT, SLICE(""),
                                   c->message->recipients[n].address, 0, NULL };
 
@@ -41,6 +44,15 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
         break;
     case 'E':
         out->redirect = SLICE("else@example.org");
+        break;
+    case 'W':
+        out->redirect = SLICE("r1@example.org");
+        break;
+    case 'V':
+        out->redirect = SLICE("\"R1\"@Example.ORG");
+        break;
+    case 'P':
+        edits_add(&out->edits, c->arena, &first);
         break;
     case 'Q':
         out->kind = VERDICT_QUARANTINE;
@@ -314,10 +326,68 @@ static void a_copy_goes_to_all_that_scanners_add(UNUSED void **state)
     }
 }
 
-/* Ten thousand recipients whose verdicts are different objects, with the same or different edits. */
+/* Whoever is added must not be removed, and who stays must not be added: the MTA may do the one before the other. */
+static const struct {
+    const char *what, *verdicts, *envelope;
+} envelopes[] = {
+    { "nobody changes", "DDD", "" },
+    { "removed", "DQRX", "-r1 -r2 -r3" },
+    { "removed and added", "EEQ", "-r0 -r1 -r2 +else@example.org" },
+    { "redirected to somebody who stays", "WD", "-r0" },
+    { "to somebody whose own is quarantined", "WQ", "-r0" },
+    { "to somebody whose own is refused, with others", "WRXE", "-r0 -r2 -r3 +else@example.org" },
+    { "to somebody whom a scanner removes", "WM", "-r0" },
+    { "to somebody who has a copy of his own", "WT", "-r0" },
+    { "to somebody, written otherwise", "VQD", "-r0" },
+    { "two, in two spellings", "VWW", "-r0 -r2" },
+    { "to himself", "DW", "" },
+    { "a scanner adds somebody who stays", "PDQ", "-r2" },
+    { "a scanner adds somebody whose own is quarantined", "PQQ", "-r2" },
+    { "a scanner adds somebody for two", "PPQ", "-r2" },
+};
+
+static void nobody_is_removed_and_added(UNUSED void **state)
+{
+    const struct mixed_settings settings = { MIXED_QUARANTINE, true, 100 };
+
+    for (size_t i = 0; i < COUNT(envelopes); i++) {
+        AUTO_BUF got = BUF_INIT(1000);
+        struct contentd_case c;
+        struct plan plan;
+        contentd_case_begin(&c, strlen(envelopes[i].verdicts));
+        assert_true(plan_of(&c, &settings, envelopes[i].verdicts, &plan));
+        for (const struct edit *edit = plan.edits.first; edit != NULL; edit = edit->next)
+            if (edit->kind == EDIT_REMOVE_RECIPIENT)
+                buf_printf(&got, "%s-%.*s", got.len > 0 ? " " : "",
+                           SLICE_ARG(address_local(edit->text)));
+            else if (edit->kind == EDIT_ADD_RECIPIENT)
+                buf_printf(&got, "%s+%.*s", got.len > 0 ? " " : "", SLICE_ARG(edit->text));
+        if (plan.action != PLAN_ACCEPT || strcmp(buf_text(&got), envelopes[i].envelope) != 0)
+            fail_msg("%s: %s", envelopes[i].what, buf_text(&got));
+        contentd_case_end(&c);
+    }
+}
+
+/* One mailbox twice, of which a scanner does not like the second: removing it would remove both. */
+static void who_stays_once_is_not_removed(UNUSED void **state)
+{
+    const struct mixed_settings settings = { MIXED_QUARANTINE, true, 100 };
+    struct contentd_case c;
+    struct plan plan;
+
+    contentd_case_begin(&c, 3);
+    c.message->recipients[1] = c.message->recipients[0];
+    assert_true(plan_of(&c, &settings, "DRX", &plan));
+    assert_int_equal(FATE_QUARANTINED, plan.fates[1]);
+    assert_slice("r2@example.org", edits_find(&plan.edits, EDIT_REMOVE_RECIPIENT, "", 0)->text);
+    assert_null(edits_find(&plan.edits, EDIT_REMOVE_RECIPIENT, "", 1));
+    contentd_case_end(&c);
+}
+
+/* As many recipients as a message may have, whose verdicts are different objects, with the same or different edits. */
 static void many_recipients_are_planned_in_good_time(UNUSED void **state)
 {
-    enum { MANY = 4000 };
+    enum { MANY = MESSAGE_RECIPIENTS_MAX };
     const struct mixed_settings settings = { MIXED_QUARANTINE, true, 3 };
     static char letters[MANY + 1];
     struct contentd_case c;
@@ -334,6 +404,33 @@ static void many_recipients_are_planned_in_good_time(UNUSED void **state)
                          : n % 3 == 0 ? FATE_SPOOLED
                                       : FATE_QUARANTINED,
                          plan.fates[n]);
+    contentd_case_end(&c);
+}
+
+/* Everybody is redirected to somebody else, and a scanner wants every second one out; nobody can have a copy. */
+static void each_of_many_recipients_may_be_another(UNUSED void **state)
+{
+    enum { MANY = MESSAGE_RECIPIENTS_MAX };
+    const struct mixed_settings settings = { MIXED_QUARANTINE, false, 3 };
+    struct contentd_case c;
+    struct plan plan;
+
+    contentd_case_begin(&c, MANY);
+    struct recipient_verdict *verdicts = arena_alloc_array(c.arena, MANY, sizeof *verdicts);
+    const struct recipient_verdict **refs = arena_alloc_array(c.arena, MANY, sizeof *refs);
+    for (size_t n = 0; n < MANY; n++) {
+        verdict_of(&c, n % 2 == 0 ? 'M' : n % 3 == 0 ? 'H' : 'D', n, &verdicts[n]);
+        verdicts[n].redirect = arena_printf(c.arena, "else%zu@example.com", n);
+        refs[n] = &verdicts[n];
+    }
+    assert_true(mixed_plan(&settings, c.message, refs, c.arena, &plan));
+    size_t removed = 0, added = 0;
+    for (const struct edit *edit = plan.edits.first; edit != NULL; edit = edit->next) {
+        removed += edit->kind == EDIT_REMOVE_RECIPIENT;
+        added += edit->kind == EDIT_ADD_RECIPIENT;
+    }
+    assert_int_equal(MANY, removed);
+    assert_int_equal(MANY / 2, added);
     contentd_case_end(&c);
 }
 
@@ -369,7 +466,10 @@ int main(void)
         cmocka_unit_test(without_a_listener_only_what_informs_is_added),
         cmocka_unit_test(added_and_redirected_recipients_are_named_once),
         cmocka_unit_test(a_copy_goes_to_all_that_scanners_add),
+        cmocka_unit_test(nobody_is_removed_and_added),
+        cmocka_unit_test(who_stays_once_is_not_removed),
         cmocka_unit_test(many_recipients_are_planned_in_good_time),
+        cmocka_unit_test(each_of_many_recipients_may_be_another),
         cmocka_unit_test(a_message_without_recipients_goes_on),
         cmocka_unit_test(split_keeps_other_chains_out),
     };

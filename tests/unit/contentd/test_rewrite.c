@@ -27,7 +27,7 @@ static bool read_all(const struct source *source, struct buf *out)
 static const struct {
     const char *what;
     size_t count;
-    struct edit edits[3];
+    struct edit edits[4];
     const char *want;
 } cases[] = {
     { "nothing", 0, { { .index = 0 } }, HEAD "\r\nbody\r\n" },
@@ -72,6 +72,25 @@ static const struct {
       { { EDIT_CHANGE_HEADER, TEXT("A"), NOTHING, 1, NULL },
         { EDIT_CHANGE_HEADER, TEXT("SUBJECT"), NOTHING, 1, NULL } },
       "A:3\r\nEmpty:\r\n\r\nbody\r\n" },
+    { "removed, the last first, and what is added then is the first",
+      4,
+      { { EDIT_CHANGE_HEADER, TEXT("A"), NOTHING, 2, NULL },
+        { EDIT_CHANGE_HEADER, TEXT("a"), NOTHING, 1, NULL },
+        { EDIT_ADD_HEADER, TEXT("A"), TEXT("4"), 0, NULL },
+        { EDIT_CHANGE_HEADER, TEXT("A"), TEXT("5"), 1, NULL } },
+      "Subject:  two\r\n  lines\r\nEmpty:\r\nA: 5\r\n\r\nbody\r\n" },
+    { "the second changed, then the first and another",
+      3,
+      { { EDIT_CHANGE_HEADER, TEXT("A"), TEXT("new"), 2, NULL },
+        { EDIT_CHANGE_HEADER, TEXT("A"), TEXT("old"), 1, NULL },
+        { EDIT_CHANGE_HEADER, TEXT("Empty"), TEXT("no"), 1, NULL } },
+      "A: old\r\nSubject:  two\r\n  lines\r\nA: new\r\nEmpty: no\r\n\r\nbody\r\n" },
+    { "behind one, where others were removed",
+      3,
+      { { EDIT_CHANGE_HEADER, TEXT("A"), NOTHING, 1, NULL },
+        { EDIT_CHANGE_HEADER, TEXT("A"), NOTHING, 1, NULL },
+        { EDIT_INSERT_HEADER, TEXT("X"), TEXT("new"), 1, NULL } },
+      "Subject:  two\r\n  lines\r\nX: new\r\nEmpty:\r\n\r\nbody\r\n" },
     { "removed what is not there",
       1,
       { { EDIT_CHANGE_HEADER, TEXT("B"), NOTHING, 1, NULL } },
@@ -113,6 +132,27 @@ static void carries_out_edits(UNUSED void **state)
             fail_msg("%s: %s", cases[i].what, buf_text(&text));
         arena_free(&arena);
     }
+    message_unref(&message);
+}
+
+/* As many fields as a message may have. */
+static void all_of_many_fields_go(UNUSED void **state)
+{
+    struct message *message = message_new();
+    struct arena *arena = arena_new(64 << 20);
+    struct edits edits;
+
+    message_set_sender(message, SLICE("a@b.example"), NULL, 0);
+    for (size_t i = 1; i < MESSAGE_HEADERS_MAX; i++)
+        assert_int_equal(MESSAGE_OK, message_add_header(message, SLICE("X-A"), SLICE(" 1")));
+    assert_int_equal(MESSAGE_OK, message_add_header(message, SLICE("To"), SLICE(" c@d.example")));
+    edits_init(&edits);
+    for (size_t i = MESSAGE_HEADERS_MAX - 1; i > 0; i--)
+        assert_true(edits_add(
+            &edits, arena,
+            &(struct edit){ .kind = EDIT_CHANGE_HEADER, .name = SLICE("X-A"), .index = i }));
+    assert_slice("To:  c@d.example\r\n\r\n", rewrite_head(arena, message, &edits));
+    arena_free(&arena);
     message_unref(&message);
 }
 
@@ -170,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_out_edits),
+        cmocka_unit_test(all_of_many_fields_go),
         cmocka_unit_test(adds_the_blank_that_was_taken),
         cmocka_unit_test(leaves_all_bytes_as_they_are),
         cmocka_unit_test(says_when_memory_is_out),

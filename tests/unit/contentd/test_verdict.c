@@ -264,6 +264,35 @@ static void the_first_scanner_wins_a_field_and_all_may_add(UNUSED void **state)
     contentd_case_end(&c);
 }
 
+/* Up to a thousand are taken out, unless they may stay. */
+static void too_many_forged_fields_are_refused(UNUSED void **state)
+{
+    struct rule_outcome rules = outcome_of(RULES_QUARANTINE);
+    struct contentd_case c;
+    struct recipient_verdict got;
+
+    contentd_case_begin(&c, 1);
+    for (size_t i = 0; i < FORGED_MAX; i++)
+        contentd_case_header(&c, i % 2 == 0 ? "X-Spam-Flag" : "x-virus-status", " NO");
+    c.input.removes_forged = true;
+    assert_true(verdict_make(&c.input, &c.light, NULL, &got));
+    assert_int_equal(VERDICT_DELIVER, got.kind);
+    assert_non_null(edits_find(&got.edits, EDIT_CHANGE_HEADER, "X-Spam-Flag", FORGED_MAX / 2 - 1));
+    contentd_case_header(&c, "X-Spam-Score", " 0");
+    assert_true(verdict_make(&c.input, &c.light, &rules, &got));
+    assert_int_equal(VERDICT_REJECT, got.kind);
+    assert_int_equal(BY_FORGED, got.source);
+    assert_int_equal(554, got.reply.code);
+    assert_slice("Message has too many header fields of filters", got.reply.text);
+    assert_slice("1001 header fields of filters", got.reason);
+    assert_null(got.edits.first);
+    c.input.removes_forged = false;
+    c.light.headers = 0;
+    assert_true(verdict_make(&c.input, &c.light, NULL, &got));
+    assert_int_equal(VERDICT_DELIVER, got.kind);
+    contentd_case_end(&c);
+}
+
 static void one_recipient_is_refused_by_itself(UNUSED void **state)
 {
     struct contentd_case c;
@@ -376,6 +405,7 @@ int main(void)
         cmocka_unit_test(malware_is_dealt_with_as_the_chain_says),
         cmocka_unit_test(the_reply_begins_with_what_is_configured),
         cmocka_unit_test(the_first_scanner_wins_a_field_and_all_may_add),
+        cmocka_unit_test(too_many_forged_fields_are_refused),
         cmocka_unit_test(one_recipient_is_refused_by_itself),
         cmocka_unit_test(waits_for_those_that_could_still_matter),
         cmocka_unit_test(what_is_not_awaited_changes_no_verdict),

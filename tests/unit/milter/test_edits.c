@@ -26,7 +26,7 @@ static void keeps_order_and_texts(UNUSED void **state)
 
 static void is_bounded(UNUSED void **state)
 {
-    struct arena *small = arena_new(10), *large = arena_new(16 << 20);
+    struct arena *small = arena_new(10), *large = arena_new(64 << 20);
     struct edit edit = { .kind = EDIT_HOLD, .text = SLICE("reason") };
     struct edits edits;
 

@@ -118,6 +118,20 @@ static void checks_addresses(UNUSED void **state)
     }
 }
 
+static void no_scanner_wants_too_much(UNUSED void **state)
+{
+    struct arena *large = arena_new(16 << 20);
+    struct edits many;
+
+    edits_init(&many);
+    for (size_t i = 0; i < WANTED_EDITS_MAX; i++)
+        assert_null(wanted_header(&many, large, EDIT_ADD_HEADER, SLICE("X"), SLICE("1"), 0));
+    assert_non_null(wanted_header(&many, large, EDIT_ADD_HEADER, SLICE("X"), SLICE("1"), 0));
+    assert_non_null(wanted_address(&many, large, EDIT_ADD_RECIPIENT, SLICE("a@example.org")));
+    assert_int_equal(WANTED_EDITS_MAX, many.count);
+    arena_free(&large);
+}
+
 static void makes_one_line(UNUSED void **state)
 {
     struct slice absent = { NULL, 0 };
@@ -165,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_header_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(says_when_memory_is_out, setup, teardown),
         cmocka_unit_test_setup_teardown(checks_addresses, setup, teardown),
+        cmocka_unit_test(no_scanner_wants_too_much),
         cmocka_unit_test_setup_teardown(makes_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(completes_replies, setup, teardown),
     };
