@@ -50,11 +50,28 @@ static size_t reduce(struct slice value, char between, char out[ID_MAX])
     return len;
 }
 
-/* `id`, then the end, a blank or the slash before a version. */
+/* `id`, perhaps with the dot of an absolute name, then the end, a blank or the slash before a version. */
 static bool begins_with_id(struct slice text, struct slice id)
 {
-    return text.len >= id.len && slice_equal_nocase(slice_part(text, 0, id.len), id) &&
-           (text.len == id.len || text.ptr[id.len] == ' ' || text.ptr[id.len] == '/');
+    struct slice rest = slice_skip(text, id.len);
+
+    if (text.len < id.len || !slice_equal_nocase(slice_part(text, 0, id.len), id))
+        return false;
+    if (rest.len > 0 && rest.ptr[0] == '.')
+        rest = slice_skip(rest, 1);
+    return rest.len == 0 || rest.ptr[0] == ' ' || rest.ptr[0] == '/';
+}
+
+/* An encoded word, which no id may hold, is decoded by many who look for an id (RFC 5228 2.7.2 tells Sieve to): it may be
+ * ours. */
+static bool is_encoded(struct slice value)
+{
+    struct slice head = slice_part(value, 0, slice_find(value, ';'));
+
+    for (size_t at = 0; at + 1 < head.len; at++)
+        if (head.ptr[at] == '=' && head.ptr[at + 1] == '?')
+            return true;
+    return false;
 }
 
 static bool only_digits(struct slice text)
@@ -70,7 +87,7 @@ bool auth_results_is_ours(struct slice value, struct slice authserv_id)
     char text[ID_MAX];
     size_t len = reduce(value, ' ', text);
 
-    if (begins_with_id((struct slice){ text, len }, authserv_id))
+    if (is_encoded(value) || begins_with_id((struct slice){ text, len }, authserv_id))
         return true;
     /* "mx.(x)example.com" is an id to whoever takes comments out first; a version may follow it. */
     len = reduce(value, '\0', text);

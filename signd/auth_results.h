@@ -6,7 +6,8 @@
 #include "common/base/buf.h"
 
 /* Whether a field with this value would be taken for ours by somebody: its authserv-id is `authserv_id` in any case, in
- * quotes or not, with comments around or within it, with or without a version, folded, even when the rest is malformed. */
+ * quotes or not, with comments around or within it, with or without a version, folded, even when the rest is malformed. An id
+ * with an encoded word (RFC 2047) in it counts as ours: nobody has one for good, and many readers decode it. */
 bool auth_results_is_ours(struct slice value, struct slice authserv_id);
 
 /* `ptype.name=value`: smtp.mailfrom, header.d. The value may be any bytes: what no field may hold is left out. */

@@ -1,6 +1,7 @@
 """signd beside a real Postfix: what it signs verifies with dkimpy, what comes in gets the right Authentication-Results."""
 import os
 import random
+import itertools
 import re
 import subprocess
 import threading
@@ -237,13 +238,18 @@ def test_mail_without_a_signature(postfix, sink):
     assert results(found)["dmarc"][0] == "temperror"
 
 
-FORGED = [OURS + "; dkim=pass", "MX.Example.ORG;\r\n\tspf=pass", f"(x) {OURS} 1; dmarc=pass", f'"{OURS}"; none', f"{OURS}(x)/1; none"]
+FORGED = [OURS + "; dkim=pass", "MX.Example.ORG;\r\n\tspf=pass", f"(x) {OURS} 1; dmarc=pass", f'"{OURS}"; none', f"{OURS}(x)/1; none",
+          f"{OURS}.; dmarc=pass", f"=?us-ascii?Q?{OURS}=3B_dmarc=3Dpass?=", "=?us-ascii?Q?mx?=\r\n\t=?us-ascii?Q?.example.org;?= x=y"]
 STAY = ["other.example; dkim=pass", f"not{OURS}; spf=pass", f"{OURS}.example.net; none"]
+
+
+SPELT = ["Authentication-Results", "Authentication-Results \t", "AUTHENTICATION-results"]
 
 
 def test_forged_results_are_removed_and_others_stay(postfix, sink):
     mixed = [FORGED[0], STAY[0], FORGED[1], FORGED[2], STAY[1], FORGED[3], STAY[2], FORGED[4]]
-    forged = "".join(f"Authentication-Results: {value}\r\n" for value in mixed).encode()
+    mixed += FORGED[5:]
+    forged = "".join(f"{name}: {value}\r\n" for name, value in zip(itertools.cycle(SPELT), mixed)).encode()
     found = receive(postfix, sink, inbound("forged", fields=forged))
     assert fields(found, "Authentication-Results")[1:] == STAY
     assert results(found)["dkim"] == [("none", "")]
