@@ -12,12 +12,15 @@
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/arena.h"
+#include "common/net/http_host.h"
 #include "common/observe/log.h"
 
 enum {
@@ -343,11 +346,41 @@ static bool route_fits(const struct http_route *route, struct slice path)
     return slice_equal(path, fixed);
 }
 
+static const char *request_header(const struct http_call *call, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(call->request), name);
+}
+
 /* A browser says of every request that may change something which page made it; what we serve has no pages. */
 static bool is_from_web_page(const struct http_call *call)
 {
-    return call->method != HTTP_GET &&
-           evhttp_find_header(evhttp_request_get_input_headers(call->request), "Origin") != NULL;
+    return call->method != HTTP_GET && request_header(call, "Origin") != NULL;
+}
+
+/* By another's name, over TCP: no browser speaks to a unix socket, and a proxy before one may call it what it likes. */
+static bool is_for_another(const struct http_call *call)
+{
+    struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
+    socklen_t len = sizeof own;
+    char name[HOST_NAME_MAX + 1] = "";
+
+    if (call->connection == NULL ||
+        getsockname(bufferevent_getfd(call->connection->socket), (struct sockaddr *)&own, &len) ||
+        own.ss_family == AF_UNIX)
+        return false;
+    gethostname(name, sizeof name - 1); /* none: addresses alone are ours */
+    return !http_host_is_ours(slice_of(request_header(call, "Host")), slice_of(name));
+}
+
+static void serve_route(struct http_call *call, const struct http_route *route, void *arg)
+{
+    if ((route->methods & HTTP_PUBLIC) == 0 && is_for_another(call)) {
+        http_error(call, 403, "\"%.200s\" is not this host: ask for it by its address",
+                   request_header(call, "Host"));
+        return;
+    }
+    call->raw_rest = slice_skip(call->raw_path, strlen(route->path));
+    route->handle(call, arg);
 }
 
 static void serve(struct evhttp_request *request, void *arg)
@@ -372,8 +405,7 @@ static void serve(struct evhttp_request *request, void *arg)
             is_path_known = true;
             if ((route->methods & call->method) == 0)
                 continue;
-            call->raw_rest = slice_skip(call->raw_path, strlen(route->path));
-            route->handle(call, server->tables[t].arg);
+            serve_route(call, route, server->tables[t].arg);
             return;
         }
     if (is_path_known)

@@ -20,12 +20,16 @@ enum http_method {
     HTTP_DELETE = 8
 }; /* HEAD counts as GET */
 
+/* In the methods of a route: nothing in its answers is worth reading for a web page of somebody else. All others are served over
+ * TCP only to who asks for us by address or by this host's name (http_host.h), else 403. */
+enum { HTTP_PUBLIC = 16 };
+
 /* Must end in exactly one http_reply*() or http_error() on `call`, now or later from the loop; until then the call is
  * valid, also when the client has gone (the reply is dropped then). */
 typedef void http_handler(struct http_call *call, void *arg);
 
 struct http_route {
-    unsigned methods; /* set of enum http_method */
+    unsigned methods; /* a set of enum http_method, perhaps HTTP_PUBLIC */
     const char *path; /* `/ready`; with a `/` at the end also everything below: `/v1/list/` */
     http_handler *handle;
 };

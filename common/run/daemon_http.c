@@ -41,9 +41,9 @@ static void get_ready(struct http_call *call, void *arg)
 }
 
 static const struct http_route routes[] = {
-    { HTTP_GET, "/metrics", get_metrics },
-    { HTTP_GET, "/health", get_health },
-    { HTTP_GET, "/ready", get_ready },
+    { HTTP_GET | HTTP_PUBLIC, "/metrics", get_metrics },
+    { HTTP_GET | HTTP_PUBLIC, "/health", get_health },
+    { HTTP_GET | HTTP_PUBLIC, "/ready", get_ready },
 };
 
 int daemon_http_start(struct daemon *daemon)

@@ -1,5 +1,6 @@
 """Attacks on policyd: by who speaks its protocols, by who sends mail, by who may write to its Redis."""
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -14,8 +15,8 @@ import pytest
 
 from servers.policy import Closed, attributes, encode, new_instance
 from servers.daemon import UnixHTTPConnection
-from servers.policyd import GATECTL
-from servers.process import wait_for
+from servers.policyd import GATECTL, Policyd
+from servers.process import accepts, free_port, wait_for
 
 pytestmark = pytest.mark.sanitized
 
@@ -232,6 +233,35 @@ def test_web_pages_change_nothing(policyd, redis):
                               b"Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n")
     assert reply.startswith(b"HTTP/1.1 403 "), reply
     assert used(redis, "m:alice", "user") == 1
+
+
+class OverTcp(Policyd):
+    """Its control API is on `port`."""
+
+    def __init__(self, directory, config):
+        self.port = free_port()
+        super().__init__(directory, config, options=[f"http=inet:127.0.0.1:{self.port}"])
+
+    def is_ready(self):
+        return self.is_listening() and accepts(("127.0.0.1", self.port))
+
+    def status_of(self, path, host):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Host": host})
+            return connection.getresponse().status
+
+
+def test_web_pages_read_nothing(workdir, request):
+    """A page whose name is given our address once it is loaded (DNS rebinding) reads our answers as its own server's; but it cannot
+    call us by another name than its own."""
+    policyd = OverTcp(workdir / "over-tcp", LIMITS)
+    request.addfinalizer(policyd.stop)
+    for host in (f"127.0.0.1:{policyd.port}", "localhost", f"[::1]:{policyd.port}", socket.gethostname()):
+        assert policyd.status_of("/v1/log", host) == 200, host
+    for host in ("evil.example", f"evil.example:{policyd.port}", "127.0.0.1.evil.example"):
+        assert policyd.status_of("/v1/log", host) == 403, host
+        assert policyd.status_of("/metrics", host) == 200, "it says nothing of anybody's mail"
 
 
 def cpu_seconds(policyd):
