@@ -90,7 +90,8 @@ static void judge_dmarc(struct results *results, const struct dmarc_evidence *ev
         results->dmarc = verdict;
         results->dmarc_domain = policy->domain;
     }
-    if (results->has_more_domains && results->dmarc.policy == DMARC_NONE)
+    bool is_unsure = results->has_more_domains || results->policy_count == 0;
+    if (is_unsure && results->dmarc.policy == DMARC_NONE)
         results->dmarc.result = DMARC_PERMERROR;
 }
 
@@ -246,7 +247,8 @@ static bool verified_entries(const struct results *results, const struct auth_en
             return false;
     if (results->claim_count == 0)
         list[(*count)++] = (struct auth_result){ .method = "dkim", .result = "none" };
-    return results->dmarc_domain.len == 0 || dmarc_entry(results, arena, &list[(*count)++]);
+    bool is_judged = results->dmarc_domain.len > 0 || results->dmarc.result != DMARC_RESULT_NONE;
+    return !is_judged || dmarc_entry(results, arena, &list[(*count)++]);
 }
 
 bool results_list(const struct results *results, const struct auth_envelope *envelope,

@@ -77,7 +77,7 @@ static void dmarc_print(const struct results *results, struct buf *out)
 {
     const struct dmarc_verdict *dmarc = &results->dmarc;
 
-    if (results->dmarc_domain.len > 0)
+    if (results->dmarc_domain.len > 0 || dmarc->result != DMARC_RESULT_NONE)
         (void)buf_printf(out, "%s:%.*s:%s", dmarc_result_words[dmarc->result],
                          SLICE_ARG(results->dmarc_domain), dmarc_policy_words[dmarc->policy]);
 }

@@ -42,6 +42,15 @@ static void note_domain(struct mime_facts *facts, struct slice domain)
         facts->from_domains[facts->from_domain_count++] = domain;
 }
 
+/* An encoded word, which may not stand in an address (RFC 2047 5). */
+static bool is_encoded(struct slice address)
+{
+    for (size_t i = 0; i + 1 < address.len; i++)
+        if (address.ptr[i] == '=' && address.ptr[i + 1] == '?')
+            return true;
+    return false;
+}
+
 static void see_from(void *arg, struct slice address, struct slice name)
 {
     struct from *from = arg;
@@ -49,6 +58,11 @@ static void see_from(void *arg, struct slice address, struct slice name)
 
     if (address.ptr == NULL)
         return;
+    if (is_encoded(address)) { /* none, but mail programs show what it says */
+        if (from->facts->from_name.ptr == NULL)
+            from->facts->from_name = mime_decode_text(from->arena, address);
+        return;
+    }
     from->is_full |= address_normalise_mailbox(address, from->arena, &mailbox) == ADDRESS_NO_MEMORY;
     note_domain(from->facts, address_domain(mailbox));
     if (from->facts->from.ptr != NULL)
@@ -65,10 +79,28 @@ static bool is_mailbox_byte(char c)
            (unsigned char)c >= 0x80;
 }
 
+/* With @ for the characters that look like it: U+FF20, U+FE6B. Absent: memory is out, or there is no name. */
+static struct slice with_plain_at(struct slice name, struct arena *arena)
+{
+    static const struct slice others[] = { SLICE_INIT("\xef\xbc\xa0"), SLICE_INIT("\xef\xb9\xab") };
+    char *text = name.ptr == NULL ? NULL : arena_alloc(arena, name.len);
+    size_t len = 0;
+
+    while (text != NULL && name.len > 0) {
+        bool is_at = slice_starts_with(name, others[0]) || slice_starts_with(name, others[1]);
+        text[len++] = is_at ? '@' : name.ptr[0];
+        name = slice_skip(name, is_at ? others[0].len : 1);
+    }
+    return (struct slice){ text, len };
+}
+
 /* The first thing in the display name that reads like a mailbox and is not the mailbox. */
 static bool find_name_address(struct mime_facts *facts, struct arena *arena)
 {
-    struct slice name = facts->from_name, found;
+    struct slice name = with_plain_at(facts->from_name, arena), found;
+
+    if (name.ptr == NULL)
+        return facts->from_name.ptr == NULL;
 
     for (size_t at = 0; at < name.len; at++) {
         size_t begin = at, end = at + 1;
@@ -155,6 +187,8 @@ static bool read_headers(const struct message *message, bool only_from, struct a
             }
             size_t count = mime_decode_mailboxes(arena, field->value, see_from, &from);
             out->from_count += count == 0 ? 1 : count;
+            if (out->from.ptr == NULL && out->from_name.ptr == NULL) /* who is it that is shown? */
+                out->from_name = mime_decode_text(arena, field->value);
         } else if (!take_field(field, arena, out)) {
             return false;
         }

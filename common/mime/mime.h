@@ -44,7 +44,8 @@ struct mime_facts {
     struct slice from_domains[MIME_FROM_DOMAINS_MAX]; /* of all mailboxes, each once */
     size_t from_domain_count;
     bool has_more_from_domains; /* than MIME_FROM_DOMAINS_MAX */
-    struct slice from_name; /* its display name, decoded */
+    struct slice
+        from_name; /* its display name (or its group's), decoded; without a mailbox: what stands there instead */
     /* A mailbox in the display name that is not `from`: "service@bank.example" <x@evil.example>. */
     struct slice from_name_address;
     struct slice reply_to; /* the first mailbox */

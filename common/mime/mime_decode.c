@@ -87,7 +87,20 @@ struct seeing {
     mime_see_mailbox *see;
     void *arg;
     size_t count;
+    struct slice group; /* name of the innermost one */
 };
+
+static void see_one(struct seeing *seeing, InternetAddress *one)
+{
+    struct slice name = take(seeing->arena, internet_address_get_name(one));
+
+    seeing->count++;
+    if (seeing->see != NULL)
+        seeing->see(
+            seeing->arg,
+            take(seeing->arena, internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(one))),
+            name.ptr == NULL ? seeing->group : name);
+}
 
 /* Groups may stand in groups: not deeper than MIME_VALUE_MAX lets them. */
 static void see_list(struct seeing *seeing, InternetAddressList *list)
@@ -96,16 +109,14 @@ static void see_list(struct seeing *seeing, InternetAddressList *list)
 
     for (int i = 0; i < count && seeing->count < MIME_ADDRESSES_MAX; i++) {
         InternetAddress *one = internet_address_list_get_address(list, i);
-        if (INTERNET_ADDRESS_IS_GROUP(one)) {
-            see_list(seeing, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)));
+        struct slice outer = seeing->group;
+        if (!INTERNET_ADDRESS_IS_GROUP(one)) {
+            see_one(seeing, one);
             continue;
         }
-        seeing->count++;
-        if (seeing->see != NULL)
-            seeing->see(seeing->arg,
-                        take(seeing->arena,
-                             internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(one))),
-                        take(seeing->arena, internet_address_get_name(one)));
+        seeing->group = take(seeing->arena, internet_address_get_name(one));
+        see_list(seeing, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(one)));
+        seeing->group = outer;
     }
 }
 

@@ -13,7 +13,7 @@ struct slice mime_decode_text(struct arena *arena, struct slice raw);
 uint64_t mime_decode_date(struct slice raw); /* Unix seconds; 0: none */
 
 /* The mailboxes of a field, those in groups too, at most MIME_ADDRESSES_MAX: how many. `see` (may be NULL) is given each: the
- * address as it is written, and the display name, decoded. */
+ * address as it is written, and the display name, decoded; for want of one its group's. */
 typedef void mime_see_mailbox(void *arg, struct slice address, struct slice name);
 size_t mime_decode_mailboxes(struct arena *arena, struct slice raw, mime_see_mailbox *see,
                              void *arg);

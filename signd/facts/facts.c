@@ -26,7 +26,7 @@ const struct fact_type signd_facts[] = {
     { "dmarc", VALUE_WORD, STAGES_END, dmarc_result_words, NULL, false, FACT_DMARC,
       "The result of DMARC (RFC 7489) for the From domain, none when that has no policy; of several From domains that whose "
       "owner asks for most. Not fail but temperror where a lookup failed, or SPF is not known, that could have made it pass. "
-      "Empty for mail that is not verified, and without a From domain." },
+      "permerror also where nobody can say what the From domain is. Empty for mail that is not verified." },
     { "dmarc.policy", VALUE_WORD, STAGES_END, dmarc_policy_words, NULL, false, FACT_DMARC_POLICY,
       "What the owner of the From domain asks for with this message: none unless dmarc is fail; p=, sp= and pct= have had their "
       "say." },

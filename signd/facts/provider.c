@@ -64,7 +64,9 @@ static bool dmarc_fact(const struct results *results, int id, struct value *out)
         value_of_text(out, VALUE_DOMAIN, results->spf.domain);
         return results->spf.is_known;
     case FACT_DMARC:
-        word(out, has_domain ? dmarc_result_words[results->dmarc.result] : "");
+        word(out, has_domain || results->dmarc.result != DMARC_RESULT_NONE
+                      ? dmarc_result_words[results->dmarc.result]
+                      : "");
         return true;
     case FACT_DMARC_POLICY:
         word(out, has_domain ? dmarc_policy_words[results->dmarc.policy] : "");

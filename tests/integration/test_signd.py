@@ -443,11 +443,22 @@ def test_without_spf_dmarc_does_not_fail(start, dns):
     assert last.command == "c" and results(changes) == {"dkim": "none", "dmarc": "temperror"}
 
 
+def test_an_author_whom_nobody_can_read_is_not_as_good_as_one_without_a_policy(start, dns):
+    daemon = start("[rule unsure]\nwhen = dmarc = permerror\nthen = hold\n")
+    dns.add({"_dmarc.sender.example": {"TXT": ["v=DMARC1; p=reject"]}})
+    last, changes = outside(daemon, [("From", "=?utf-8?q?boss=40sender.example?="), *FIELDS[1:]], sender="<x@elsewhere.example>")
+    assert last.command == "c" and results(changes)["dmarc"] == "permerror"
+    assert "q" in [change.command for change in changes]
+
+
 def test_the_sample_that_honours_dmarc(start, dns):
     text = (ROOT / "conf/sign-dmarc.conf").read_text().replace("mode = shadow\n", "")
     daemon = start(text + "[list known]\n")
     two = [("From", "<x@other.example>"), *FIELDS]
     assert refusal(outside(daemon, two)[0]).startswith("550 5.6.0 A message must have one author")
+    for unreadable in ("=?utf-8?q?boss=40sender.example?=", "The boss@sender.example", "\ufeff boss@sender.example", "Boss: ;"):
+        last, _ = outside(daemon, [("From", unreadable), *FIELDS[1:]])
+        assert refusal(last).startswith("550 5.6.0 A message must have an author who can be read"), unreadable
     for policy, word in (("reject", "y"), ("quarantine", "q")):
         dns.add({"_dmarc.sender.example": {"TXT": [f"v=DMARC1; p={policy}"]}})
         last, changes = outside(daemon, FIELDS, sender="<x@elsewhere.example>")

@@ -106,7 +106,7 @@ static void reads_header_fields(UNUSED void **state)
         { "From: a@x.example, b@y.example\n", "2 from=a@x.example" },
         { "From: a@x.example\nFrom: b@y.example\n", "2 from=a@x.example" },
         { "From: \n", "1" },
-        { "From: team: a@x.example, b@x.example;\n", "2 from=a@x.example" },
+        { "From: team: a@x.example, b@x.example;\n", "2 from=a@x.example name=team" },
         { "fRoM: a@x.example\n", "1 from=a@x.example" },
         /* display names that claim another address */
         { "From: \"boss@bank.example\" <evil@x.example>\n",
@@ -117,6 +117,20 @@ static void reads_header_fields(UNUSED void **state)
           "1 from=evil@x.example name=boss@bank.example fake=boss@bank.example" },
         { "From: \"a@x.example\" <A@x.example>\n", "1 from=a@x.example name=a@x.example" },
         { "From: \"me @ home\" <a@x.example>\n", "1 from=a@x.example name=me @ home" },
+        { "From: \"boss\xef\xbc\xa0"
+          "bank.example\" <evil@x.example>\n",
+          "1 from=evil@x.example name=boss\xef\xbc\xa0"
+          "bank.example fake=boss@bank.example" },
+        { "From: \"boss@bank.example\": evil@x.example;\n",
+          "1 from=evil@x.example name=boss@bank.example fake=boss@bank.example" },
+        /* no mailbox, but mail programs show one */
+        { "From: =?utf-8?q?boss=40bank.example?=\n",
+          "1 name=boss@bank.example fake=boss@bank.example" },
+        { "From: Boss <=?utf-8?q?boss=40bank.example?=>\n",
+          "1 name=boss@bank.example fake=boss@bank.example" },
+        { "From: the boss@bank.example\n", "1 name=the boss@bank.example fake=boss@bank.example" },
+        { "From: undisclosed:;\n", "1 name=undisclosed:;" },
+        { "From: Boss <>\n", "1 name=Boss <>" },
         { "", "0" },
     };
 

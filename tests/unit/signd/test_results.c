@@ -55,7 +55,8 @@ static const struct {
       .dmarc = DMARC_FAIL, .policy = DMARC_QUARANTINE, .dmarc_domain = "b.example" },
     { "more authors than are looked at", { { DKIM_PASS, "a.example" } }, SPF("pass", "a.example"), .from = { OF_A },
       .has_more = true, .dkim = DKIM_PASS, .is_aligned = true, .dmarc = DMARC_PERMERROR },
-    { "no author", { { DKIM_PASS, "a.example" } }, SPF("pass", "a.example"), .dkim = DKIM_PASS, .dmarc_domain = "" },
+    { "no author who can be read", { { DKIM_PASS, "a.example" } }, SPF("pass", "a.example"), .dkim = DKIM_PASS,
+      .dmarc = DMARC_PERMERROR, .dmarc_domain = "" },
     /* clang-format on */
 };
 
