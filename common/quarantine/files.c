@@ -97,6 +97,31 @@ int file_write_bytes(int directory, const char *name, struct slice bytes, struct
     return fd < 0 ? -1 : finish(directory, name, fd, write_all(fd, bytes), error);
 }
 
+int file_overwrite(int directory, const char *name, struct slice bytes, struct buf *error)
+{
+    int fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    int rc;
+
+    if (fd < 0) {
+        buf_printf(error, "%s: %s", name, strerror(errno));
+        return -1;
+    }
+    rc = write_all(fd, bytes);
+    if (rc == 0)
+        rc = ftruncate(fd, (off_t)bytes.len);
+    return finish(directory, name, fd, rc, error);
+}
+
+int file_reserve(int directory, const char *name, uint64_t bytes, struct buf *error)
+{
+    int fd = create(directory, name, error);
+
+    if (fd < 0)
+        return -1;
+    errno = posix_fallocate(fd, 0, (off_t)bytes);
+    return finish(directory, name, fd, errno == 0 ? 0 : -1, error);
+}
+
 int file_read(int directory, const char *name, struct buf *out)
 {
     int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -10,6 +10,10 @@
 int file_write_source(int directory, const char *name, const struct source *source,
                       struct buf *error);
 int file_write_bytes(int directory, const char *name, struct slice bytes, struct buf *error);
+/* The same for a file that is there: all of it is replaced, in the room that it has. When that fails it is removed. */
+int file_overwrite(int directory, const char *name, struct slice bytes, struct buf *error);
+/* A new file of this size for which the disk has room, whatever others write. 0 or -1. */
+int file_reserve(int directory, const char *name, uint64_t bytes, struct buf *error);
 /* Root gives a new file to whom the directory belongs: the daemon must be able to use what gatectl has written. */
 void file_give(int directory, int fd);
 /* All of a file, at most out->max bytes. 0, or -1 with errno. */

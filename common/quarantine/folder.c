@@ -54,20 +54,21 @@ static bool reserve(struct folder *folder, uint64_t bytes, uint64_t size_max)
     return fits;
 }
 
-/* ID.tmp with the description, to be renamed; *bytes: how many. */
-static int write_description(struct folder *folder, const struct kept *kept, uint64_t *bytes,
-                             struct buf *error)
+/* ID.tmp with the description, to be renamed; `is_spare`: it is there; *bytes: how many. */
+static int write_description(struct folder *folder, const struct kept *kept, bool is_spare,
+                             uint64_t *bytes, struct buf *error)
 {
     char room[NAME_ROOM];
     json_t *json = kept_to_json(kept);
     char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(1) | JSON_ENSURE_ASCII);
     int rc = -1;
 
+    folder_name(room, slice_of(kept->id), "tmp");
     if (text == NULL || strlen(text) > KEPT_JSON_MAX)
         buf_put(error, text == NULL ? "out of memory" : "too many recipients to be kept");
     else
-        rc = file_write_bytes(folder->directory, folder_name(room, slice_of(kept->id), "tmp"),
-                              slice_of(text), error);
+        rc = (is_spare ? file_overwrite : file_write_bytes)(folder->directory, room, slice_of(text),
+                                                            error);
     if (rc == 0)
         *bytes = strlen(text);
     free(text);
@@ -91,7 +92,8 @@ static int rename_file(struct folder *folder, struct slice id, const char *from,
 
 static void remove_files(struct folder *folder, struct slice id)
 {
-    static const char *const suffixes[] = { "json", "eml", "part", "tmp" }; /* in this order */
+    static const char *const suffixes[] = { "json", "eml", "part", "tmp",
+                                            "spare" }; /* in this order */
     char room[NAME_ROOM];
 
     for (size_t i = 0; i < COUNT(suffixes); i++)
@@ -140,7 +142,7 @@ enum folder_result folder_add(struct folder *folder, struct kept *kept, const st
     struct slice id = slice_of(kept->id);
     int rc = file_write_source(folder->directory, folder_name(room, id, "part"), source, error);
     if (rc == 0)
-        rc = write_description(folder, kept, &described, error);
+        rc = write_description(folder, kept, false, &described, error);
     if (rc == 0)
         rc = add_entry(folder, kept, source->size + described, error);
     if (rc != 0)
@@ -151,6 +153,16 @@ enum folder_result folder_add(struct folder *folder, struct kept *kept, const st
     return rc == 0 ? FOLDER_OK : FOLDER_FAILED;
 }
 
+/* `error` may be NULL. */
+static int reserve_spare(struct folder *folder, struct slice id, uint64_t bytes, struct buf *error)
+{
+    AUTO_BUF unsaid = BUF_INIT(400);
+    char room[NAME_ROOM];
+
+    return file_reserve(folder->directory, folder_name(room, id, "spare"), bytes,
+                        error != NULL ? error : &unsaid);
+}
+
 int folder_update(struct folder *folder, const struct kept *kept, struct buf *error)
 {
     struct slice id = slice_of(kept->id);
@@ -159,7 +171,8 @@ int folder_update(struct folder *folder, const struct kept *kept, struct buf *er
     int rc = -1;
 
     unlinkat(folder->directory, folder_name(room, id, "tmp"), 0);
-    if (write_description(folder, kept, &described, error) != 0)
+    bool has_spare = rename_file(folder, id, "spare", "tmp", NULL) == 0;
+    if (write_description(folder, kept, has_spare, &described, error) != 0)
         return -1;
     pthread_mutex_lock(&folder->lock);
     struct index_entry *entry = index_find(&folder->index, id);
@@ -176,7 +189,20 @@ int folder_update(struct folder *folder, const struct kept *kept, struct buf *er
         unlinkat(folder->directory, folder_name(room, id, "tmp"), 0);
     else
         fsync(folder->directory); /* the old description is a whole one, too */
+    if (rc == 0 && has_spare)
+        reserve_spare(folder, id, described, NULL);
     return rc;
+}
+
+int folder_spare(struct folder *folder, struct slice id, struct buf *error)
+{
+    char room[NAME_ROOM];
+    int64_t described = file_size(folder->directory, folder_name(room, id, "json"));
+
+    if (described >= 0)
+        return reserve_spare(folder, id, (uint64_t)described, error);
+    buf_printf(error, "%s: %s", room, strerror(errno));
+    return -1;
 }
 
 /* ---- reading, removing ---- */

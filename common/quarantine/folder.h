@@ -44,6 +44,9 @@ enum folder_result folder_add(struct folder *folder, struct kept *kept, const st
                               uint64_t size_max, struct buf *error);
 /* Replaces what is known about it; the id stays. 0, or -1 with *error and nothing changed. */
 int folder_update(struct folder *folder, const struct kept *kept, struct buf *error);
+/* Sets room aside on the disk (ID.spare), so that the next update to a description that is no longer finds the disk not full. 0, or -1
+ * with *error. An update uses it up, and sets room aside again if there is any. */
+int folder_spare(struct folder *folder, struct slice id, struct buf *error);
 
 bool folder_has(struct folder *folder, struct slice id);
 /* What is known about it, texts in `arena`. FOLDER_DAMAGED: as far as the files still tell, out->damage says what is wrong; it is

@@ -102,9 +102,12 @@ static int see_message(struct folder *folder, const char *name)
 
 static int see_leftover(struct folder *folder, const char *name)
 {
-    return id_of(name, "tmp").ptr != NULL || id_of(name, "part").ptr != NULL
-               ? remove_leftover(folder, name)
-               : 0;
+    struct slice id = id_of(name, "spare");
+    bool is_nobodys = id.ptr != NULL && !has_file(folder, id, "json");
+
+    if (is_nobodys || id_of(name, "tmp").ptr != NULL || id_of(name, "part").ptr != NULL)
+        return remove_leftover(folder, name);
+    return 0;
 }
 
 /* In this order: what is removed by one tells the one before what the rest is. */

@@ -31,6 +31,7 @@ struct state {
     bool is_held;
     unsigned tries;
     uint64_t due_ms; /* monotonic */
+    struct outbox_done done; /* used by the one that tries it, without the lock */
     struct state *next;
 };
 
@@ -69,6 +70,7 @@ static void state_forget(struct outbox *outbox, const char *id)
     if (gone == NULL)
         return;
     *place = gone->next;
+    outbox_done_free(&gone->done);
     free(gone);
 }
 
@@ -156,7 +158,7 @@ static void *run(void *arg)
         }
         memcpy(id, state->id, sizeof id);
         pthread_mutex_unlock(&outbox->lock);
-        enum attempt result = outbox_try(&outbox->way, id);
+        enum attempt result = outbox_try(&outbox->way, id, &state->done);
         pthread_mutex_lock(&outbox->lock);
         reckon(outbox, id, result);
     }
@@ -271,6 +273,12 @@ int outbox_put(struct outbox *outbox, struct kept *kept, const struct source *so
                struct buf *error)
 {
     if (folder_add(outbox->folder, kept, source, outbox->settings.size_max, error) != FOLDER_OK) {
+        count(ERRORS);
+        return -1;
+    }
+    /* When some have it that must be written down, on a full disk, too. */
+    if (kept->recipient_count > 1 && folder_spare(outbox->folder, slice_of(kept->id), error) != 0) {
+        folder_remove(outbox->folder, slice_of(kept->id), NULL);
         count(ERRORS);
         return -1;
     }

@@ -7,7 +7,7 @@
 
 enum { SEND_TIMEOUT_MS = 120000 };
 
-enum { SENT, LATER, REFUSED, DAMAGED };
+enum { SENT, LATER, REFUSED, DAMAGED, UNRECORDED };
 
 static struct metric metrics[] = {
     [SENT] = METRIC("gatehouse_outbox_sent_total", METRIC_COUNTER,
@@ -19,6 +19,8 @@ static struct metric metrics[] = {
                        "quarantine."),
     [DAMAGED] = METRIC("gatehouse_outbox_damaged_total", METRIC_COUNTER,
                        "Edited copies whose description was lost: they are in the quarantine."),
+    [UNRECORDED] = METRIC("gatehouse_outbox_record_errors_total", METRIC_COUNTER,
+                          "Times that it could not be written down who has an edited copy."),
 };
 
 void outbox_try_register(void)
@@ -62,25 +64,6 @@ static bool put_aside(struct outbox_way *way, const struct kept *kept, const str
     return true;
 }
 
-/* Who is left after a try: the others are written off. True: nobody. */
-static bool keep_the_rest(struct outbox_way *way, struct kept *kept,
-                          const struct release_recipient *recipients, bool has_aside)
-{
-    AUTO_BUF error = BUF_INIT(400);
-    size_t left = 0;
-
-    for (size_t i = 0; i < kept->recipient_count; i++)
-        if (recipients[i].state == RELEASE_LATER ||
-            (recipients[i].state == RELEASE_REFUSED && !has_aside))
-            kept->recipients[left++] = recipients[i].to;
-    bool has_changed = left != kept->recipient_count;
-    kept->recipient_count = left;
-    if (left == 0 ? folder_remove(way->folder, slice_of(kept->id), &error) == FOLDER_FAILED
-                  : has_changed && folder_update(way->folder, kept, &error) != 0)
-        log_error("outbox: %s", buf_text(&error));
-    return left == 0;
-}
-
 static const char *first_reply(const struct release_recipient *recipients, size_t n,
                                enum release_state state)
 {
@@ -116,31 +99,112 @@ static bool is_too_old(const struct outbox_way *way, const struct kept *kept)
            quarantine_believes_clock(way->quarantine);
 }
 
-static enum attempt attempt_recipients(struct outbox_way *way, struct kept *kept,
-                                       const struct source *source, struct arena *arena)
-{
-    size_t n = kept->recipient_count, taken;
-    struct release_recipient *recipients = arena_alloc_array(arena, n + 1, sizeof *recipients);
+/* ---- who has it ---- */
 
-    if (recipients == NULL)
-        return ATTEMPT_LATER;
-    for (size_t i = 0; i < n; i++)
-        recipients[i].to = kept->recipients[i];
-    taken = release_send(way->release, kept, source, recipients, n, SEND_TIMEOUT_MS, way->stop_fd);
+void outbox_done_free(struct outbox_done *done)
+{
+    free(done->is_done);
+    *done = (struct outbox_done){ NULL, 0 };
+}
+
+/* It is about the recipients that the files name now. False: out of memory. */
+static bool done_fits(struct outbox_done *done, const struct kept *kept)
+{
+    if (done->is_done != NULL && done->count == kept->recipient_count)
+        return true;
+    outbox_done_free(done);
+    done->is_done = calloc(kept->recipient_count + 1, sizeof *done->is_done);
+    done->count = kept->recipient_count;
+    return done->is_done != NULL;
+}
+
+/* Those who are still to get it, in `out`; returns how many. */
+static size_t choose(const struct outbox_done *done, const struct kept *kept,
+                     struct release_recipient *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < kept->recipient_count; i++)
+        if (!done->is_done[i])
+            out[n++].to = kept->recipients[i];
+    return n;
+}
+
+/* After a try with those chosen. */
+static void note_done(struct outbox_done *done, const struct release_recipient *recipients,
+                      bool has_aside)
+{
+    for (size_t i = 0, n = 0; i < done->count; i++)
+        if (!done->is_done[i]) {
+            enum release_state state = recipients[n++].state;
+            done->is_done[i] = state == RELEASE_TAKEN || (state == RELEASE_REFUSED && has_aside);
+        }
+}
+
+/* What is done is written down. As long as it cannot be, `done` knows it: nobody gets the copy twice unless this process ends
+ * meanwhile. */
+static enum attempt write_down(struct outbox_way *way, struct kept *kept, struct outbox_done *done)
+{
+    AUTO_BUF error = BUF_INIT(400);
+    size_t left = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < done->count; i++)
+        if (!done->is_done[i])
+            kept->recipients[left++] = kept->recipients[i];
+    bool has_changed = left < done->count;
+    kept->recipient_count = left;
+    if (left == 0)
+        rc = folder_remove(way->folder, slice_of(kept->id), &error) == FOLDER_FAILED ? -1 : 0;
+    else if (has_changed)
+        rc = folder_update(way->folder, kept, &error);
+    if (rc == 0) {
+        outbox_done_free(done);
+        return left == 0 ? ATTEMPT_DONE : has_changed ? ATTEMPT_GOES_ON : ATTEMPT_LATER;
+    }
+    count(UNRECORDED, 1);
+    log_error("outbox: %s: who has it cannot be written down and is tried again; after a restart "
+              "they would get it once more: %s",
+              kept->id, buf_text(&error));
+    return ATTEMPT_LATER;
+}
+
+/* ---- a try ---- */
+
+/* To `n` recipients; `recipients` say what became of it. True: what was refused is in the quarantine. */
+static bool send_to(struct outbox_way *way, const struct kept *kept, const struct source *source,
+                    struct release_recipient *recipients, size_t n, struct arena *arena)
+{
+    size_t taken =
+        release_send(way->release, kept, source, recipients, n, SEND_TIMEOUT_MS, way->stop_fd);
+
     tell_listener(way, kept, taken, first_reply(recipients, n, RELEASE_LATER));
+    if (taken > 0)
+        log_info("outbox: %s: taken for %zu of %zu recipients: %s", kept->id, taken, n,
+                 first_reply(recipients, n, RELEASE_TAKEN));
     if (is_too_old(way, kept))
         for (size_t i = 0; i < n; i++)
             if (recipients[i].state == RELEASE_LATER)
                 recipients[i].state = RELEASE_REFUSED;
-    bool has_aside = put_aside(way, kept, source, recipients, n, arena);
-    if (taken > 0)
-        log_info("outbox: %s: taken for %zu of %zu recipients: %s", kept->id, taken, n,
-                 first_reply(recipients, n, RELEASE_TAKEN));
-    if (keep_the_rest(way, kept, recipients, has_aside)) {
-        count(SENT, taken > 0);
-        return ATTEMPT_DONE;
-    }
-    return taken > 0 ? ATTEMPT_GOES_ON : ATTEMPT_LATER;
+    return put_aside(way, kept, source, recipients, n, arena);
+}
+
+static enum attempt attempt_recipients(struct outbox_way *way, struct kept *kept,
+                                       const struct source *source, struct outbox_done *done,
+                                       struct arena *arena)
+{
+    struct release_recipient *recipients =
+        arena_alloc_array(arena, kept->recipient_count + 1, sizeof *recipients);
+
+    if (recipients == NULL || !done_fits(done, kept))
+        return ATTEMPT_LATER;
+    size_t n = choose(done, kept, recipients);
+    if (n > 0)
+        note_done(done, recipients, send_to(way, kept, source, recipients, n, arena));
+    enum attempt result = write_down(way, kept, done);
+    if (result == ATTEMPT_DONE)
+        count(SENT, first_reply(recipients, n, RELEASE_TAKEN)[0] != '\0');
+    return result;
 }
 
 /* Whom it was for is not known for certain: somebody has to say. */
@@ -164,7 +228,7 @@ static enum attempt put_aside_damaged(struct outbox_way *way, const struct kept 
     return ATTEMPT_DONE;
 }
 
-enum attempt outbox_try(struct outbox_way *way, const char *id)
+enum attempt outbox_try(struct outbox_way *way, const char *id, struct outbox_done *done)
 {
     AUTO_BUF error = BUF_INIT(400);
     struct arena *arena = arena_new(KEPT_MEMORY_MAX);
@@ -180,7 +244,7 @@ enum attempt outbox_try(struct outbox_way *way, const char *id)
         fd = folder_open_message(way->folder, slice_of(id), &size);
     if (fd >= 0) {
         struct source source = source_of_file(fd, size);
-        result = got == FOLDER_OK ? attempt_recipients(way, &kept, &source, arena)
+        result = got == FOLDER_OK ? attempt_recipients(way, &kept, &source, done, arena)
                                   : put_aside_damaged(way, &kept, &source, arena);
         close(fd);
     } else if (got == FOLDER_NOT_THERE) {

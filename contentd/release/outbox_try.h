@@ -17,14 +17,22 @@ struct outbox_way {
     struct log_change listener; /* begins as LOG_CHANGE_INIT(true): it takes copies */
 };
 
+/* What the files do not say yet, since it could not be written: who of the recipients in them has the copy. Zeroed: nobody. */
+struct outbox_done {
+    bool *is_done; /* owned; NULL: nobody */
+    size_t count;
+};
+void outbox_done_free(struct outbox_done *done);
+
 enum attempt {
     ATTEMPT_DONE, /* the copy is gone */
-    ATTEMPT_GOES_ON, /* some took it: the rest at once */
+    ATTEMPT_GOES_ON, /* some took it, which is written down: the rest at once */
     ATTEMPT_LATER,
 };
 
-/* Sends the copy to those who have not got it. What is refused for ever, or too old, goes to the quarantine. */
-enum attempt outbox_try(struct outbox_way *way, const char *id);
+/* Sends the copy to those who have not got it. What is refused for ever, or too old, goes to the quarantine. `done` is the copy's own,
+ * from try to try. */
+enum attempt outbox_try(struct outbox_way *way, const char *id, struct outbox_done *done);
 
 void outbox_try_register(void);
 

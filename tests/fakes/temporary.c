@@ -3,15 +3,41 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 enum { PATH_ROOM = TEMPORARY_MAX + 300 };
 
 void temporary_make(struct temporary *temporary)
 {
+    temporary->is_disk = false;
     snprintf(temporary->path, sizeof temporary->path, "/tmp/gatehouse-test-XXXXXX");
     if (mkdtemp(temporary->path) == NULL)
         abort();
+}
+
+bool temporary_make_disk(struct temporary *temporary, const char *size)
+{
+    char options[40];
+
+    temporary_make(temporary);
+    snprintf(options, sizeof options, "size=%s,mode=0700", size);
+    temporary->is_disk = mount("none", temporary->path, "tmpfs", 0, options) == 0;
+    return temporary->is_disk;
+}
+
+void temporary_fill(const struct temporary *temporary)
+{
+    static const char space[4096];
+    char path[PATH_ROOM];
+
+    snprintf(path, sizeof path, "%s/fill", temporary->path);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    if (fd < 0)
+        abort();
+    while (write(fd, space, sizeof space) > 0)
+        ;
+    close(fd);
 }
 
 static void remove_all(const char *path, unsigned depth)
@@ -34,6 +60,8 @@ static void remove_all(const char *path, unsigned depth)
 
 void temporary_remove(struct temporary *temporary)
 {
+    if (temporary->is_disk)
+        umount(temporary->path);
     remove_all(temporary->path, 2);
 }
 

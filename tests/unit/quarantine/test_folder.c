@@ -132,9 +132,10 @@ static void removes_what_a_crash_left(UNUSED void **state)
 {
     static const char *const left[] = {
         "0123456789abcdefghjk.part", /* being added */
-        "1123456789abcdefghjk.part", "1123456789abcdefghjk.tmp",  "2123456789abcdefghjk.eml",
-        "2123456789abcdefghjk.tmp", /* or removed */
-        "3123456789abcdefghjk.part", "3123456789abcdefghjk.json", "4123456789abcdefghjk.tmp",
+        "1123456789abcdefghjk.part", "1123456789abcdefghjk.tmp",
+        "2123456789abcdefghjk.eml",  "2123456789abcdefghjk.tmp", /* or removed */
+        "3123456789abcdefghjk.part", "3123456789abcdefghjk.json",
+        "4123456789abcdefghjk.tmp",  "5123456789abcdefghjk.spare",
     };
     struct case_ test;
     struct kept kept;
@@ -283,12 +284,8 @@ static void says_that_the_disk_is_full(UNUSED void **state)
     struct kept kept = { .size = 0 };
     static char large[1 << 20];
     struct source source = source_of_text((struct slice){ large, sizeof large });
-    char command[200];
 
-    temporary_make(&test.directory);
-    snprintf(command, sizeof command, "mount -t tmpfs -o size=64k none %s 2>/dev/null",
-             test.directory.path);
-    if (system(command) != 0) {
+    if (!temporary_make_disk(&test.directory, "64k")) {
         temporary_remove(&test.directory);
         skip();
     }
@@ -300,9 +297,44 @@ static void says_that_the_disk_is_full(UNUSED void **state)
     assert_non_null(strstr(buf_text(&test.error), "No space left on device"));
     assert_int_equal(0, temporary_count(&test.directory));
     assert_int_equal(FOLDER_OK, add(&test, &kept, 0));
-    folder_close(&test.folder);
-    snprintf(command, sizeof command, "umount %s", test.directory.path);
-    assert_int_equal(0, system(command));
+    end(&test);
+}
+
+/* As long as a description does not become longer. */
+static void changes_what_is_known_on_a_full_disk(UNUSED void **state)
+{
+    struct case_ test = { .error = BUF_INIT(1000), .arena = arena_new(1 << 20) };
+    struct kept kept, back;
+    char path[512];
+
+    if (!temporary_make_disk(&test.directory, "64k")) {
+        temporary_remove(&test.directory);
+        arena_free(&test.arena);
+        skip();
+    }
+    fake_clock_init(&test.clock);
+    test.folder = folder_open(test.directory.path, 0, &test.clock.clock, &test.error);
+    assert_int_equal(FOLDER_OK, add(&test, &kept, 0));
+    assert_int_equal(0, folder_spare(test.folder, slice_of(kept.id), &test.error));
+    temporary_fill(&test.directory);
+    static const char *const reasons[] = { "two", "3", "" }; /* again and again */
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        kept.reason = slice_of(reasons[i]);
+        if (folder_update(test.folder, &kept, &test.error) != 0)
+            fail_msg("%zu: %s", i, buf_text(&test.error));
+        assert_int_equal(
+            FOLDER_OK, folder_read(test.folder, slice_of(kept.id), test.arena, &back, &test.error));
+        assert_slice(reasons[i], back.reason);
+    }
+    snprintf(path, sizeof path, "%s/%s.spare", test.directory.path, kept.id);
+    assert_int_equal(0, unlink(path));
+    temporary_fill(&test.directory);
+    assert_int_equal(-1, folder_update(test.folder, &kept, &test.error));
+    assert_non_null(strstr(buf_text(&test.error), "No space left"));
+    assert_int_equal(FOLDER_OK,
+                     folder_read(test.folder, slice_of(kept.id), test.arena, &back, &test.error));
+    assert_int_equal(FOLDER_OK, folder_remove(test.folder, slice_of(kept.id), &test.error));
+    assert_int_equal(1, temporary_count(&test.directory)); /* what fills it */
     end(&test);
 }
 
@@ -449,6 +481,7 @@ int main(void)
         cmocka_unit_test(passes_no_bound),
         cmocka_unit_test(leaves_nothing_when_it_fails),
         cmocka_unit_test(says_that_the_disk_is_full),
+        cmocka_unit_test(changes_what_is_known_on_a_full_disk),
         cmocka_unit_test(lists_in_pages),
         cmocka_unit_test(changes_what_is_known),
         cmocka_unit_test(keeps_what_is_damaged),

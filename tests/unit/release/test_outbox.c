@@ -1,11 +1,13 @@
 /* tests/unit/release/test_outbox.c - edited copies are sent until they are taken; none is lost. */
 #include "contentd/release/outbox.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/mime/mime.h"
+#include "common/observe/metrics.h"
 #include "tests/fakes/mail_message.h"
 #include "tests/fakes/smtp_server.h"
 #include "tests/fakes/temporary.h"
@@ -38,10 +40,9 @@ static void start(struct case_ *test)
         fail_msg("%s", buf_text(&test->error));
 }
 
-static void begin(struct case_ *test, const struct smtp_script *script)
+static void begin_in(struct case_ *test, const struct smtp_script *script)
 {
-    *test = (struct case_){ .error = BUF_INIT(1000) };
-    temporary_make(&test->directory);
+    test->error = (struct buf)BUF_INIT(1000);
     temporary_make(&test->quarantine_directory);
     test->server = smtp_server_start(script);
     test->release = release_new(smtp_server_place(test->server), SLICE("me"), &test->error);
@@ -68,6 +69,13 @@ static void end(struct case_ *test)
     temporary_remove(&test->quarantine_directory);
     message_unref(&test->message);
     buf_free(&test->error);
+}
+
+static void begin(struct case_ *test, const struct smtp_script *script)
+{
+    *test = (struct case_){ .outbox = NULL };
+    temporary_make(&test->directory);
+    begin_in(test, script);
 }
 
 /* A copy for a@, b@ and c@x.example. */
@@ -263,7 +271,7 @@ static void survives_a_restart(UNUSED void **state)
     send_one(&test);
     put(&test, &held); /* never confirmed: the MTA may have had its answer */
     outbox_stop(&test.outbox);
-    assert_int_equal(4, temporary_count(&test.directory));
+    assert_int_equal(6, temporary_count(&test.directory));
     smtp_server_set(test.server, NULL);
     start(&test);
     wait_for_count(&test, 0);
@@ -280,7 +288,7 @@ static void stops_while_a_listener_hangs(UNUSED void **state)
     send_one(&test);
     wait_for_lines(&test, "DATA", 1);
     outbox_stop(&test.outbox);
-    assert_int_equal(2, temporary_count(&test.directory));
+    assert_int_equal(3, temporary_count(&test.directory));
     start(&test);
     wait_for_count(&test, 0);
     assert_int_equal(1, smtp_server_count(test.server));
@@ -330,7 +338,7 @@ static void sends_nothing_that_is_damaged(UNUSED void **state)
     send_one(&test);
     wait_for_count(&test, 1);
     outbox_stop(&test.outbox);
-    assert_int_equal(2, temporary_count(&test.directory));
+    assert_int_equal(3, temporary_count(&test.directory));
     assert_int_equal(1, smtp_server_count(test.server));
     end(&test);
 }
@@ -348,7 +356,7 @@ static void what_lost_its_description_goes_to_the_quarantine(UNUSED void **state
     snprintf(name, sizeof name, "%s.json", kept.id);
     temporary_put(&test.directory, name, "{");
     outbox_send(test.outbox, kept.id);
-    wait_until_empty(&test);
+    wait_for_count(&test, 0);
     outbox_stop(&test.outbox);
     assert_int_equal(0, smtp_server_count(test.server));
     read_quarantined(&test, arena, &aside);
@@ -357,6 +365,85 @@ static void what_lost_its_description_goes_to_the_quarantine(UNUSED void **state
     assert_slice("x", aside.subject);
     assert_int_equal(20, aside.size);
     arena_free(&arena);
+    end(&test);
+}
+
+/* Some have taken it, and the disk is full when that is to be written down. */
+static void nobody_gets_it_twice_when_the_disk_is_full(UNUSED void **state)
+{
+    for (unsigned has_spare = 0; has_spare < 2; has_spare++) {
+        struct moody moody = { "RCPT TO:<b@x.example>", "450 4.2.0 greylisted\r\n", UINT_MAX };
+        const struct smtp_script script = { NULL, moody_reply, &moody };
+        struct case_ test = { .outbox = NULL };
+        struct kept kept;
+        char path[512];
+        if (!temporary_make_disk(&test.directory, "64k")) {
+            temporary_remove(&test.directory);
+            skip();
+        }
+        begin_in(&test, &script);
+        put(&test, &kept);
+        snprintf(path, sizeof path, "%s/%s.spare", test.directory.path, kept.id);
+        if (!has_spare)
+            assert_int_equal(0, unlink(path));
+        temporary_fill(&test.directory);
+        outbox_send(test.outbox, kept.id);
+        wait_for_lines(&test, "RCPT TO:<b@x.example>", 5);
+        if (has_spare) { /* it is written down */
+            outbox_stop(&test.outbox);
+            start(&test);
+        }
+        wait_for_lines(&test, "RCPT TO:<b@x.example>", 8);
+        snprintf(path, sizeof path, "%s/fill", test.directory.path);
+        assert_int_equal(0, unlink(path));
+        wait_for_lines(&test, "RCPT TO:<b@x.example>", 12);
+        outbox_stop(&test.outbox); /* now it is, in any case */
+        start(&test);
+        smtp_server_set(test.server, NULL);
+        wait_for_count(&test, 0);
+        assert_int_equal(2, smtp_server_count(test.server));
+        assert_int_equal(1, lines_with(&test, "RCPT TO:<a@x.example>"));
+        assert_int_equal(1, lines_with(&test, "RCPT TO:<c@x.example>"));
+        assert_int_equal(0, temporary_count(&test.directory));
+        assert_int_equal(0, temporary_count(&test.quarantine_directory));
+        end(&test);
+    }
+    AUTO_BUF metrics = BUF_INIT(1 << 20);
+    assert_int_equal(0, metrics_print(&metrics));
+    assert_null(strstr(buf_text(&metrics), "\ngatehouse_outbox_record_errors_total 0\n"));
+}
+
+static const char *refuse_b_defer_c(UNUSED void *arg, const char *line)
+{
+    if (strcmp(line, "RCPT TO:<b@x.example>") == 0)
+        return "550 5.1.1 no such user\r\n";
+    return strcmp(line, "RCPT TO:<c@x.example>") == 0 ? "450 4.2.0 greylisted\r\n" : NULL;
+}
+
+/* What was refused for ever is in the quarantine once, too, when that cannot be written down. */
+static void nobody_has_it_in_the_quarantine_twice(UNUSED void **state)
+{
+    const struct smtp_script script = { NULL, refuse_b_defer_c, NULL };
+    struct case_ test = { .outbox = NULL };
+    struct kept kept;
+    char path[512];
+
+    if (!temporary_make_disk(&test.directory, "64k")) {
+        temporary_remove(&test.directory);
+        skip();
+    }
+    begin_in(&test, &script);
+    put(&test, &kept);
+    snprintf(path, sizeof path, "%s/%s.spare", test.directory.path, kept.id);
+    assert_int_equal(0, unlink(path));
+    temporary_fill(&test.directory);
+    outbox_send(test.outbox, kept.id);
+    wait_for_lines(&test, "RCPT TO:<c@x.example>", 6);
+    smtp_server_set(test.server, NULL);
+    wait_for_count(&test, 0); /* removing needs no room */
+    assert_int_equal(2, smtp_server_count(test.server));
+    assert_int_equal(1, lines_with(&test, "RCPT TO:<b@x.example>"));
+    assert_int_equal(2, temporary_count(&test.quarantine_directory));
     end(&test);
 }
 
@@ -388,6 +475,8 @@ int main(void)
         cmocka_unit_test(stopping_sends_nothing_twice),
         cmocka_unit_test(sends_nothing_that_is_damaged),
         cmocka_unit_test(what_lost_its_description_goes_to_the_quarantine),
+        cmocka_unit_test(nobody_gets_it_twice_when_the_disk_is_full),
+        cmocka_unit_test(nobody_has_it_in_the_quarantine_twice),
         cmocka_unit_test(makes_no_room_when_it_is_full),
     };
 
