@@ -1,4 +1,5 @@
 """Quarantine, release and outbox with a real Postfix: what is released arrives byte for byte."""
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from servers.filter import Filter, send
 from servers.policyd import BUILD, GATECTL
 from servers.postfix import Postfix
 from servers.process import ROOT, free_port, wait_for
+from servers.sink import Sink
 
 pytestmark = [pytest.mark.usefixtures("needs_postfix"), pytest.mark.sanitized]
 
@@ -27,8 +29,9 @@ def release_lines():
 class Keeper:
     """tests/programs/keeper.c."""
 
-    def __init__(self, directory, release):
+    def __init__(self, directory, release, outbox=None):
         self.directory = directory
+        self.outbox = outbox or directory / "outbox"
         directory.mkdir()
         self.release = release
         self.socket = directory / "http"
@@ -36,7 +39,7 @@ class Keeper:
 
     def start(self):
         self.child = subprocess.Popen(
-            [BUILD / "tests" / "keeper", self.directory / "quarantine", self.directory / "outbox", self.socket,
+            [BUILD / "tests" / "keeper", self.directory / "quarantine", self.outbox, self.socket,
              self.release], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.directory / "log", "ab"),
             text=True)
         assert self.child.stdout.readline() == "ready\n", (self.directory / "log").read_text()
@@ -269,6 +272,32 @@ def test_released_mail_does_not_loop(workdir, sink):
     finally:
         contentd.stop()
         postfix.stop()
+
+
+def test_who_has_a_copy_is_known_on_a_full_disk(workdir, small_disk):
+    """Some take it, and the disk is full when that is to be written down: nobody gets it twice, though contentd is killed."""
+    receiver = Sink()
+    receiver.deferred, fill = {"b@example.org"}, small_disk / "fill"
+    receiver.goes_on.clear()
+    directory = workdir / "full-outbox"
+    keeper = Keeper(directory, f"inet:127.0.0.1:{receiver.port}", outbox=small_disk)
+    keeper.copy("s@a.example", "a@example.org,b@example.org,c@example.org", message("full", b"x\r\n"), "X-Tag: spam")
+    with contextlib.suppress(OSError), open(fill, "wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    receiver.goes_on.set()
+    wait_for(lambda: receiver.asked.count("b@example.org") >= 3, "b is asked for again and again")
+    keeper.kill()
+    keeper.socket.unlink()
+    keeper.start()
+    wait_for(lambda: receiver.asked.count("b@example.org") >= 6, "b is asked for again and again")
+    receiver.deferred = set()
+    assert keeper.command("wait") == "empty"
+    keeper.stop()
+    receiver.stop()
+    assert [one.recipients for one in receiver.messages] == [["a@example.org", "c@example.org"], ["b@example.org"]]
+    assert sorted(path.name for path in small_disk.iterdir()) == [".lock", "fill"]
+    fill.unlink()
 
 
 def test_a_full_disk_defers_what_cannot_be_kept(workdir, sink, small_disk):

@@ -33,6 +33,7 @@ class Session(socketserver.StreamRequestHandler):
         return b"".join(lines)
 
     def handle(self):
+        self.server.goes_on.wait()
         self.say("220 sink.example.org ESMTP")
         message = None
         while line := self.rfile.readline():
@@ -42,6 +43,10 @@ class Session(socketserver.StreamRequestHandler):
             if verb == "MAIL":
                 message = Message(address, said=command.partition("> ")[2])
             elif verb == "RCPT":
+                self.server.asked.append(address)
+                if address in self.server.deferred:
+                    self.say("450 4.2.0 later")
+                    continue
                 message.recipients.append(address)
             elif verb == "DATA":
                 self.say("354 go on")
@@ -56,7 +61,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Sink(socketserver.ThreadingTCPServer):
-    """Listens from the start; `messages` grows."""
+    """Listens from the start; `messages` grows. While `goes_on` is not set nobody is greeted."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -64,10 +69,14 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Session)
         self.messages = []
+        self.asked, self.deferred = [], set()  # recipients: in the order in which they were named; who is to come again
         self.port = self.server_address[1]
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def stop(self):
+        self.goes_on.set()
         self.shutdown()
         self.server_close()
 
