@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from servers.filter import Filter, filtering_postfix
+from servers.filter import Filter, filtering_postfix, send
 from servers.policyd import Policyd
 from servers.process import wait_for
 
@@ -20,6 +20,15 @@ kept@example.org = own
 [rule kept]
 when = recipient matches "/kept/i"
 then = quarantine for the test
+[rule moved]
+when = recipient_domain = moved.example.org
+then = redirect kept@example.org
+[rule moved-otherwise]
+when = recipient_domain = spelt.example.org
+then = redirect "KEPT"@Example.ORG
+[rule moved-here]
+when = recipient_domain = here.example.org
+then = redirect plain@example.org
 """
 
 MAIN_CF = """\
@@ -95,3 +104,27 @@ def test_who_is_removed_gets_nothing(site, sink, written, chain):
     assert [len(one["recipients"]) for one in kept] == [1]
     lines = wait_for(lambda: [line for line in Policyd.decisions(contentd) if line["queue_id"] == queue_id], "it is logged")
     assert [line["chain"] for line in lines if line["verdict"] == "quarantine"] == [chain]
+
+
+# Recipients, and who gets the message in the end: kept@ alone is quarantined. Whoever is redirected to somebody else's mailbox is
+# at home there, though that one's own is removed.
+MOVED = [
+    (["x@moved.example.org", "kept@example.org"], ["kept@example.org"]),
+    (["kept@example.org", "x@moved.example.org"], ["kept@example.org"]),
+    (["KEPT@Example.org", "plain@example.org", "x@spelt.example.org", "y@moved.example.org"], ["KEPT@Example.org", "plain@example.org"]),
+    (["x@here.example.org", "plain@example.org", "kept@example.org"], ["plain@example.org"]),
+    (["x@here.example.org", "kept@example.org"], ["plain@example.org"]),
+    (["kept-canonical@example.org", "x@moved.example.org", "kept@example.org"], ["kept@example.org"]),
+]
+
+
+@pytest.mark.parametrize("recipients, delivered", MOVED, ids=[",".join(to) for to, _ in MOVED])
+def test_who_is_redirected_arrives(site, sink, recipients, delivered):
+    contentd, postfix = site
+    subject = f"moved-{MOVED.index((recipients, delivered))}"
+    with postfix.session("mx") as session:
+        code, text = send(session, "a@example.net", recipients, f"From: <a@example.net>\nSubject: {subject}\n\nhello")
+    assert code == 250, text
+    queue_id = text.split()[-1]
+    wait_for(lambda: f"{queue_id}: removed" in postfix.log, "it has been delivered")
+    assert sorted(to for message in sink.find(subject) for to in message.recipients) == delivered
