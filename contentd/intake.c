@@ -2,6 +2,7 @@
 #include "contentd/intake.h"
 
 #include "common/mail/address.h"
+#include "common/message/giveback.h"
 #include "common/observe/log.h"
 #include "contentd/connections.h"
 #include "contentd/early.h"
@@ -45,11 +46,30 @@ static struct milter_reply check_rules(struct milter_session *session, enum stag
     return early_check(&request, &intake->early);
 }
 
-/* No memory, or no time, to look at it. */
-static struct milter_reply undecided(struct contentd *contentd)
+static struct record_teller *teller_of(struct worker *worker)
 {
+    struct server *server = worker_state(worker);
+
+    return &server->teller;
+}
+
+/* It is not taken, though nothing was decided about it. */
+static void give_back(struct milter_session *session, const char *words)
+{
+    message_give_back(milter_session_worker(session), teller_of, milter_session_message(session),
+                      "contentd", words);
+}
+
+/* No memory, or no time, to look at it. */
+static struct milter_reply undecided(struct milter_session *session)
+{
+    struct contentd *contentd = intake_of(session)->contentd;
+    struct milter_reply reply = milter_service_undecided(&contentd->service);
+
     metric_add(contentd->metrics.undecided, 1);
-    return milter_service_undecided(&contentd->service);
+    if (reply.action == MILTER_TEMPFAIL)
+        give_back(session, "tempfail undecided");
+    return reply;
 }
 
 static struct milter_reply check_stage(struct milter_session *session, enum stage stage)
@@ -209,7 +229,7 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     struct inspection *inspection = intake->inspection;
 
     if (inspection == NULL || !inspection_finish(inspection, progress, session))
-        return undecided(intake->contentd);
+        return undecided(session);
     const struct decided *decided = inspection_decided(inspection);
     struct milter_reply reply = reply_of(&decided->plan);
     bool is_shadow = decided->setup->parts.core.is_shadow;
@@ -224,6 +244,11 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     intake->is_decided = true;
     intake->fate = is_kept ? INSPECTION_AS_PLANNED : INSPECTION_NOT_KEPT;
     return reply;
+}
+
+static void hook_failed(struct milter_session *session, enum milter_action action)
+{
+    give_back(session, action == MILTER_REJECT ? "reject too large" : "tempfail no room");
 }
 
 static void hook_sent(struct milter_session *session, bool ok)
@@ -256,6 +281,7 @@ const struct milter_hooks intake_hooks = {
     .headers_is_silent = true,
     .body = hook_body,
     .end = hook_end,
+    .failed = hook_failed,
     .sent = hook_sent,
     .message_gone = hook_message_gone,
     .disconnect = hook_disconnect,

@@ -1,6 +1,7 @@
 /* signd/intake.c - see intake.h. On the milter's threads. A session's state is the letter under way. */
 #include "signd/intake.h"
 
+#include "common/message/giveback.h"
 #include "signd/letter.h"
 #include "signd/server.h"
 
@@ -35,11 +36,30 @@ static struct milter_reply reply_of(const struct letter_answer *answer)
     return (struct milter_reply){ .action = actions[answer->fate], .reply = answer->reply };
 }
 
-/* Nobody could decide. */
-static struct milter_reply undecided(struct signd *signd)
+static struct record_teller *teller_of(struct worker *worker)
 {
+    struct server *server = worker_state(worker);
+
+    return &server->teller;
+}
+
+/* It is not taken, though nothing was decided about it. */
+static void give_back(struct milter_session *session, const char *words)
+{
+    message_give_back(milter_session_worker(session), teller_of, milter_session_message(session),
+                      "signd", words);
+}
+
+/* Nobody could decide. */
+static struct milter_reply undecided(struct milter_session *session)
+{
+    struct signd *signd = signd_of(session);
+    struct milter_reply reply = milter_service_undecided(&signd->service);
+
     metric_add(signd->metrics.undecided, 1);
-    return milter_service_undecided(&signd->service);
+    if (reply.action == MILTER_TEMPFAIL)
+        give_back(session, "tempfail undecided");
+    return reply;
 }
 
 static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)
@@ -49,12 +69,17 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
 
     if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf),
                                          key_states_take(signd->states), progress, session))
-        return undecided(signd);
+        return undecided(session);
     const struct letter_answer *answer = letter_answer(letter);
     struct milter_reply reply = reply_of(answer);
     if (reply.action == MILTER_CONTINUE)
         *edits = answer->edits;
     return reply;
+}
+
+static void hook_failed(struct milter_session *session, enum milter_action action)
+{
+    give_back(session, action == MILTER_REJECT ? "reject too large" : "tempfail no room");
 }
 
 static void hook_sent(struct milter_session *session, bool ok)
@@ -77,6 +102,7 @@ const struct milter_hooks intake_hooks = {
     .headers = hook_headers,
     .headers_is_silent = true,
     .end = hook_end,
+    .failed = hook_failed,
     .sent = hook_sent,
     .message_gone = hook_message_gone,
 };

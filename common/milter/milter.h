@@ -56,6 +56,9 @@ struct milter_hooks {
     /* The message is whole. `edits` (empty) is carried out unless it is refused or discarded: all of it, or the message is
      * tempfailed. */
     struct milter_reply (*end)(struct milter_session *session, struct edits *edits);
+    /* Instead of `end`: the message is refused (MILTER_REJECT: it is larger than may be) or deferred (MILTER_TEMPFAIL: no memory,
+     * no disk) by the milter itself. */
+    void (*failed)(struct milter_session *session, enum milter_action action);
     /* The MTA has been sent what `end` decided (ok: the kernel took all of it), or could not be, or an edit was not
      * possible: then it does not take the message. */
     void (*sent)(struct milter_session *session, bool ok);

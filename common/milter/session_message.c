@@ -79,6 +79,14 @@ static enum milter_action conclude(struct milter_session *session, const struct 
     return action;
 }
 
+/* For what went wrong in the meantime. */
+static enum milter_action conclude_failed(struct milter_session *session)
+{
+    if (session->shared->hooks->failed != NULL)
+        session->shared->hooks->failed(session, session->failure.action);
+    return conclude(session, &session->failure);
+}
+
 static struct milter_reply tempfail(unsigned code, struct slice enhanced, struct slice text)
 {
     return (struct milter_reply){ MILTER_TEMPFAIL, { code, enhanced, text } };
@@ -278,7 +286,7 @@ enum milter_action session_recipient(struct milter_session *session, struct slic
     note(session, add_recipient(session, path, arguments, count));
     if (session->shared->hooks->recipient == NULL)
         return MILTER_CONTINUE;
-    return has_failed(session) ? conclude(session, &session->failure) : ask_recipient(session);
+    return has_failed(session) ? conclude_failed(session) : ask_recipient(session);
 }
 
 /* ---- the content ---- */
@@ -316,7 +324,7 @@ enum milter_action session_headers_end(struct milter_session *session)
     if (!has_failed(session))
         note(session, end_headers(session));
     if (has_failed(session))
-        return may_answer ? conclude(session, &session->failure) : MILTER_CONTINUE;
+        return may_answer ? conclude_failed(session) : MILTER_CONTINUE;
     if (hooks->headers == NULL)
         return MILTER_CONTINUE;
     struct milter_reply reply = hooks->headers(session);
@@ -384,7 +392,7 @@ enum milter_action session_end(struct milter_session *session)
     if (message->head.ptr == NULL && !has_failed(session)) /* never said: hooks have seen nothing */
         session->failure = tempfail(451, SLICE("4.3.0"), SLICE("A message without a header"));
     if (has_failed(session))
-        return conclude(session, &session->failure);
+        return conclude_failed(session);
     session_refresh(session, message->arena, "i", &message->queue_id);
     message_end(message);
     return decide(session);

@@ -1,5 +1,6 @@
 """contentd behind a real Postfix, with real clamd and spamd: verdicts, recipients that disagree, live changes."""
 import contextlib
+import os
 import re
 import socket
 import subprocess
@@ -251,31 +252,81 @@ POLICYD = """
 key   = sender
 count = messages
 rate  = 100/1h
+[limit each]
+key    = sender
+count  = recipients
+charge = rcpt
+rate   = 100/1h
 [rule all]
-then = limit messages
+then = limit messages, each
 """
 
 
-def test_refused_mail_costs_nothing(site, workdir, sink, redis):
-    _, _, config, _ = site
+@pytest.fixture
+def with_policyd(site, workdir, sink, redis):
+    """(contentd, Postfix, how much counts now) that share a Redis with a policyd, asked at RCPT and DATA."""
+    _, _, config, clamd = site
+    redis.cli("FLUSHDB")
+    own = workdir / f"paid-{os.urandom(3).hex()}"
+    own.mkdir(mode=0o755)
     with contextlib.ExitStack() as stack:
-        policyd = Policyd(workdir / "policyd", POLICYD, [f"store={redis.url}"])
+        policyd = Policyd(own / "policyd", POLICYD, [f"store={redis.url}"])
         stack.callback(policyd.stop)
-        postfix = filtering_postfix(workdir / "postfix2", sink, workdir / "contentd2/milter",
-                                    f"smtpd_data_restrictions = check_policy_service unix:{policyd.unix}\n")
+        ask = f"check_policy_service unix:{policyd.unix}"
+        postfix = filtering_postfix(own / "postfix", sink, own / "contentd/milter",
+                                    f"smtpd_recipient_restrictions = reject_unauth_destination, {ask}\n"
+                                    f"smtpd_data_restrictions = {ask}\n")
         stack.callback(postfix.stop)
-        contentd = Filter(workdir / "contentd2", re.sub(r"release = .*", "", config), [f"store={redis.url}"])
+        contentd = Filter(own / "contentd", re.sub(r"release = .*", "message_size_max = 20000", config)
+                          .replace(str(clamd.socket), f"{clamd.socket}\nscan_timeout = 2s\nconnect_timeout = 2s"),
+                          [f"store={redis.url}"])
         stack.callback(contentd.stop)
-        with postfix.session("mx") as session:
-            assert send(session, "a@example.net", ["b@example.org"], text("refund", EICAR))[0] == 554
-        wait_for(lambda: contentd.metric("gatehouse_content_refunds_total") == 1, "it is given back")
-        queue_id = re.search(r"queue_id=(\S+)", contentd.decisions()[0])[1]
-        why = contentd.gatectl("why", queue_id).stdout
-        assert "contentd" in why and "reject virus=Gatehouse.Test.EICAR" in why, why
-        with postfix.session("mx") as session:
-            assert send(session, "a@example.net", ["b@example.org"], text("paid"))[0] == 250
-        wait_for(lambda: len(contentd.decisions()) == 2, "decided")
-        assert contentd.metric("gatehouse_content_refunds_total") == 1
+
+        def used():
+            keys = redis.cli("KEYS", "gh:q:*").split()
+            return sum(int(amount) for key in keys for amount in redis.cli("HVALS", key).split())
+
+        yield contentd, postfix, used
+
+
+def test_mail_that_is_not_taken_costs_nothing(site, with_policyd):
+    """Deferred mail comes again, as another message to policyd: it is paid for once, when it is delivered."""
+    clamd = site[3]
+    contentd, postfix, used = with_policyd
+    to = ["b@example.org", "c@example.org"]
+    with postfix.session("mx") as session:
+        code, said = send(session, "a@example.net", to, text("large", "x" * 30000))
+    assert code == 552 and "larger than is handled here" in said
+    wait_for(lambda: used() == 0, "it is given back")
+    queue_id = re.search(r"(\w+): milter-reject: .*Message is larger", postfix.log)[1]
+    assert "reject too large" in contentd.gatectl("why", queue_id).stdout
+    clamd.pause()
+    try:
+        for _ in range(2):
+            with postfix.session("mx") as session:
+                assert send(session, "a@example.net", to, text("again"))[0] == 451
+    finally:
+        clamd.go_on()
+    wait_for(lambda: used() == 0, "it is given back")
+    with postfix.session("mx") as session:
+        assert send(session, "a@example.net", to, text("again"))[0] == 250
+    assert used() == 3  # a message, two recipients
+
+
+def test_refused_mail_costs_nothing(with_policyd):
+    contentd, postfix, used = with_policyd
+    with postfix.session("mx") as session:
+        assert send(session, "a@example.net", ["b@example.org"], text("refund", EICAR))[0] == 554
+    wait_for(lambda: contentd.metric("gatehouse_content_refunds_total") == 2, "it is given back")
+    assert used() == 0
+    queue_id = re.search(r"queue_id=(\S+)", contentd.decisions()[0])[1]
+    why = contentd.gatectl("why", queue_id).stdout
+    assert "contentd" in why and "reject virus=Gatehouse.Test.EICAR" in why, why
+    with postfix.session("mx") as session:
+        assert send(session, "a@example.net", ["b@example.org"], text("paid"))[0] == 250
+    wait_for(lambda: len(contentd.decisions()) == 2, "decided")
+    assert contentd.metric("gatehouse_content_refunds_total") == 2
+    assert used() == 2
 
 
 def test_the_sample_of_aximilter(workdir, sink):

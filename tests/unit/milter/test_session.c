@@ -9,7 +9,7 @@ enum { TRACE_MAX = 1000 };
 
 /* Steps, one letter each: C connect, H helo, M mail, R rcpt, L header, N end of headers, B body, E end, A abort, Q another
  * client follows; S sent, F not sent.
- * Trace: a letter for each hook (c h m r n b e, s sent, f not sent, g gone, d disconnected), and behind `=` an answer that
+ * Trace: a letter for each hook (c h m r n b e, X too large, T no room, s sent, f not sent, g gone, d disconnected), and behind `=` an answer that
  * is not `continue`: a accept, r reject, t tempfail, d discard. */
 struct bench {
     struct milter_shared shared;
@@ -98,9 +98,16 @@ static void on_disconnect(UNUSED struct milter_session *session)
     trace('d');
 }
 
-static const struct milter_hooks hooks = { on_connect, on_helo, on_sender,    on_recipient,
-                                           on_headers, false,   on_body,      on_end,
-                                           on_sent,    on_gone, on_disconnect };
+static void on_failed(struct milter_session *session, enum milter_action action)
+{
+    assert_non_null(milter_session_message(session));
+    trace(action == MILTER_REJECT ? 'X' : 'T');
+}
+
+static const struct milter_hooks hooks = {
+    on_connect, on_helo, on_sender, on_recipient, on_headers, false,
+    on_body,    on_end,  on_failed, on_sent,      on_gone,    on_disconnect,
+};
 
 /* ---- the carrier ---- */
 
@@ -239,7 +246,7 @@ static const struct {
     { "recipient after the header", "CMNRES", "", "cmnesgd" },
     { "header twice", "CMNNES", "", "cmnesgd" },
     { "body before the end of the header", "CMBNES", "", "cmnesgd" },
-    { "the end without the header's", "CME", "", "cmg=td" },
+    { "the end without the header's", "CME", "", "cmTg=td" },
     { "accepted connection", "CHMR", "ha", "ch=a=ad" },
     { "refused connection", "CH", "cr", "c=rhd" },
     { "MAIL without a client", "MNES", "", "=t" },
@@ -255,7 +262,7 @@ static const struct {
     { "refused at the end", "CMNES", "er", "cmne=rsgd" },
     { "discarded at the end", "CMNES", "ed", "cmne=dsgd" },
     { "accepted at the end", "CMNES", "ea", "cmne=asgd" },
-    { "too large", "CMNBBBES", "", "cmnbbg=rd" },
+    { "too large", "CMNBBBES", "", "cmnbbXg=rd" },
 };
 
 static void calls_hooks_in_their_order(UNUSED void **state)
