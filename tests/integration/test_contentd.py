@@ -1,5 +1,6 @@
 """contentd behind a real Postfix, with real clamd and spamd: verdicts, recipients that disagree, live changes."""
 import contextlib
+import email.utils
 import os
 import re
 import socket
@@ -63,8 +64,9 @@ then  = tempfail 4.7.0 Too many connections
 stage = connect
 """
 
-HEAD = "From: <a@example.net>\nTo: <b@example.org>\nSubject: {subject}\nX-Spam-Flag: NO\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n" \
-       "Message-ID: <{subject}@example.net>\n\n"
+# Of now: SpamAssassin goes by the date.
+HEAD = "From: <a@example.net>\nTo: <b@example.org>\nSubject: {subject}\nX-Spam-Flag: NO\n" \
+       f"Date: {email.utils.formatdate()}\n" "Message-ID: <{subject}@example.net>\n\n"
 
 
 def text(subject, body="hello"):

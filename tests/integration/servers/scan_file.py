@@ -1,5 +1,6 @@
 """One scanner looks at a message, without a milter around it (tests/programs/scan_file.c)."""
 import base64
+import email.utils
 import json
 import os
 import pathlib
@@ -11,9 +12,9 @@ PROGRAM = pathlib.Path(os.environ.get("GATEHOUSE_BUILD", ROOT / "build")) / "tes
 
 
 def message(body, subject="a test", attachment=None):
-    """A message as text; `attachment`, bytes, comes in base64."""
+    """A message of now (spam filters go by its date) as text; `attachment`, bytes, comes in base64."""
     head = f"From: sender@example.net\nTo: recipient@example.org\nSubject: {subject}\nMessage-ID: <1@example.net>\n" \
-           "Date: Sun, 22 Nov 2026 09:00:00 +0000\nMIME-Version: 1.0\n"
+           f"Date: {email.utils.formatdate()}\nMIME-Version: 1.0\n"
     if attachment is None:
         return f"{head}Content-Type: text/plain\n\n{body}\n"
     encoded = base64.encodebytes(attachment).decode()
