@@ -4,8 +4,9 @@
 #include "tests/unit/unit.h"
 
 /* Verdicts by letter: D delivered, T delivered and tagged, H delivered with another header, Q quarantine, X discard, F tempfail, R
- * reject, M removed by a scanner, A delivered and a scanner adds archive@, B the same and tagged, E redirected, W redirected to r1@, V the
- * same, written otherwise, P delivered and a scanner adds r1@. */
+ * reject, M removed by a scanner, Y the same and archive@ added, A delivered and a scanner adds archive@, B the same and tagged, E
+ * redirected, C the same, tagged, and archive@ added, I delivered with another header in front, W redirected to r1@, V the same,
+ * written otherwise, P delivered and a scanner adds r1@. */
 static void verdict_of(struct contentd_case *c, char letter, size_t n,
                        struct recipient_verdict *out)
 {
@@ -14,6 +15,7 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
     const struct edit flag = { EDIT_ADD_HEADER, SLICE("X-Spam-Flag"), SLICE("YES"), 0, NULL };
     const struct edit subject = { EDIT_CHANGE_HEADER, SLICE("Subject"), SLICE("[SPAM]"), 1, NULL };
     const struct edit other = { EDIT_ADD_HEADER, SLICE("X-Other"), SLICE("1"), 0, NULL };
+    const struct edit front = { EDIT_INSERT_HEADER, SLICE("X-Other"), SLICE("2"), 0, NULL };
     const struct edit archive = { EDIT_ADD_RECIPIENT, SLICE(""), SLICE("archive@example.org"), 0,
                                   NULL };
     const struct edit first = { EDIT_ADD_RECIPIENT, SLICE(""), SLICE("r1@example.org"), 0, NULL };
@@ -22,16 +24,19 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
 
     *out = (struct recipient_verdict){ .kind = VERDICT_DELIVER, .by = SLICE("") };
     edits_init(&out->edits);
-    edits_add(&out->edits, c->arena, letter == 'T' || letter == 'B' ? &high : &score);
+    edits_add(&out->edits, c->arena, strchr("TBC", letter) != NULL ? &high : &score);
     out->reply = (struct reply){ letter == 'F' ? 451 : 554, SLICE(""), SLICE("No") };
     switch (letter) {
     case 'B':
+    case 'C':
     case 'T':
         out->is_tagged = true;
         edits_add(&out->edits, c->arena, &flag);
         edits_add(&out->edits, c->arena, &subject);
-        if (letter == 'B')
+        if (letter != 'T')
             edits_add(&out->edits, c->arena, &archive);
+        if (letter == 'C')
+            out->redirect = SLICE("else@example.org");
         break;
     case 'H':
         edits_add(&out->edits, c->arena, &other);
@@ -39,8 +44,14 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
     case 'A':
         edits_add(&out->edits, c->arena, &archive);
         break;
+    case 'I':
+        edits_add(&out->edits, c->arena, &front);
+        break;
     case 'M':
+    case 'Y':
         edits_add(&out->edits, c->arena, &removed);
+        if (letter == 'Y')
+            edits_add(&out->edits, c->arena, &archive);
         break;
     case 'E':
         out->redirect = SLICE("else@example.org");
@@ -71,8 +82,7 @@ static void verdict_of(struct contentd_case *c, char letter, size_t n,
     }
 }
 
-static bool plan_of(struct contentd_case *c, const struct mixed_settings *settings,
-                    const char *letters, struct plan *plan)
+static const struct recipient_verdict **verdicts_of(struct contentd_case *c, const char *letters)
 {
     size_t count = strlen(letters);
     struct recipient_verdict *verdicts = arena_alloc_array(c->arena, count + 1, sizeof *verdicts);
@@ -82,7 +92,13 @@ static bool plan_of(struct contentd_case *c, const struct mixed_settings *settin
         verdict_of(c, letters[i], i, &verdicts[i]);
         refs[i] = &verdicts[i];
     }
-    return mixed_plan(settings, c->message, refs, c->arena, plan);
+    return refs;
+}
+
+static bool plan_of(struct contentd_case *c, const struct mixed_settings *settings,
+                    const char *letters, struct plan *plan)
+{
+    return mixed_plan(settings, c->message, verdicts_of(c, letters), c->arena, plan);
 }
 
 /* Fates by letter: d delivered, r refused, t deferred, x discarded, q quarantined, s spooled. */
@@ -121,6 +137,7 @@ static const struct {
       0, 1 },
     { "removed by a scanner", MIXED_QUARANTINE, true, "DM", "dx", PLAN_ACCEPT, 0, 0, 0 },
     { "all removed, nobody added", MIXED_QUARANTINE, true, "MM", "xx", PLAN_DISCARD, 0, 0, 0 },
+    { "removed, and another comes for it", MIXED_QUARANTINE, true, "Y", "x", PLAN_ACCEPT, 0, 0, 0 },
     { "removed, another added", MIXED_QUARANTINE, true, "MA", "xd", PLAN_ACCEPT, 0, 0, 0 },
     { "removed, the rest gets a copy", MIXED_QUARANTINE, true, "MT", "xs", PLAN_DISCARD, 0, 1, 0 },
     { "redirected", MIXED_QUARANTINE, true, "DE", "dd", PLAN_ACCEPT, 0, 0, 0 },
@@ -158,6 +175,80 @@ static void every_cell_of_the_table(UNUSED void **state)
              plan.spoken->reply.code / 100 != (plan.action == PLAN_REJECT ? 5 : 4)))
             fail_msg("%s: whose reply?", cases[i].what);
         contentd_case_end(&c);
+    }
+}
+
+/* Whose words the MTA is told, or the log: the number of a recipient; -1: nobody's. */
+static const struct {
+    enum mixed_mode mode;
+    const char *verdicts;
+    int speaker;
+} speakers[] = {
+    { MIXED_QUARANTINE, "RR", 0 }, { MIXED_QUARANTINE, "DFF", 1 }, { MIXED_QUARANTINE, "DT", 0 },
+    { MIXED_QUARANTINE, "TD", 1 }, { MIXED_QUARANTINE, "X", 0 },   { MIXED_QUARANTINE, "XX", 0 },
+    { MIXED_QUARANTINE, "RQ", 1 }, { MIXED_QUARANTINE, "XR", 1 },  { MIXED_QUARANTINE, "QXQ", 0 },
+    { MIXED_QUARANTINE, "MM", 0 }, { MIXED_STRICTEST, "RR", 0 },   { MIXED_STRICTEST, "DRFR", 1 },
+    { MIXED_STRICTEST, "DTT", 1 }, { MIXED_STRICTEST, "DD", 0 },   { MIXED_QUARANTINE, "", -1 },
+};
+
+static void one_of_them_speaks(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(speakers); i++) {
+        const struct mixed_settings settings = { speakers[i].mode, true, 100 };
+        struct contentd_case c;
+        struct plan plan;
+        contentd_case_begin(&c, strlen(speakers[i].verdicts));
+        const struct recipient_verdict **verdicts = verdicts_of(&c, speakers[i].verdicts);
+        assert_true(mixed_plan(&settings, c.message, verdicts, c.arena, &plan));
+        if (plan.spoken != (speakers[i].speaker < 0 ? NULL : verdicts[speakers[i].speaker]))
+            fail_msg("%s: somebody else", speakers[i].verdicts);
+        contentd_case_end(&c);
+    }
+}
+
+/* With `strictest` the highest score among equals is the severest. */
+static void of_equally_strict_ones_the_higher_score_speaks(UNUSED void **state)
+{
+    const struct mixed_settings settings = { MIXED_STRICTEST, true, 100 };
+    struct recipient_verdict low = { .kind = VERDICT_REJECT, .score = 1 }, high = low;
+    const struct recipient_verdict *verdicts[] = { &low, &high, &low };
+    struct contentd_case c;
+    struct plan plan;
+
+    high.score = 2;
+    contentd_case_begin(&c, 3);
+    assert_true(mixed_plan(&settings, c.message, verdicts, c.arena, &plan));
+    assert_ptr_equal(&high, plan.spoken);
+    contentd_case_end(&c);
+}
+
+static void says_when_memory_is_out(UNUSED void **state)
+{
+    static const char *const letters[] = { "DTYQ", "DHTRQ", "AEBC" };
+
+    for (size_t i = 0; i < COUNT(letters); i++) {
+        for (int can_release = 0; can_release < 2; can_release++) {
+            const struct mixed_settings settings = { MIXED_QUARANTINE, can_release != 0, 100 };
+            struct contentd_case c;
+            struct plan want, got;
+            bool ok = false;
+            contentd_case_begin(&c, strlen(letters[i]));
+            const struct recipient_verdict **verdicts = verdicts_of(&c, letters[i]);
+            assert_true(mixed_plan(&settings, c.message, verdicts, c.arena, &want));
+            for (size_t max = 0; !ok; max += 16) {
+                struct arena *scarce = arena_new(max);
+                ok = mixed_plan(&settings, c.message, verdicts, scarce, &got);
+                if (ok && (got.edits.count != want.edits.count ||
+                           got.spool_count != want.spool_count || got.unedited != want.unedited ||
+                           got.quarantine_count != want.quarantine_count ||
+                           memcmp(got.fates, want.fates,
+                                  c.message->recipient_count * sizeof *got.fates) != 0))
+                    fail_msg("%s with %zu bytes", letters[i], max);
+                arena_free(&scarce);
+                assert_true(max < 1 << 16);
+            }
+            contentd_case_end(&c);
+        }
     }
 }
 
@@ -305,6 +396,40 @@ static void added_and_redirected_recipients_are_named_once(UNUSED void **state)
     assert_null(edits_find(&plan.edits, EDIT_ADD_RECIPIENT, "", 2));
     assert_non_null(edits_find(&plan.edits, EDIT_REMOVE_RECIPIENT, "", 1));
     assert_null(edits_find(&plan.edits, EDIT_REMOVE_RECIPIENT, "", 2));
+    contentd_case_end(&c);
+}
+
+static void without_a_listener_a_field_is_added_once(UNUSED void **state)
+{
+    static const char *const letters[] = { "HI", "IH" };
+    const struct mixed_settings settings = { MIXED_QUARANTINE, false, 100 };
+
+    for (size_t i = 0; i < COUNT(letters); i++) {
+        struct contentd_case c;
+        struct plan plan;
+        contentd_case_begin(&c, 2);
+        assert_true(plan_of(&c, &settings, letters[i], &plan));
+        bool added = edits_find(&plan.edits, EDIT_ADD_HEADER, "X-Other", 0) != NULL;
+        bool inserted = edits_find(&plan.edits, EDIT_INSERT_HEADER, "X-Other", 0) != NULL;
+        if (added == inserted || added != (letters[i][0] == 'H'))
+            fail_msg("%s", letters[i]);
+        contentd_case_end(&c);
+    }
+}
+
+static void a_redirected_copy_goes_to_each_address_once(UNUSED void **state)
+{
+    const struct mixed_settings settings = { MIXED_QUARANTINE, true, 100 };
+    struct contentd_case c;
+    struct plan plan;
+
+    contentd_case_begin(&c, 3);
+    assert_true(plan_of(&c, &settings, "DCC", &plan));
+    assert_int_equal(1, plan.spool_count);
+    assert_int_equal(0, plan.spool[0].count);
+    assert_int_equal(2, plan.spool[0].added_count);
+    assert_slice("else@example.org", plan.spool[0].added[0]);
+    assert_slice("archive@example.org", plan.spool[0].added[1]);
     contentd_case_end(&c);
 }
 
@@ -461,10 +586,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cell_of_the_table),
+        cmocka_unit_test(one_of_them_speaks),
+        cmocka_unit_test(of_equally_strict_ones_the_higher_score_speaks),
+        cmocka_unit_test(says_when_memory_is_out),
         cmocka_unit_test(every_recipient_has_exactly_one_fate),
         cmocka_unit_test(each_copy_has_its_own_edits),
         cmocka_unit_test(without_a_listener_only_what_informs_is_added),
         cmocka_unit_test(added_and_redirected_recipients_are_named_once),
+        cmocka_unit_test(without_a_listener_a_field_is_added_once),
+        cmocka_unit_test(a_redirected_copy_goes_to_each_address_once),
         cmocka_unit_test(a_copy_goes_to_all_that_scanners_add),
         cmocka_unit_test(nobody_is_removed_and_added),
         cmocka_unit_test(who_stays_once_is_not_removed),

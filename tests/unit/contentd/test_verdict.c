@@ -128,6 +128,9 @@ static void decides_in_the_order_of_the_table(UNUSED void **state)
             fail_msg("%s: a refusal without words", cases[i].what);
         if (refuses && got.reply.code / 100 != (got.kind == VERDICT_REJECT ? 5 : 4))
             fail_msg("%s: the wrong class of code", cases[i].what);
+        if (refuses && got.source != BY_RULE &&
+            got.reply.code != (got.kind == VERDICT_REJECT ? 554 : 451))
+            fail_msg("%s: code %u", cases[i].what, got.reply.code);
         contentd_case_end(&c);
     }
 }
@@ -216,6 +219,13 @@ static void malware_is_dealt_with_as_the_chain_says(UNUSED void **state)
         assert_true(verdict_make(&c.input, &c.full, NULL, &got));
         assert_int_equal(kind, got.kind);
         assert_slice("Eicar", got.reason);
+        assert_int_equal(kind == VERDICT_REJECT     ? 554
+                         : kind == VERDICT_TEMPFAIL ? 451
+                                                    : 0,
+                         got.reply.code);
+        c.findings[CLAM].virus = SLICE("");
+        assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+        assert_slice("malware", got.reason);
         contentd_case_end(&c);
     }
 }
@@ -232,7 +242,75 @@ static void the_reply_begins_with_what_is_configured(UNUSED void **state)
     assert_int_equal(550, got.reply.code);
     assert_slice("5.7.0", got.reply.enhanced);
     assert_slice("Keep it, Eicar", got.reply.text);
+    c.full.virus_reply.enhanced = SLICE(""); /* not configured */
+    assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+    assert_slice("5.7.1", got.reply.enhanced);
     contentd_case_end(&c);
+}
+
+static void a_long_name_is_cut_in_a_reply(UNUSED void **state)
+{
+    char name[300];
+    struct contentd_case c;
+    struct recipient_verdict got;
+
+    memset(name, 'x', sizeof name);
+    contentd_case_begin(&c, 1);
+    find(&c, "vccc", 0);
+    c.findings[CLAM].virus = (struct slice){ name, sizeof name };
+    assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+    assert_int_equal(strlen("Message contains malware, ") + 200, got.reply.text.len);
+    contentd_case_end(&c);
+}
+
+static void trouble_says_what_it_was(UNUSED void **state)
+{
+    static const struct {
+        const char *findings, *error, *reason;
+    } rows[] = {
+        { "!ccc", "no route", "no route" },
+        { "!ccc", "", "no answer" },
+        { "occc", "", "too large to be scanned" },
+        { "ccc!", "x", "x" },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct contentd_case c;
+        struct recipient_verdict got;
+        contentd_case_begin(&c, 1);
+        find(&c, rows[i].findings, 0);
+        c.findings[CLAM].error = c.findings[FILTER].error = slice_of(rows[i].error);
+        assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+        assert_slice(rows[i].reason, got.reason);
+        contentd_case_end(&c);
+    }
+}
+
+static void says_when_memory_is_out(UNUSED void **state)
+{
+    static const char *const findings[] = { "vccc", "!ccc", "ccct", "cccc" };
+
+    for (size_t i = 0; i < COUNT(findings); i++) {
+        struct contentd_case c;
+        struct recipient_verdict want, got;
+        bool ok = false;
+        contentd_case_begin(&c, 1);
+        find(&c, findings[i], 15);
+        c.full.virus_reply.text = SLICE("Keep it");
+        assert_true(verdict_make(&c.input, &c.full, NULL, &want));
+        for (size_t max = 0; !ok; max += 16) {
+            struct arena *scarce = arena_new(max);
+            c.input.arena = scarce;
+            ok = verdict_make(&c.input, &c.full, NULL, &got);
+            if (ok && (got.kind != want.kind || got.edits.count != want.edits.count ||
+                       !slice_equal(got.reply.text, want.reply.text) ||
+                       !slice_equal(got.reason, want.reason)))
+                fail_msg("%s with %zu bytes", findings[i], max);
+            arena_free(&scarce);
+            assert_true(max < 1 << 16);
+        }
+        contentd_case_end(&c);
+    }
 }
 
 static void the_first_scanner_wins_a_field_and_all_may_add(UNUSED void **state)
@@ -323,6 +401,49 @@ static void one_recipient_is_refused_by_itself(UNUSED void **state)
     contentd_case_end(&c);
 }
 
+static void finds_each_of_many_refused_ones(UNUSED void **state)
+{
+    enum { REFUSED = 7 };
+    struct finding_recipient refused[REFUSED];
+    struct contentd_case c;
+    struct recipient_verdict common, own;
+
+    contentd_case_begin(&c, 2 * REFUSED + 1);
+    for (size_t i = 0; i < REFUSED; i++)
+        refused[i] = (struct finding_recipient){ 2 * i + 1, FINDING_REJECT, { 0 } };
+    c.findings[FILTER].recipients = refused;
+    c.findings[FILTER].recipient_count = REFUSED;
+    assert_true(verdict_make(&c.input, &c.full, NULL, &common));
+    for (size_t n = 0; n <= 2 * REFUSED; n++)
+        if (verdict_make_own(&c.input, &c.full, NULL, &common, n, &own) != (n % 2 == 1) ||
+            (n % 2 == 1 && own.reply.code != 554))
+            fail_msg("recipient %zu", n);
+    contentd_case_end(&c);
+}
+
+static void a_rules_decision_stays_for_all(UNUSED void **state)
+{
+    static const struct {
+        enum rule_final final;
+        bool is_refused;
+    } rows[] = { { RULES_SILENT, true },   { RULES_ACCEPT, true },  { RULES_QUARANTINE, false },
+                 { RULES_DISCARD, false }, { RULES_REJECT, false }, { RULES_TEMPFAIL, false } };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct finding_recipient refused = { 0, FINDING_REJECT, { 0 } };
+        struct rule_outcome rules = outcome_of(rows[i].final);
+        struct contentd_case c;
+        struct recipient_verdict common, own;
+        contentd_case_begin(&c, 1);
+        c.findings[FILTER].recipients = &refused;
+        c.findings[FILTER].recipient_count = 1;
+        assert_true(verdict_make(&c.input, &c.full, &rules, &common));
+        if (verdict_make_own(&c.input, &c.full, &rules, &common, 0, &own) != rows[i].is_refused)
+            fail_msg("%d", (int)rows[i].final);
+        contentd_case_end(&c);
+    }
+}
+
 static const struct {
     const char *what, *findings;
     enum rule_final rules;
@@ -404,6 +525,11 @@ int main(void)
         cmocka_unit_test(what_a_rule_skips_counts_for_nothing),
         cmocka_unit_test(malware_is_dealt_with_as_the_chain_says),
         cmocka_unit_test(the_reply_begins_with_what_is_configured),
+        cmocka_unit_test(a_long_name_is_cut_in_a_reply),
+        cmocka_unit_test(trouble_says_what_it_was),
+        cmocka_unit_test(says_when_memory_is_out),
+        cmocka_unit_test(finds_each_of_many_refused_ones),
+        cmocka_unit_test(a_rules_decision_stays_for_all),
         cmocka_unit_test(the_first_scanner_wins_a_field_and_all_may_add),
         cmocka_unit_test(too_many_forged_fields_are_refused),
         cmocka_unit_test(one_recipient_is_refused_by_itself),
