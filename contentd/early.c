@@ -2,9 +2,9 @@
 #include "contentd/early.h"
 
 #include "common/base/hash.h"
+#include "common/message/decision.h"
 #include "common/milter/job.h"
 #include "common/observe/log.h"
-#include "common/policy/decision.h"
 #include "contentd/parties.h"
 #include "contentd/server.h"
 
@@ -42,27 +42,17 @@ static void record(const struct early *early)
     const struct rule_outcome *outcome = &early->party.outcome;
     const struct clock *clock = worker_clock(early->worker);
     bool is_reject = outcome->final == RULES_REJECT;
-    char address[IP_ADDRESS_TEXT_MAX] = "";
+    char address[IP_ADDRESS_TEXT_MAX];
     AUTO_EXTRAS extras = { .count = 0 };
 
-    if (message->client.has_address)
-        ip_address_print(&message->client.address, address);
     decision_extra(&extras, "by", SLICE("rule"));
     decision_extra_trouble(&extras, setup->book.rules, &early->party.said);
-    struct decision decision = {
-        .queue_id = message->queue_id,
-        .client_address = slice_of(address),
-        .sasl_username = message->sasl_username,
-        .sender = message->sender,
-        .recipient = early->party.first < message->recipient_count
-                         ? message->recipients[early->party.first].address
-                         : SLICE(""),
-        .rule = outcome->rule,
-        .verdict = is_reject ? SLICE("reject") : SLICE("tempfail"),
-        .ref = slice_of(early->reference),
-        .reason = outcome->reason,
-        .ms = clock->now_ms(clock) - early->started_ms,
-    };
+    struct decision decision = message_decision(message, early->party.first, address);
+    decision.rule = outcome->rule;
+    decision.verdict = is_reject ? SLICE("reject") : SLICE("tempfail");
+    decision.ref = slice_of(early->reference);
+    decision.reason = outcome->reason;
+    decision.ms = clock->now_ms(clock) - early->started_ms;
     decision_write(&decision, &extras, early->server->store);
     metric_add(early->server->contentd->metrics.early[is_reject], 1);
 }

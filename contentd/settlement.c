@@ -2,7 +2,7 @@
  * decision lines, the counts, the word in policyd's record, and the charges that are given back. See inspection.h. */
 #include "contentd/inspection_impl.h"
 
-#include "common/policy/decision.h"
+#include "common/message/decision.h"
 
 enum { LINES_MAX = 20, VERDICT_TEXT_MAX = 400 };
 
@@ -111,12 +111,10 @@ static void line_write(const struct inspection *inspection, const struct party *
     const struct decided *decided = &inspection->decided;
     const struct message *message = inspection->message;
     const struct recipient_verdict *verdict = &party->verdict;
-    char address[IP_ADDRESS_TEXT_MAX] = "", number[32];
+    char address[IP_ADDRESS_TEXT_MAX], number[32];
     AUTO_BUF found = BUF_INIT(VERDICT_TEXT_MAX);
     AUTO_EXTRAS extras = { .count = 0 };
 
-    if (message->client.has_address)
-        ip_address_print(&message->client.address, address);
     findings_print(decided, party->chain, &found);
     if (decided->setup->parts.core.is_shadow)
         decision_extra(&extras, "mode", SLICE("shadow"));
@@ -136,18 +134,13 @@ static void line_write(const struct inspection *inspection, const struct party *
         decision_extra(&extras, "sent", SLICE("no"));
     if (decided->is_late)
         decision_extra(&extras, "budget", SLICE("over"));
-    struct decision decision = {
-        .queue_id = message->queue_id,
-        .client_address = slice_of(address),
-        .sasl_username = message->sasl_username,
-        .sender = message->sender,
-        .recipient = message->recipients[party->first].address,
-        .rule = verdict->source == BY_RULE ? verdict->by : SLICE(""),
-        .verdict = slice_of(verdict_word(inspection, verdict, decided->plan.fates[party->first])),
-        .ref = slice_of(decided->reference),
-        .reason = verdict->reason,
-        .ms = decided->decided_ms - decided->ended_ms,
-    };
+    struct decision decision = message_decision(message, party->first, address);
+    decision.rule = verdict->source == BY_RULE ? verdict->by : SLICE("");
+    decision.verdict =
+        slice_of(verdict_word(inspection, verdict, decided->plan.fates[party->first]));
+    decision.ref = slice_of(decided->reference);
+    decision.reason = verdict->reason;
+    decision.ms = decided->decided_ms - decided->ended_ms;
     decision_write(&decision, &extras, inspection->server->store);
 }
 

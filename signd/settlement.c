@@ -2,7 +2,7 @@
  * decision line, the counts, the word in policyd's record, and the charges that are given back. See letter.h. */
 #include "signd/letter_impl.h"
 
-#include "common/policy/decision.h"
+#include "common/message/decision.h"
 
 enum { TEXT_MAX = 400 };
 
@@ -94,14 +94,12 @@ static void line_write(const struct letter *letter)
 {
     const struct message *message = letter->message;
     const struct rule_set *rules = letter->setup->book.rules;
-    char address[IP_ADDRESS_TEXT_MAX] = "", number[32];
+    char address[IP_ADDRESS_TEXT_MAX], number[32];
     AUTO_BUF signing = BUF_INIT(TEXT_MAX);
     AUTO_BUF claims = BUF_INIT(TEXT_MAX);
     AUTO_BUF dmarc = BUF_INIT(TEXT_MAX);
     AUTO_EXTRAS extras = { .count = 0 };
 
-    if (message->client.has_address)
-        ip_address_print(&message->client.address, address);
     if (letter->setup->parts.core.is_shadow)
         decision_extra(&extras, "mode", SLICE("shadow"));
     decision_extra(&extras, "task", slice_of(task_words[letter->task]));
@@ -129,18 +127,12 @@ static void line_write(const struct letter *letter)
         decision_extra(&extras, "sent", SLICE("no"));
     if (letter->is_late)
         decision_extra(&extras, "budget", SLICE("over"));
-    struct decision decision = {
-        .queue_id = message->queue_id,
-        .client_address = slice_of(address),
-        .sasl_username = message->sasl_username,
-        .sender = message->sender,
-        .recipient = message->recipient_count > 0 ? message->recipients[0].address : SLICE(""),
-        .rule = letter->rules.rule,
-        .verdict = slice_of(fate_words[letter->is_sent ? letter->answer.fate : FATE_TEMPFAIL]),
-        .ref = slice_of(letter->reference),
-        .reason = reason_of(letter),
-        .ms = letter->decided_ms - letter->ended_ms,
-    };
+    struct decision decision = message_decision(message, 0, address);
+    decision.rule = letter->rules.rule;
+    decision.verdict = slice_of(fate_words[letter->is_sent ? letter->answer.fate : FATE_TEMPFAIL]);
+    decision.ref = slice_of(letter->reference);
+    decision.reason = reason_of(letter);
+    decision.ms = letter->decided_ms - letter->ended_ms;
     decision_write(&decision, &extras, letter->server->store);
 }
 

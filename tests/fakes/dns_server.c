@@ -222,6 +222,21 @@ void dns_server_start(struct dns_server *server)
     event_add(server->tcp_event, NULL);
 }
 
+struct dns *dns_server_dns(const struct dns_server *server, struct worker *worker,
+                           uint64_t timeout_ms)
+{
+    struct slice resolver = slice_of(server->text);
+    const struct dns_options options = { .resolvers = &resolver,
+                                         .resolver_count = 1,
+                                         .timeout_ms = timeout_ms };
+    AUTO_BUF error = BUF_INIT(200);
+    struct dns *dns = dns_new(worker, &options, &error);
+
+    if (dns == NULL)
+        give_up(buf_text(&error));
+    return dns;
+}
+
 void dns_server_init(struct dns_server *server, struct event_base *base,
                      void (*answer)(void *arg, const struct dns_query *query,
                                     struct dns_reply *reply),

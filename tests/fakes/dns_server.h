@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "common/net/dns.h"
 #include "tests/fakes/dns_message.h"
 
 struct dns_query {
@@ -41,6 +42,9 @@ void dns_server_init(struct dns_server *server, struct event_base *base,
                                     struct dns_reply *reply),
                      void *arg);
 void dns_server_start(struct dns_server *server); /* also again, on the same port */
+/* A resolver on `worker` that asks this server alone. Ends the process when there is none. */
+struct dns *dns_server_dns(const struct dns_server *server, struct worker *worker,
+                           uint64_t timeout_ms);
 void dns_server_stop(struct dns_server *server); /* its port is closed: who asks is refused */
 
 #endif

@@ -85,6 +85,18 @@ bool test_store_wait(struct test_store *test, enum store_state state, unsigned m
     return false;
 }
 
+bool test_store_open_two(struct test_store *here, struct test_store *there,
+                         struct redis_server *server, const struct clock *clock)
+{
+    char url[160];
+
+    redis_server_ask(server, "FLUSHALL");
+    snprintf(url, sizeof(url), "redis+unix://%s", server->socket);
+    test_store_open(here, url, NULL, clock, true);
+    test_store_open(there, url, NULL, clock, true);
+    return test_store_wait(here, STORE_UP, 3000) && test_store_wait(there, STORE_UP, 3000);
+}
+
 static void on_done(UNUSED struct store_call *call)
 {
 }

@@ -4,6 +4,7 @@
 
 #include "common/limits/limit_config.h"
 #include "common/store/store_redis.h"
+#include "tests/fakes/redis_server.h"
 
 struct test_store {
     struct event_base *base;
@@ -18,6 +19,9 @@ struct test_store {
 void test_store_open(struct test_store *test, const char *url, const char *password,
                      const struct clock *clock, bool own_time);
 void test_store_close(struct test_store *test);
+/* Two processes with one Redis, emptied, that both have reached. False: not within 3 s. */
+bool test_store_open_two(struct test_store *here, struct test_store *there,
+                         struct redis_server *server, const struct clock *clock);
 
 /* Runs the loop until the state is `state` (false: not within `ms`), or for `ms`. */
 bool test_store_wait(struct test_store *test, enum store_state state, unsigned ms);

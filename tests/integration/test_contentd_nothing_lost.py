@@ -31,6 +31,10 @@ CLIENTS = 8
 TRIES = 4  # of a message that is deferred
 PLACE_BYTES = 400 << 20
 
+# Beside clam: name, kind, and what becomes of a message that it does not answer for.
+SCANNERS = [("fakeav", "clamd {fake_clamd}", "quarantine"), ("icap", "icap {icap}", "quarantine"),
+            ("spam", "spamd {spamd}", "accept"), ("otherspam", "rspamd {rspamd}", "accept"), ("child", "milter {milter}", "accept")]
+
 # No chain lets malware pass: those who look for it are asked again later, or the message is kept.
 CONFIG = """
 release        = inet:127.0.0.1:{release}
@@ -41,28 +45,7 @@ outbox_retry_max = 1s
 [scanner clam]
 kind         = clamd unix:{clamd}, inet:127.0.0.1:{clamd_port}
 scan_timeout = 2s
-[scanner fakeav]
-kind         = clamd {fake_clamd}
-scan_timeout = 1s
-trouble      = quarantine
-[scanner icap]
-kind         = icap {icap}
-scan_timeout = 1s
-trouble      = quarantine
-[scanner spam]
-kind         = spamd {spamd}
-scan_timeout = 1s
-trouble      = accept
-[scanner otherspam]
-kind         = rspamd {rspamd}
-scan_timeout = 1s
-trouble      = accept
-[scanner child]
-kind         = milter {milter}
-scan_timeout = 1s
-trouble      = accept
-
-[chain one]
+{scanners}[chain one]
 scanners   = clam, icap, spam
 tag        = 6
 quarantine = 10
@@ -82,7 +65,8 @@ scanners = clam, child
 @two.example.org   = two
 @boss.example.org  = boss
 @plain.example.org = plain
-"""
+""".replace("{scanners}", "".join(f"[scanner {name}]\nkind = {kind}\nscan_timeout = 1s\ntrouble = {trouble}\n"
+                                 for name, kind, trouble in SCANNERS))
 DOMAINS = ["one.example.org", "two.example.org", "boss.example.org", "plain.example.org"]
 ADDED = {"received", "x-virus-scanned", "x-virus-status", "x-spam-flag", "x-spam-score", "x-spam-level", "x-spam-status",
          "x-gatehouse-unscanned", "x-seen"}

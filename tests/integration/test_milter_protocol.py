@@ -53,6 +53,16 @@ def start_script(workdir, request):
         daemon.stop(timeout=40)
 
 
+def waits_at_the_end(client):
+    """A message is whole, and nobody decides."""
+    client.start()
+    client.mail()
+    client.header(DO, "wait 60000")
+    client.headers_end()
+    client.send(packet("E"))
+    assert client.read().command == "p"
+
+
 def said(reply):
     """A refusal's text."""
     assert reply.command == "y", reply
@@ -258,12 +268,7 @@ def test_a_lost_connection_ends_the_message(script, count):
 def test_the_mta_hangs_up_while_it_waits(script):
     before = script.hooks("sent"), script.hooks("not-sent")
     with script.client() as client:
-        client.start()
-        client.mail()
-        client.header(DO, "wait 60000")
-        client.headers_end()
-        client.send(packet("E"))
-        assert client.read().command == "p"
+        waits_at_the_end(client)
         assert script.messages() == 1
     wait_for(lambda: script.messages() == 0, "the message is gone")
     assert (script.hooks("sent"), script.hooks("not-sent")) == (before[0], before[1] + 1)
@@ -586,12 +591,7 @@ def test_does_not_wait_for_ever_at_the_end(start_script):
     """A hook that waits longer goes with the process, its message is not accepted."""
     daemon = start_script()
     with daemon.client() as client:
-        client.start()
-        client.mail()
-        client.header(DO, "wait 60000")
-        client.headers_end()
-        client.send(packet("E"))
-        assert client.read().command == "p"
+        waits_at_the_end(client)
         daemon.process.send_signal(signal.SIGTERM)
         with pytest.raises((EOFError, ConnectionError)):
             while client.read().command == "p":

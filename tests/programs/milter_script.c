@@ -10,7 +10,7 @@
  *
  * Every hook's name is counted: milter_script_hooks_total{hook=}. */
 #include "common/milter/job.h"
-#include "common/milter/milter.h"
+#include "common/milter/params.h"
 #include "common/observe/metrics.h"
 #include "common/run/op.h"
 
@@ -275,24 +275,20 @@ static const struct milter_hooks hooks = {
 
 struct script_config {
     struct common_config common;
-    uint64_t message_memory, message_size_max, max_sessions, session_wait, idle_timeout;
-    struct slice spool_directory;
-    enum milter_overload overload;
+    struct milter_config milter;
 };
-
-static const char *const overload_words[] = { "tempfail", "accept", NULL };
 
 #define CONF_STRUCT struct script_config
 /* clang-format off */
 static const struct conf_param params[] = {
     COMMON_PARAMS("script", "unix:/nonexistent/script"),
-    { PARAM(message_memory), CONF_SIZE, "1M", 0, 0, .live = true, .doc = "x" },
-    { PARAM(message_size_max), CONF_SIZE, "256M", 0, 0, .live = true, .doc = "x" },
-    { PARAM(max_sessions), CONF_INTEGER, "1000", 1, 0, .live = true, .doc = "x" },
-    { PARAM(session_wait), CONF_TIME, "2s", 0, 0, .live = true, .doc = "x" },
-    { PARAM(idle_timeout), CONF_TIME, "30m", 0, 0, .doc = "x" },
-    { PARAM(spool_directory), CONF_PATH, "/tmp", .live = true, .doc = "x" },
-    { PARAM(overload), CONF_WORD, "tempfail", .words = overload_words, .live = true, .doc = "x" },
+    { MILTER_PARAM(message_memory), CONF_SIZE, "1M", 0, 0, .live = true, .doc = "x" },
+    { MILTER_PARAM(message_size_max), CONF_SIZE, "256M", 0, 0, .live = true, .doc = "x" },
+    { MILTER_PARAM(max_sessions), CONF_INTEGER, "1000", 1, 0, .live = true, .doc = "x" },
+    { MILTER_PARAM(session_wait), CONF_TIME, "2s", 0, 0, .live = true, .doc = "x" },
+    { MILTER_PARAM(idle_timeout), CONF_TIME, "30m", 0, 0, .doc = "x" },
+    { MILTER_PARAM(spool_directory), CONF_PATH, "/tmp", .live = true, .doc = "x" },
+    { MILTER_PARAM(overload), CONF_WORD, "tempfail", .words = milter_overload_words, .live = true, .doc = "x" },
 };
 /* clang-format on */
 #undef CONF_STRUCT
@@ -311,14 +307,7 @@ static void *load(const struct daemon_load *in)
 
 static void configure(const struct script_config *config)
 {
-    const struct milter_settings settings = {
-        .spool_directory = config->spool_directory,
-        .message_memory = (size_t)config->message_memory,
-        .message_size_max = config->message_size_max,
-        .max_sessions = (size_t)config->max_sessions,
-        .session_wait_ms = config->session_wait,
-        .overload = config->overload,
-    };
+    const struct milter_settings settings = milter_settings_of(&config->milter, 0);
 
     milter_configure(&settings);
 }
@@ -327,7 +316,7 @@ static int start(struct daemon *daemon)
 {
     const struct script_config *config = snapshot_data(daemon_snapshot(daemon));
 
-    if (milter_setup(daemon, &hooks, config->idle_timeout))
+    if (milter_setup(daemon, &hooks, config->milter.idle_timeout))
         return -1;
     configure(config);
     return 0;

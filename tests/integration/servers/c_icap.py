@@ -1,7 +1,7 @@
 """c-icap: its virus_scan service with a clamd behind it, its echo service, and one that does without 204."""
 import pathlib
 
-from .process import Process, accepts, free_port
+from .process import Process, Server, accepts, free_port
 
 CONFIG = """
 PidFile @/pid
@@ -38,7 +38,7 @@ virus_scan.DefaultEngine clamd
 """
 
 
-class CIcap:
+class CIcap(Server):
     """Runs until stop()."""
 
     def __init__(self, directory, clamd_socket):
@@ -48,7 +48,6 @@ class CIcap:
         self.config = self.directory / "c-icap.conf"
         self.config.write_text(CONFIG.replace("@", str(self.directory)).replace("PORT", str(self.port))
                                .replace("CLAMD", str(clamd_socket)))
-        self.process = None
         self.start()
 
     @property
@@ -58,6 +57,3 @@ class CIcap:
     def start(self):
         self.process = Process(["c-icap", "-N", "-f", self.config], self.directory / "c-icap.log")
         self.process.ready(lambda: accepts(("127.0.0.1", self.port)), "c-icap answers", 30)
-
-    def stop(self):
-        self.process.stop()

@@ -1,16 +1,15 @@
 """clamd with a database of one hand-made signature: the EICAR test string, wherever it stands."""
 import os
 import pathlib
-import signal
 
-from .process import Process, accepts, free_port
+from .process import Process, Server, accepts, free_port
 
 # In two pieces, so that a virus scanner that looks at this file does not find it.
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 SIGNATURE = "Gatehouse.Test.EICAR"
 
 
-class Clamd:
+class Clamd(Server):
     """Runs until stop(); speaks on a unix socket and on a port of loopback."""
 
     def __init__(self, directory, stream_max="25M", **settings):
@@ -25,7 +24,6 @@ class Clamd:
                  "MaxThreads": 4, "FixStaleSocket": "yes", **settings}
         self.config = self.directory / "clamd.conf"
         self.config.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
-        self.process = None
         self.start()
 
     @property
@@ -37,17 +35,7 @@ class Clamd:
         self.process = Process(["clamd", "--config-file", self.config], self.directory / "clamd.log")
         self.process.ready(lambda: accepts(self.socket) and accepts(("127.0.0.1", self.port)), "clamd answers", 60)
 
-    def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self):
-        self.process.send_signal(signal.SIGCONT)
-
     def kill(self):
-        self.process.child.kill()
-        self.process.child.wait()
+        super().kill()
         if self.socket.exists():
             os.unlink(self.socket)
-
-    def stop(self):
-        self.process.stop()

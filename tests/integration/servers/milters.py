@@ -3,10 +3,10 @@ import os
 import pathlib
 import subprocess
 
-from .process import ROOT, Process, accepts
+from .process import ROOT, Process, Server, accepts
 
 
-class Milter:
+class Milter(Server):
     """A program that takes its configuration from a file. Runs until stop()."""
 
     def __init__(self, directory, argv, config):
@@ -26,7 +26,7 @@ class Milter:
         self.process.ready(lambda: accepts(self.socket), f"{self.argv[0]} answers", 30)
 
     def stop(self):
-        self.process.stop()
+        super().stop()
         self.socket.unlink(missing_ok=True)
 
 

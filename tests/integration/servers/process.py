@@ -104,3 +104,25 @@ class Process:
             if line.startswith("RssAnon:"):
                 return int(line.split()[1])
         return 0
+
+
+class Server:
+    """A real server with a `process`, which start() sets; runs until stop()."""
+
+    process = None
+
+    def start(self):
+        raise NotImplementedError
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        self.process.child.kill()
+        self.process.child.wait()
+
+    def stop(self):
+        self.process.stop()

@@ -1,13 +1,12 @@
 """redis-server on a free port, nothing on disk."""
 import pathlib
-import signal
 import socket
 import subprocess
 
-from .process import Process, free_port
+from .process import Process, Server, free_port
 
 
-class Redis:
+class Redis(Server):
     """Runs until stop(). `url` is what policyd's `store` takes."""
 
     def __init__(self, directory, *options, port=None):
@@ -15,7 +14,6 @@ class Redis:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
         self.options = options
-        self.process = None
         self.start()
 
     @property
@@ -50,16 +48,3 @@ class Redis:
             return self.cli("INFO", "replication")
         except subprocess.CalledProcessError:
             return ""
-
-    def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self):
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self):
-        self.process.child.kill()
-        self.process.child.wait()
-
-    def stop(self):
-        self.process.stop()

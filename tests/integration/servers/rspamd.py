@@ -3,7 +3,7 @@ import http.client
 import os
 import pathlib
 
-from .process import Process, free_port
+from .process import Process, Server, free_port
 from .spamd import GTUBE
 
 # Patterns that rspamd knows besides GTUBE: for the actions `add header` and `rewrite subject`.
@@ -46,7 +46,7 @@ end })
 """
 
 
-class Rspamd:
+class Rspamd(Server):
     """Runs until stop(); speaks on a port of loopback and on a unix socket."""
 
     def __init__(self, directory):
@@ -57,7 +57,6 @@ class Rspamd:
         for name, text in {"rspamd.conf": CONFIG.replace("PORT", str(self.port)), "rules.lua": RULES,
                            "tld": "com\norg\nnet\nexample\n"}.items():
             self.directory.joinpath(name).write_text(text.replace("@", str(self.directory)) if name.endswith("f") else text)
-        self.process = None
         self.start()
 
     @property
@@ -79,6 +78,3 @@ class Rspamd:
             return False
         finally:
             connection.close()
-
-    def stop(self):
-        self.process.stop()

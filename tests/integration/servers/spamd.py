@@ -4,13 +4,13 @@ import pathlib
 import shutil
 import signal
 
-from .process import Process, accepts, free_port, wait_for
+from .process import Process, Server, accepts, free_port, wait_for
 
 # In two pieces, so that a spam filter that looks at this file does not find it.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
-class Spamd:
+class Spamd(Server):
     """Runs until stop(); speaks on a port of loopback. `rules` is added to its local.cf."""
 
     def __init__(self, directory, rules="", children=2):
@@ -21,7 +21,6 @@ class Spamd:
             shutil.copy(plugins, site)
         site.joinpath("local.cf").write_text(f"required_score 5\nuse_bayes 0\nuse_auto_whitelist 0\n{rules}\n")
         self.site, self.children, self.port = site, children, free_port()
-        self.process = None
         self.start()
 
     @property
@@ -35,13 +34,7 @@ class Spamd:
             self.directory / "spamd.log", env={"HOME": str(self.directory)})
         self.process.ready(lambda: accepts(("127.0.0.1", self.port)), "spamd answers", 60)
 
-    def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self):
-        self.process.send_signal(signal.SIGCONT)
-
     def stop(self):
         # While it starts a child it misses the signal.
         wait_for(lambda: not self.process.is_running() or self.process.send_signal(signal.SIGTERM), "spamd ends", 15, 0.5)
-        self.process.stop()
+        super().stop()

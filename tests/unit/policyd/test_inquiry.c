@@ -472,17 +472,12 @@ static void ends_lookups_that_the_verdict_does_not_need(UNUSED void **state)
     enum { TIMEOUT_MS = 150 };
     struct dns_server names;
     struct policyd_answer answer;
-    AUTO_BUF before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20), error = BUF_INIT(200);
+    AUTO_BUF before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
 
     open_case("[rule r]\nwhen = spf = pass\nthen = reject No\n");
     dns_server_init(&names, worker_base(test.worker), answer_with_two_exchangers, NULL);
     dns_server_start(&names);
-    struct slice resolver = slice_of(names.text);
-    struct dns_options options = { .resolvers = &resolver,
-                                   .resolver_count = 1,
-                                   .timeout_ms = TIMEOUT_MS };
-    test.server->dns = dns_new(test.worker, &options, &error);
-    assert_non_null(test.server->dns);
+    test.server->dns = dns_server_dns(&names, test.worker, TIMEOUT_MS);
     policyd_case_start(&test, RCPT "instance=1\n", NULL, &answer);
     for (unsigned i = 0; answer.count == 0 && i < 100; i++)
         policyd_case_run(&test, 10);

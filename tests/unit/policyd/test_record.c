@@ -272,17 +272,11 @@ static void spf_that_was_looked_up_is_recorded(UNUSED void **state)
 {
     struct dns_server names;
     struct policyd_answer answer;
-    AUTO_BUF error = BUF_INIT(200);
 
     open_case("[rule r]\nwhen = spf = fail or spf_helo = fail\nthen = reject No\n");
     dns_server_init(&names, worker_base(test.worker), answer_spf, NULL);
     dns_server_start(&names);
-    struct slice resolver = slice_of(names.text);
-    struct dns_options options = { .resolvers = &resolver,
-                                   .resolver_count = 1,
-                                   .timeout_ms = 3000 };
-    test.server->dns = dns_new(test.worker, &options, &error);
-    assert_non_null(test.server->dns);
+    test.server->dns = dns_server_dns(&names, test.worker, 3000);
     policyd_case_start(&test, RCPT "helo_name=mx.example.net\ninstance=1.2\n", NULL, &answer);
     for (unsigned i = 0; answer.count == 0 && i < 300; i++)
         policyd_case_run(&test, 10);

@@ -1,6 +1,4 @@
-#include "tests/unit/unit.h"
-
-#include "tests/fakes/scan_faults.h"
+#include "tests/unit/scanners/scanner_checks.h"
 
 #define END SLICE_INIT("\r\n\0\0\0\0") /* the last line and the chunk of length 0 */
 
@@ -12,10 +10,8 @@ static void never_clean_when_clamd_fails(UNUSED void **state)
         .answer = SLICE("stream: OK\0"),
         .ends_itself = true,
     };
-    const char *failed = scan_faults_run(&faults);
 
-    if (failed != NULL)
-        fail_msg("%s", failed);
+    never_clean(&faults);
 }
 
 static void tells_answers_apart(UNUSED void **state)
@@ -199,20 +195,7 @@ static void can_be_abandoned_at_any_time(UNUSED void **state)
 {
     static const struct fake_step steps[] = { { STEP_READ, END, 0 }, { .kind = STEP_HANG } };
 
-    for (unsigned rounds = 0; rounds < 8; rounds++) {
-        struct scan_case test;
-
-        scan_case_open(&test, &clamd_kind, steps);
-        scan_case_start(&test);
-        for (unsigned i = 0; i < rounds; i++)
-            event_base_loop(worker_base(test.worker), EVLOOP_NONBLOCK);
-        clamd_kind.abandon(test.scan);
-        test.scan = NULL;
-        for (unsigned i = 0; i < 3; i++)
-            event_base_loop(worker_base(test.worker), EVLOOP_NONBLOCK);
-        assert_int_equal(0, test.done);
-        scan_case_close(&test);
-    }
+    can_be_abandoned(&clamd_kind, steps, 8);
 }
 
 int main(void)

@@ -1,7 +1,5 @@
 /* tests/unit/scanners/test_milter.c - a milter over a connection: no half of a session counts, and it is told goodbye. */
-#include "tests/unit/unit.h"
-
-#include "tests/fakes/scan_faults.h"
+#include "tests/unit/scanners/scanner_checks.h"
 
 /* What we offer ends in the flags of the protocol; a milter that wants to hear all and answers to the end alone. */
 #define OFFER_END SLICE_INIT("\0\0\1\xff\0\x1f\xf7\xff")
@@ -20,10 +18,8 @@ static void check_faults(struct slice answer)
         .answer = answer,
         .ends_itself = true,
     };
-    const char *failed = scan_faults_run(&faults);
 
-    if (failed != NULL)
-        fail_msg("%s", failed);
+    never_clean(&faults);
 }
 
 static void never_clean_when_the_milter_fails(UNUSED void **state)
@@ -177,17 +173,7 @@ static void can_be_abandoned_at_any_time(UNUSED void **state)
                                               { STEP_SEND, SLICE_INIT("\0\0\0\4bnew"), 0 },
                                               { .kind = STEP_HANG } };
 
-    for (unsigned rounds = 0; rounds < 12; rounds++) {
-        struct scan_case test;
-
-        scan_case_open(&test, &milter_kind, steps);
-        scan_case_start(&test);
-        for (unsigned i = 0; i < rounds; i++)
-            event_base_loop(worker_base(test.worker), EVLOOP_NONBLOCK);
-        milter_kind.abandon(test.scan);
-        test.scan = NULL;
-        scan_case_close(&test);
-    }
+    can_be_abandoned(&milter_kind, steps, 12);
 }
 
 int main(void)

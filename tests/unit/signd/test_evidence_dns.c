@@ -66,12 +66,8 @@ static int setup(void **state)
     fixture->arena = arena_new(1 << 22);
     dns_server_init(&fixture->server, worker_base(fixture->worker), answer, fixture);
     dns_server_start(&fixture->server);
-    struct slice resolver = slice_of(fixture->server.text);
-    const struct dns_options options = { .resolvers = &resolver,
-                                         .resolver_count = 1,
-                                         .timeout_ms = 1500 };
-    fixture->dns = dns_new(fixture->worker, &options, &error);
-    return fixture->dns == NULL ? -1 : 0;
+    fixture->dns = dns_server_dns(&fixture->server, fixture->worker, 1500);
+    return 0;
 }
 
 static int teardown(void **state)

@@ -622,15 +622,8 @@ static int stop_all(UNUSED void **state)
 
 static int start(UNUSED void **state)
 {
-    char url[160];
-
     fake_clock_init(&fake);
-    redis_server_ask(&server, "FLUSHALL");
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open(&here, url, NULL, &fake.clock, true);
-    test_store_open(&there, url, NULL, &fake.clock, true);
-    return test_store_wait(&here, STORE_UP, 3000) && test_store_wait(&there, STORE_UP, 3000) ? 0
-                                                                                             : -1;
+    return test_store_open_two(&here, &there, &server, &fake.clock) ? 0 : -1;
 }
 
 static int stop(UNUSED void **state)
