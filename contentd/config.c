@@ -2,6 +2,7 @@
 #include "contentd/config.h"
 
 #include "common/quarantine/quarantine.h"
+#include "contentd/release/outbox.h"
 
 static bool check_place(struct slice text, struct conf_complaint *out)
 {
@@ -63,6 +64,9 @@ static const struct conf_param params[] = {
       .doc = "How long a copy is tried; then it goes to the quarantine, if the system clock can be believed (quarantine_age)." },
     { PARAM(outbox_retry_min), CONF_TIME, "2s", 100, HOUR, .doc = "The first pause before a copy is tried again." },
     { PARAM(outbox_retry_max), CONF_TIME, "10m", SECOND, DAY, .doc = "The longest pause, to which it doubles." },
+    { PARAM(outbox_connections), CONF_INTEGER, "8", 1, OUTBOX_CONNECTIONS_MAX,
+      .doc = "So many copies are sent at the same time. Of those that were tried in vain at most half as many: recipients for whom the "
+             "release listener hangs do not hold up the others." },
 };
 
 static const struct conf_kind kinds[] = {

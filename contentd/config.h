@@ -24,6 +24,7 @@ struct contentd_config {
     struct slice quarantine_directory, outbox_directory;
     uint64_t quarantine_size, outbox_size; /* bytes */
     uint64_t quarantine_age, outbox_age, outbox_retry_min, outbox_retry_max; /* ms */
+    uint64_t outbox_connections;
     struct policy_sections sections;
     struct scan_sections scan;
 };

@@ -61,7 +61,8 @@ static void open_places(struct contentd *contentd, const struct contentd_config 
                                             .size_max = config->outbox_size,
                                             .age_max_ms = config->outbox_age,
                                             .retry_min_ms = config->outbox_retry_min,
-                                            .retry_max_ms = config->outbox_retry_max };
+                                            .retry_max_ms = config->outbox_retry_max,
+                                            .connections = (unsigned)config->outbox_connections };
     AUTO_BUF error = BUF_INIT(OPEN_ERROR_MAX);
 
     contentd->places.quarantine = quarantine_open(&quarantine, clock, &error);

@@ -1,6 +1,6 @@
 /* contentd/release/outbox.c - see outbox.h.
  *
- * One thread sends, one copy after the other. What is known in memory alone is which copies the MTA has not confirmed yet (they are
+ * Each thread sends one copy after the other. What is known in memory alone is which copies the MTA has not confirmed yet (they are
  * held) and when the next try is due; after a restart all are due at once. */
 #include "contentd/release/outbox.h"
 
@@ -29,9 +29,10 @@ static struct metric metrics[] = {
 struct state {
     char id[KEPT_ID_LEN + 1];
     bool is_held;
+    bool is_busy; /* a thread tries it: that alone touches `done`, and nobody forgets the state */
     unsigned tries;
     uint64_t due_ms; /* monotonic */
-    struct outbox_done done; /* used by the one that tries it, without the lock */
+    struct outbox_done done;
     struct state *next;
 };
 
@@ -40,10 +41,12 @@ struct outbox {
     const struct clock *clock;
     struct outbox_way way;
     struct folder *folder; /* of `way` */
-    pthread_t thread;
+    pthread_t threads[OUTBOX_CONNECTIONS_MAX];
+    unsigned thread_count;
     pthread_mutex_t lock; /* for all that follows */
     pthread_cond_t wake;
     struct state *states;
+    unsigned repeating; /* threads that try again what was tried in vain */
     bool is_stopping;
 };
 
@@ -87,18 +90,27 @@ static struct state *state_new(struct outbox *outbox, const char *id, bool is_he
     return state;
 }
 
-/* The one that is due first; NULL: none may be sent. */
+/* Of what was tried in vain at most half is tried again at the same time: the listener may hang for them. */
+static bool may_repeat(const struct outbox *outbox)
+{
+    unsigned most = outbox->settings.connections / 2;
+
+    return outbox->repeating < (most > 0 ? most : 1);
+}
+
+/* The one that is due first; NULL: none may be sent now. */
 static struct state *state_first(struct outbox *outbox)
 {
     struct state *first = NULL;
 
     for (struct state *state = outbox->states; state != NULL; state = state->next)
-        if (!state->is_held && (first == NULL || state->due_ms < first->due_ms))
+        if (!state->is_held && !state->is_busy && (state->tries == 0 || may_repeat(outbox)) &&
+            (first == NULL || state->due_ms < first->due_ms))
             first = state;
     return first;
 }
 
-/* ---- the thread ---- */
+/* ---- the threads ---- */
 
 /* Waits until `due_ms`, or until woken; the lock is held. */
 static void wait_until(struct outbox *outbox, uint64_t due_ms)
@@ -125,13 +137,12 @@ static uint64_t pause_ms(const struct outbox *outbox, unsigned tries)
     return pause < outbox->settings.retry_max_ms ? pause : outbox->settings.retry_max_ms;
 }
 
-/* After a try; the lock is held. */
-static void reckon(struct outbox *outbox, const char *id, enum attempt result)
+/* The lock is held. */
+static void reckon(struct outbox *outbox, struct state *state, enum attempt result)
 {
-    struct state *state = *state_place(outbox, id);
-
-    if (state == NULL || result == ATTEMPT_DONE) {
-        state_forget(outbox, id);
+    state->is_busy = false;
+    if (result == ATTEMPT_DONE) {
+        state_forget(outbox, state->id);
         return;
     }
     state->tries = result == ATTEMPT_GOES_ON ? 0 : state->tries + 1;
@@ -139,28 +150,33 @@ static void reckon(struct outbox *outbox, const char *id, enum attempt result)
                     (state->tries == 0 ? 0 : pause_ms(outbox, state->tries));
 }
 
+/* The lock is held, but not meanwhile. */
+static void try_one(struct outbox *outbox, struct state *state)
+{
+    bool is_repeated = state->tries > 0;
+
+    state->is_busy = true;
+    outbox->repeating += is_repeated;
+    pthread_mutex_unlock(&outbox->lock);
+    enum attempt result = outbox_try(&outbox->way, state->id, &state->done);
+    pthread_mutex_lock(&outbox->lock);
+    outbox->repeating -= is_repeated;
+    reckon(outbox, state, result);
+}
+
 static void *run(void *arg)
 {
     struct outbox *outbox = arg;
-    char id[KEPT_ID_LEN + 1];
 
     pthread_mutex_lock(&outbox->lock);
     while (!outbox->is_stopping) {
         struct state *state = state_first(outbox);
-        uint64_t now = outbox->clock->now_ms(outbox->clock);
-        if (state == NULL) {
+        if (state == NULL)
             pthread_cond_wait(&outbox->wake, &outbox->lock);
-            continue;
-        }
-        if (state->due_ms > now) {
+        else if (state->due_ms > outbox->clock->now_ms(outbox->clock))
             wait_until(outbox, state->due_ms);
-            continue;
-        }
-        memcpy(id, state->id, sizeof id);
-        pthread_mutex_unlock(&outbox->lock);
-        enum attempt result = outbox_try(&outbox->way, id, &state->done);
-        pthread_mutex_lock(&outbox->lock);
-        reckon(outbox, id, result);
+        else
+            try_one(outbox, state);
     }
     pthread_mutex_unlock(&outbox->lock);
     return NULL;
@@ -189,6 +205,36 @@ static int take_up(struct outbox *outbox)
         after = slice_of(last);
     }
     return 0;
+}
+
+/* What they are sending is broken off, or answered within SMTP_LAST_WORD_MS. */
+static void stop_threads(struct outbox *outbox)
+{
+    const uint64_t one = 1;
+
+    pthread_mutex_lock(&outbox->lock);
+    outbox->is_stopping = true;
+    if (write(outbox->way.stop_fd, &one, sizeof one) != sizeof one)
+        log_error("outbox: a send under way is waited for");
+    pthread_cond_broadcast(&outbox->wake);
+    pthread_mutex_unlock(&outbox->lock);
+    for (unsigned i = 0; i < outbox->thread_count; i++)
+        pthread_join(outbox->threads[i], NULL);
+    outbox->thread_count = 0;
+}
+
+/* All of them, or -1: none runs. */
+static int start_threads(struct outbox *outbox)
+{
+    unsigned wanted = outbox->settings.connections;
+
+    while (outbox->thread_count < wanted && outbox->thread_count < OUTBOX_CONNECTIONS_MAX &&
+           pthread_create(&outbox->threads[outbox->thread_count], NULL, run, outbox) == 0)
+        outbox->thread_count++;
+    if (outbox->thread_count == wanted)
+        return 0;
+    stop_threads(outbox);
+    return -1;
 }
 
 static void outbox_free(struct outbox *outbox)
@@ -238,7 +284,7 @@ struct outbox *outbox_start(const struct outbox_settings *settings, const struct
                                        .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                        .listener = LOG_CHANGE_INIT(true) };
     if (outbox->folder != NULL && outbox->way.stop_fd >= 0 && take_up(outbox) == 0 &&
-        pthread_create(&outbox->thread, NULL, run, outbox) == 0) {
+        start_threads(outbox) == 0) {
         metrics_on_read(show_size, outbox);
         return outbox;
     }
@@ -251,19 +297,12 @@ struct outbox *outbox_start(const struct outbox_settings *settings, const struct
 void outbox_stop(struct outbox **outbox)
 {
     struct outbox *gone = *outbox;
-    const uint64_t one = 1;
 
     *outbox = NULL;
     if (gone == NULL)
         return;
     metrics_forget_on_read(show_size, gone);
-    pthread_mutex_lock(&gone->lock);
-    gone->is_stopping = true;
-    if (write(gone->way.stop_fd, &one, sizeof one) != sizeof one)
-        log_error("outbox: a send under way is waited for");
-    pthread_cond_signal(&gone->wake);
-    pthread_mutex_unlock(&gone->lock);
-    pthread_join(gone->thread, NULL);
+    stop_threads(gone);
     outbox_free(gone);
 }
 

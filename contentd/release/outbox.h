@@ -6,7 +6,9 @@
  *     hook end:   rewrite(), outbox_put() for each copy; -1: 451 to the MTA, outbox_drop() of those before
  *     hook sent:  ok ? outbox_send(id) : outbox_drop(id)
  *
- * outbox_put() and outbox_drop() wait for the disk: on the milter's thread only. Sending has a thread of its own. */
+ * outbox_put() and outbox_drop() wait for the disk: on the milter's thread only. Sending has threads of its own, one for each
+ * connection: one copy is never tried by two at a time, and copies that were tried in vain have at most half of them, so that those
+ * for whom the listener hangs do not hold up the others for long. */
 #ifndef GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H
 #define GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H
 
@@ -20,13 +22,17 @@ struct outbox_settings {
     uint64_t size_max; /* outbox_size: bytes; full: outbox_put() fails, nothing makes room */
     uint64_t age_max_ms; /* how long it is tried */
     uint64_t retry_min_ms, retry_max_ms; /* the first pause, doubled up to the other */
+    unsigned connections; /* copies that are sent at the same time, 1 to OUTBOX_CONNECTIONS_MAX */
 };
+
+enum { OUTBOX_CONNECTIONS_MAX = 64 };
 
 /* Opens the directory and starts to send what is in it. All it is given must outlive it. NULL with one line in *error. */
 struct outbox *outbox_start(const struct outbox_settings *settings, const struct release *release,
                             struct quarantine *quarantine, const struct clock *clock,
                             struct buf *error);
-/* Breaks off what is being sent, unless the listener has all of it; it stays in the outbox. NULL-safe; clears *outbox. */
+/* Breaks off what is being sent, unless the listener has all of it; it stays in the outbox. Waits for that, for all connections
+ * together at most SMTP_LAST_WORD_MS. NULL-safe; clears *outbox. */
 void outbox_stop(struct outbox **outbox);
 
 /* Puts a copy for kept->recipients on the disk; kept->id is set. It is not sent before outbox_send(), or a restart. -1 with one line

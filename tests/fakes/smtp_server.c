@@ -15,6 +15,8 @@ struct smtp_server {
     char place[40];
     pthread_t thread;
     pthread_mutex_t lock;
+    pthread_cond_t gone;
+    size_t callers; /* connections that are served */
     struct smtp_script script;
     struct buf lines, messages[MESSAGES_MAX];
     size_t count;
@@ -146,19 +148,48 @@ static void serve(struct smtp_server *server, int fd)
     buf_free(&talk.data);
 }
 
+struct caller {
+    struct smtp_server *server;
+    int fd;
+};
+
+static void *serve_caller(void *arg)
+{
+    struct caller *caller = arg;
+
+    serve(caller->server, caller->fd);
+    close(caller->fd);
+    pthread_mutex_lock(&caller->server->lock);
+    caller->server->callers--;
+    pthread_cond_signal(&caller->server->gone);
+    pthread_mutex_unlock(&caller->server->lock);
+    free(caller);
+    return NULL;
+}
+
 static void *run(void *arg)
 {
     struct smtp_server *server = arg;
     struct pollfd fds[2] = { { .fd = server->listen_fd, .events = POLLIN },
                              { .fd = server->stop_pipe[0], .events = POLLIN } };
+    pthread_t thread;
 
     while (poll(fds, 2, -1) > 0 && fds[1].revents == 0) {
-        int fd = accept(server->listen_fd, NULL, NULL);
-        if (fd < 0)
-            break;
-        serve(server, fd);
-        close(fd);
+        struct caller *caller = malloc(sizeof *caller);
+        if (caller == NULL)
+            abort();
+        *caller = (struct caller){ server, accept(server->listen_fd, NULL, NULL) };
+        pthread_mutex_lock(&server->lock);
+        server->callers++;
+        pthread_mutex_unlock(&server->lock);
+        if (caller->fd < 0 || pthread_create(&thread, NULL, serve_caller, caller) != 0)
+            abort();
+        pthread_detach(thread);
     }
+    pthread_mutex_lock(&server->lock);
+    while (server->callers > 0)
+        pthread_cond_wait(&server->gone, &server->lock);
+    pthread_mutex_unlock(&server->lock);
     return NULL;
 }
 
@@ -177,6 +208,7 @@ struct smtp_server *smtp_server_start(const struct smtp_script *script)
     if (script != NULL)
         server->script = *script;
     pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->gone, NULL);
     server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (pipe(server->stop_pipe) != 0 ||
         bind(server->listen_fd, (struct sockaddr *)&address, sizeof address) != 0 ||
@@ -209,6 +241,7 @@ void smtp_server_stop(struct smtp_server **server)
     buf_free(&gone->lines);
     for (size_t i = 0; i < gone->count; i++)
         buf_free(&gone->messages[i]);
+    pthread_cond_destroy(&gone->gone);
     pthread_mutex_destroy(&gone->lock);
     free(gone);
 }

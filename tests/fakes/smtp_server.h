@@ -4,7 +4,7 @@
 
 #include "common/base/buf.h"
 
-struct smtp_server; /* opaque; a thread of its own, one connection after the other */
+struct smtp_server; /* opaque; a thread for each connection: `reply` may be called by several */
 
 struct smtp_script {
     const char *ehlo; /* the whole reply; NULL: 250-mx 250-SIZE 250-8BITMIME 250-SMTPUTF8 250 DSN */

@@ -210,6 +210,32 @@ def test_edited_copies_are_sent_to_many(keeper, sink):
     assert all(one.raw.endswith(b"X-Tag: spam\r\n" + sent) for one in found)
 
 
+def test_a_receiver_that_hangs_holds_up_nobody(workdir):
+    """The listener says nothing more when it hears of some recipients; copies for others go past them, also after a restart."""
+    receiver = Sink()
+    receiver.hanging = {f"hang{n}@example.org" for n in range(6)}
+    keeper = Keeper(workdir / "hanging", f"inet:127.0.0.1:{receiver.port}")
+    for to in sorted(receiver.hanging):
+        keeper.copy("s@a.example", to, message("hanging", b"x\r\n"), "X-Tag: spam")
+    wait_for(lambda: set(receiver.asked) >= receiver.hanging, "all six hang")
+    for n in range(50):
+        keeper.copy("s@a.example", f"good{n}@example.org", message("good", b"x\r\n"), "X-Tag: spam")
+    wait_for(lambda: len(receiver.messages) == 50, "the others have arrived")
+    assert len(receiver.asked) == 56
+    keeper.stop()  # in order, all of them broken off
+    assert len(list((keeper.directory / "outbox").glob("*.json"))) == 6
+    keeper.start()
+    wait_for(lambda: len(receiver.asked) == 62, "all six hang again")
+    receiver.hanging = set()
+    keeper.stop()
+    keeper.start()
+    assert keeper.command("wait") == "empty"
+    keeper.stop()
+    receiver.stop()
+    assert sorted(one.recipients[0] for one in receiver.messages) == sorted(
+        [f"good{n}@example.org" for n in range(50)] + [f"hang{n}@example.org" for n in range(6)])
+
+
 def test_aliases_are_resolved_again(keeper, sink):
     keeper.copy("s@a.example", "both@example.org", message("alias", b"x\r\n"), "X-Tag: spam")
     wait_for(lambda: sum(len(one.recipients) for one in sink.find("alias")) == 2, "both arrive")

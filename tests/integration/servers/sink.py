@@ -44,6 +44,9 @@ class Session(socketserver.StreamRequestHandler):
                 message = Message(address, said=command.partition("> ")[2])
             elif verb == "RCPT":
                 self.server.asked.append(address)
+                if address in self.server.hanging:
+                    self.rfile.read(1)  # until the client has had enough
+                    return
                 if address in self.server.deferred:
                     self.say("450 4.2.0 later")
                     continue
@@ -69,7 +72,8 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Session)
         self.messages = []
-        self.asked, self.deferred = [], set()  # recipients: in the order in which they were named; who is to come again
+        # Recipients: in the order in which they were named; who is to come again; with whom nothing is said any more.
+        self.asked, self.deferred, self.hanging = [], set(), set()
         self.port = self.server_address[1]
         self.goes_on = threading.Event()
         self.goes_on.set()

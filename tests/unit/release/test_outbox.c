@@ -55,7 +55,8 @@ static void begin_in(struct case_ *test, const struct smtp_script *script)
                                                .size_max = 1 << 20,
                                                .age_max_ms = DAY,
                                                .retry_min_ms = 1,
-                                               .retry_max_ms = 10 };
+                                               .retry_max_ms = 10,
+                                               .connections = 4 };
     start(test);
 }
 
@@ -368,6 +369,106 @@ static void what_lost_its_description_goes_to_the_quarantine(UNUSED void **state
     end(&test);
 }
 
+/* ---- several at the same time ---- */
+
+/* A copy for one recipient, sent. */
+static void send_to_one(struct case_ *test, const char *address)
+{
+    struct kept_recipient to = { slice_of(address), SLICE("") };
+    struct kept kept = { .sender = SLICE("s@x.example"),
+                         .sender_arguments = SLICE(""),
+                         .recipients = &to,
+                         .recipient_count = 1 };
+
+    assert_int_equal(0, outbox_put(test->outbox, &kept, &test->source, &test->error));
+    outbox_send(test->outbox, kept.id);
+}
+
+static const char *hang_for_one(UNUSED void *arg, const char *line)
+{
+    return strcmp(line, "RCPT TO:<hang@x.example>") == 0 ? "hang" : NULL;
+}
+
+static void one_that_hangs_holds_up_nobody(UNUSED void **state)
+{
+    const struct smtp_script script = { NULL, hang_for_one, NULL };
+    struct case_ test;
+
+    begin(&test, &script);
+    for (unsigned i = 0; i < 3; i++)
+        send_to_one(&test, "hang@x.example");
+    wait_for_lines(&test, "RCPT TO:<hang@x.example>", 3);
+    for (unsigned i = 0; i < 20; i++)
+        send_to_one(&test, "good@x.example");
+    wait_for_count(&test, 3);
+    assert_int_equal(20, smtp_server_count(test.server));
+    assert_int_equal(3, lines_with(&test, "RCPT TO:<hang@x.example>"));
+    outbox_stop(&test.outbox); /* all of them are broken off */
+    assert_int_equal(6, temporary_count(&test.directory));
+    smtp_server_set(test.server, NULL);
+    start(&test);
+    wait_for_count(&test, 0);
+    assert_int_equal(23, smtp_server_count(test.server));
+    end(&test);
+}
+
+/* "hang3@...": the first time it says so, later it hangs. */
+struct moodier {
+    atomic_bool was_asked[10];
+};
+
+static const char *hang_later(void *arg, const char *line)
+{
+    struct moodier *moodier = arg;
+    struct slice rest = slice_of(line), begin = SLICE("RCPT TO:<hang");
+
+    if (!slice_starts_with(rest, begin))
+        return NULL;
+    size_t which = (size_t)(rest.ptr[begin.len] - '0');
+    return atomic_exchange(&moodier->was_asked[which], true) ? "hang" : "450 4.2.0 later\r\n";
+}
+
+static void those_tried_in_vain_leave_half_of_the_connections(UNUSED void **state)
+{
+    struct moodier moodier = { .was_asked = { false } };
+    const struct smtp_script script = { NULL, hang_later, &moodier };
+    struct case_ test;
+    char address[40];
+
+    begin(&test, &script);
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(address, sizeof address, "hang%u@x.example", i);
+        send_to_one(&test, address);
+    }
+    wait_for_lines(&test, "RCPT TO:<hang", 12);
+    for (unsigned i = 0; i < 20; i++)
+        send_to_one(&test, "good@x.example");
+    wait_for_count(&test, 10);
+    assert_int_equal(20, smtp_server_count(test.server));
+    assert_int_equal(12, lines_with(&test, "RCPT TO:<hang"));
+    end(&test);
+}
+
+static void each_copy_is_sent_once(UNUSED void **state)
+{
+    enum { COPIES = 200 };
+    struct case_ test;
+    char address[40];
+
+    begin(&test, NULL);
+    for (unsigned i = 0; i < COPIES; i++) {
+        snprintf(address, sizeof address, "r%u@x.example", i);
+        send_to_one(&test, address);
+    }
+    wait_for_count(&test, 0);
+    assert_int_equal(COPIES, smtp_server_count(test.server));
+    for (unsigned i = 0; i < COPIES; i++) {
+        snprintf(address, sizeof address, "RCPT TO:<r%u@x.example>", i);
+        assert_int_equal(1, lines_with(&test, address));
+    }
+    end(&test);
+}
+
 /* Some have taken it, and the disk is full when that is to be written down. */
 static void nobody_gets_it_twice_when_the_disk_is_full(UNUSED void **state)
 {
@@ -475,6 +576,9 @@ int main(void)
         cmocka_unit_test(stopping_sends_nothing_twice),
         cmocka_unit_test(sends_nothing_that_is_damaged),
         cmocka_unit_test(what_lost_its_description_goes_to_the_quarantine),
+        cmocka_unit_test(one_that_hangs_holds_up_nobody),
+        cmocka_unit_test(those_tried_in_vain_leave_half_of_the_connections),
+        cmocka_unit_test(each_copy_is_sent_once),
         cmocka_unit_test(nobody_gets_it_twice_when_the_disk_is_full),
         cmocka_unit_test(nobody_has_it_in_the_quarantine_twice),
         cmocka_unit_test(makes_no_room_when_it_is_full),
