@@ -72,16 +72,35 @@ static void simple_bytes(struct body_canon *canon, const char *bytes, size_t len
         content(canon, bytes, len);
 }
 
+/* The bytes up to the first white space, eight at a time: a body is mostly such. */
+static size_t until_wsp(const char *bytes, size_t len)
+{
+    static const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t at = 0;
+
+    for (uint64_t word, blanks, tabs; at + sizeof word <= len; at += sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        blanks = word ^ (ones * ' ');
+        tabs = word ^ (ones * '\t');
+        /* A byte that is 0 borrows from its highest bit. */
+        if ((((blanks - ones) & ~blanks) | ((tabs - ones) & ~tabs)) & (ones << 7))
+            break;
+    }
+    while (at < len && !is_wsp(bytes[at]))
+        at++;
+    return at;
+}
+
 static void relaxed_bytes(struct body_canon *canon, const char *bytes, size_t len)
 {
     size_t at = 0;
 
     while (at < len) {
         size_t from = at;
+        at += until_wsp(bytes + at, len - at);
         /* A single blank between two other bytes stays as it is. */
-        while (at < len && (!is_wsp(bytes[at]) || (bytes[at] == ' ' && at > from && at + 1 < len &&
-                                                   !is_wsp(bytes[at + 1]))))
-            at++;
+        while (at > from && at + 1 < len && bytes[at] == ' ' && !is_wsp(bytes[at + 1]))
+            at += 1 + until_wsp(bytes + at + 1, len - at - 1);
         if (at > from)
             content(canon, bytes + from, at - from);
         for (; at < len && is_wsp(bytes[at]); at++)

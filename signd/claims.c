@@ -106,6 +106,30 @@ static void check_tags(struct dkim_claim *claim, const struct dkim_tags *tags, u
     check_times(claim, tags, now_s);
 }
 
+/* The body's part of c=, "header/body"; without one it is simple (RFC 6376 3.5). */
+static bool read_canonicalization(struct slice text, enum canonicalization *body)
+{
+    struct slice word = text, header;
+    bool has_body = slice_cut(&word, '/', &header);
+
+    *body = has_body && slice_equal_nocase(word, SLICE("relaxed")) ? CANONICAL_RELAXED
+                                                                   : CANONICAL_SIMPLE;
+    return !has_body || *body == CANONICAL_RELAXED || slice_equal_nocase(word, SLICE("simple"));
+}
+
+static bool read_body_hash(struct slice text, unsigned char out[DKIM_DIGEST_LEN])
+{
+    AUTO_BUF packed = BUF_INIT(2 * DKIM_DIGEST_LEN), bytes = BUF_INIT(DKIM_DIGEST_LEN);
+
+    for (size_t i = 0; i < text.len; i++)
+        if (!ascii_is_space(text.ptr[i]) && buf_put_char(&packed, text.ptr[i]) != 0)
+            return false;
+    if (!base64_parse(&bytes, buf_slice(&packed)) || bytes.len != DKIM_DIGEST_LEN)
+        return false;
+    memcpy(out, bytes.data, DKIM_DIGEST_LEN);
+    return true;
+}
+
 static void read_claim(struct dkim_claim *claim, uint64_t now_s, struct arena *arena)
 {
     struct dkim_tags tags;
@@ -120,6 +144,8 @@ static void read_claim(struct dkim_claim *claim, uint64_t now_s, struct arena *a
     claim->identity = dkim_tag_value(&tags, "i");
     claim->algorithm = dkim_tag_value(&tags, "a");
     claim->has_length = dkim_tag_value(&tags, "l").ptr != NULL;
+    claim->has_body_hash = read_canonicalization(dkim_tag_value(&tags, "c"), &claim->body) &&
+                           read_body_hash(dkim_tag_value(&tags, "bh"), claim->body_hash);
     take_signature(claim, dkim_tag_value(&tags, "b"));
     if (claim->domain.len + claim->selector.len + strlen("._domainkey.") > CLAIM_NAME_MAX)
         refuse(claim, DKIM_PERMERROR, "no proper domain or selector");

@@ -4,7 +4,9 @@
 #ifndef GATEHOUSE_SIGND_CLAIMS_H
 #define GATEHOUSE_SIGND_CLAIMS_H
 
+#include "common/dkim/key.h"
 #include "common/milter/message.h"
+#include "signd/canonical.h"
 
 /* RFC 8601 2.7.1, in the order of the words of the fact dkim. */
 enum dkim_result {
@@ -27,6 +29,10 @@ struct dkim_claim {
     struct slice identity; /* i=; absent: not given */
     struct slice algorithm; /* a= */
     char signature[9]; /* b=: its first 8 characters, for header.b (RFC 6008) */
+    /* Of c= and bh=; false: the library has to make something of them. */
+    bool has_body_hash;
+    enum canonicalization body;
+    unsigned char body_hash[DKIM_DIGEST_LEN];
     bool has_length; /* l=: what comes after so many bytes is not signed */
     bool is_ready; /* well-formed: the key is wanted, verify.h can judge it */
     /* of the key; by whoever looks it up */
