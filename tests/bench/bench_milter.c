@@ -1,10 +1,11 @@
 /* tests/bench/bench_milter.c - load on a milter, as Postfix makes it: N connections, each sends its next message when the one
  * before has been decided. A thread for each connection.
  *
- *     bench_milter -a inet:127.0.0.1:8891|unix:PATH [-c CONNECTIONS] [-t SECONDS] [-s BYTES] [-p PID] [-l] [-i]
+ *     bench_milter -a inet:127.0.0.1:8891|unix:PATH [-c CONNECTIONS] [-t SECONDS] [-s BYTES] [-p PID] [-l] [-i] [-d SIGNER]
  *
  * -s: bytes of the body. -p: the milter's process, for its CPU time per message and its memory. -l: the messages come from a
- * client that has logged in. -i: no messages; opens the connections and prints the memory before and after.
+ * client that has logged in. -d: a milter, which is sent the message first; what it puts at the top (its signatures) all
+ * messages have, then, which are one and the same. -i: no messages; opens the connections and prints the memory before and after.
  * `end` is the time from the end of the body to the decision. Prints one line of name=value. Exit 1: a connection was lost. */
 #include <arpa/inet.h>
 #include <stdatomic.h>
@@ -44,7 +45,7 @@ enum {
 };
 
 struct options {
-    struct bench_address address;
+    struct bench_address address, signer;
     size_t connections, size;
     uint64_t seconds, pid;
     bool idle, login;
@@ -54,6 +55,7 @@ struct run {
     struct options options;
     uint64_t until_ns;
     char *body;
+    struct buf signatures; /* header fields: NAME, NUL, value, NUL */
     atomic_ulong decided, refused, failed, edits;
     struct histogram *whole, *end; /* by thread */
 };
@@ -62,6 +64,7 @@ struct connection {
     struct run *run;
     int fd;
     uint32_t protocol; /* what the milter wishes */
+    bool login;
     struct buf out;
     bool is_lost;
 };
@@ -161,7 +164,13 @@ static void send_fields(struct connection *connection, unsigned long serial)
         "X-Filler",     " something to read"
     };
     char field[200];
+    struct slice signatures = buf_slice(&connection->run->signatures), rest = signatures, name,
+                 value;
 
+    while (slice_cut(&rest, '\0', &name) && slice_cut(&rest, '\0', &value))
+        step(connection, 'L', name.ptr, name.len + value.len + 2, NO_HEADER, SILENT_HEADER);
+    if (signatures.len > 0)
+        serial = 0;
     for (size_t i = 0; i < COUNT(fields); i += 2) {
         int len = snprintf(field, sizeof field, "%s%c%s", fields[i], 0, fields[i + 1]);
         step(connection, 'L', field, (size_t)len + 1, NO_HEADER, SILENT_HEADER);
@@ -191,7 +200,7 @@ static void send_message(struct connection *connection, unsigned long serial)
     char id[64];
     int len = snprintf(id, sizeof id, "Mi%c4Xk%08lx%c", 0, serial, 0);
 
-    if (connection->run->options.login)
+    if (connection->login)
         MACROS(connection, "M{auth_authen}\0alice@example.com\0{auth_type}\0PLAIN\0");
     STEP(connection, 'M', "<alice@example.com>\0", NO_MAIL, SILENT_MAIL);
     id[0] = 'R';
@@ -217,11 +226,20 @@ static char decision(struct connection *connection)
     return last;
 }
 
+static void hang_up(struct connection *connection)
+{
+    put_packet(connection, 'Q', "", 0);
+    flush(connection);
+    close(connection->fd);
+    buf_free(&connection->out);
+}
+
 static void session(void *arg, size_t thread)
 {
     struct run *run = arg;
     struct connection connection = { .run = run,
                                      .fd = bench_connect(&run->options.address),
+                                     .login = run->options.login,
                                      .out = BUF_INIT(OUT_MAX) };
 
     negotiate(&connection);
@@ -244,10 +262,36 @@ static void session(void *arg, size_t thread)
     }
     if (connection.is_lost)
         atomic_fetch_add(&run->failed, 1);
-    put_packet(&connection, 'Q', "", 0);
+    hang_up(&connection);
+}
+
+/* The fields that the signer inserts: each at the top, so the last one comes first. */
+static void get_signatures(struct run *run)
+{
+    static const struct slice name = SLICE_INIT("DKIM-Signature\0");
+    static char space[OUT_MAX];
+    struct connection connection = { .run = run,
+                                     .fd = bench_connect(&run->options.signer),
+                                     .login = true,
+                                     .out = BUF_INIT(OUT_MAX) };
+    struct buf found = BUF_INIT(OUT_MAX);
+    char last;
+
+    negotiate(&connection);
+    send_message(&connection, 0);
+    put_packet(&connection, 'E', "", 0);
     flush(&connection);
-    close(connection.fd);
-    buf_free(&connection.out);
+    while ((last = answer(&connection, space, sizeof space)) == 'i') {
+        const struct slice field = { space + 4, strlen(space + 4) + 1 };
+        const struct slice value = { field.ptr + field.len, strlen(field.ptr + field.len) + 1 };
+        if (slice_equal(field, name) &&
+            (buf_add(&found, field) != 0 || buf_add(&found, value) != 0))
+            bench_fail("signatures");
+    }
+    hang_up(&connection);
+    if (last != 'c' || found.len == 0)
+        bench_fail("the message is not signed");
+    run->signatures = found;
 }
 
 /* ---- runs ---- */
@@ -307,8 +351,10 @@ static struct options parse_options(int argc, char **argv)
     struct options options = { .connections = 1, .seconds = 2, .size = 4096 };
     int option;
 
-    while ((option = getopt(argc, argv, "a:c:t:s:p:li")) != -1) {
+    while ((option = getopt(argc, argv, "a:c:t:s:p:d:li")) != -1) {
         if (option == 'a' && !bench_address_parse(slice_of(optarg), &options.address))
+            option = '?';
+        if (option == 'd' && !bench_address_parse(slice_of(optarg), &options.signer))
             option = '?';
         if (option == 'c')
             options.connections = (size_t)bench_number(optarg);
@@ -326,7 +372,7 @@ static struct options parse_options(int argc, char **argv)
     if (option == '?' || optind != argc || options.address.len == 0) {
         fputs(
             "usage: bench_milter -a inet:ADDRESS:PORT|unix:PATH [-c CONNECTIONS] [-t SECONDS] [-s BYTES] [-p PID] "
-            "[-l] [-i]\n",
+            "[-l] [-i] [-d SIGNER]\n",
             stderr);
         exit(64);
     }
@@ -352,6 +398,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < run.options.size; i++)
         run.body[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : (char)('a' + i * 7 % 26);
     memcpy(run.body + run.options.size - 2, "\r\n", 2); /* as every body over SMTP ends */
+    run.signatures = (struct buf)BUF_INIT(OUT_MAX);
+    if (run.options.signer.len > 0)
+        get_signatures(&run);
     if (run.options.idle)
         run_idle(&run);
     else
