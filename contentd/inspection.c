@@ -173,11 +173,14 @@ static void scan_done(void *owner)
     inspection_step(inspection);
 }
 
+/* From the end of the message on, or what is left when that has come already: rules at DATA may have waited. */
 static uint64_t scan_budget(const struct inspection *inspection)
 {
     uint64_t budget = inspection->decided.setup->parts.config->message_budget;
+    uint64_t spent = inspection->has_ended ? now(inspection) - inspection->decided.ended_ms : 0;
 
-    return budget > 2 * BUDGET_REST_MS ? budget - BUDGET_REST_MS : budget / 2;
+    budget = budget > 2 * BUDGET_REST_MS ? budget - BUDGET_REST_MS : budget / 2;
+    return budget > spent ? budget - spent : 0;
 }
 
 static bool scan_begin(struct inspection *inspection)
@@ -190,7 +193,7 @@ static bool scan_begin(struct inspection *inspection)
         .message = inspection->message,
         .scanners = scan->scanners,
         .scanner_count = scan->scanner_count,
-        .wanted = awaited(inspection),
+        .wanted = inspection->is_late ? 0 : awaited(inspection), /* a missing finding is trouble */
         .budget_ms = scan_budget(inspection),
         .found = scanner_found,
         .done = scan_done,

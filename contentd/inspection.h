@@ -3,7 +3,7 @@
  *
  *     RECORD --> DATA_RULES --> SCANNING --(the message is whole, all scanners have ended)--> END_RULES --> DECIDED
  *
- * Waiting has an end: `message_budget` after the message is whole everything missing is unknown, a scan without an answer is
+ * Waiting has one end for all of it: `message_budget` after the message is whole everything missing is unknown, a scan without an answer is
  * trouble. Nothing here accepts because something was missing. */
 #ifndef GATEHOUSE_CONTENTD_INSPECTION_H
 #define GATEHOUSE_CONTENTD_INSPECTION_H

@@ -234,7 +234,7 @@ static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
 static int listen_silently(const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     unlink(path);
@@ -261,6 +261,33 @@ static void the_budget_ends_what_hangs(UNUSED void **state)
     assert_int_equal(PLAN_TEMPFAIL, decided->plan.action);
     assert_int_equal(BY_TROUBLE, decided->verdicts[0]->source);
     assert_true(decided->decided_ms - decided->ended_ms < 3000);
+    bench_end(&bench);
+    close(fd);
+    unlink(path);
+}
+
+/* Rules at DATA have used it up: no scanner is asked any more, and what none has found is trouble. */
+static void the_budget_is_one_for_all(UNUSED void **state)
+{
+    char path[64], conf[500];
+    struct bench bench;
+
+    snprintf(path, sizeof path, "/tmp/gatehouse-unasked-%d", (int)getpid());
+    int fd = listen_silently(path);
+    snprintf(
+        conf, sizeof conf,
+        "message_budget = 1s\n[list l]\n[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n"
+        "[apply]\n* = a\n[rule r]\nwhen = sender in list:l/{recipient}\nthen = discard\nstage = data\n",
+        path);
+    bench_begin(&bench, conf, one);
+    store->holds = true;
+    const struct decided *decided = bench_run(&bench);
+    assert_non_null(decided);
+    assert_true(decided->is_late);
+    assert_int_equal(1, store->fetches);
+    assert_int_equal(PLAN_TEMPFAIL, decided->plan.action);
+    assert_int_equal(BY_TROUBLE, decided->verdicts[0]->source);
+    assert_int_equal(-1, accept4(fd, NULL, NULL, SOCK_NONBLOCK)); /* nobody has called */
     bench_end(&bench);
     close(fd);
     unlink(path);
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test(refusals_carry_the_reference),
         cmocka_unit_test(what_policyd_wrote_is_known_and_given_back),
         cmocka_unit_test(the_budget_ends_what_hangs),
+        cmocka_unit_test(the_budget_is_one_for_all),
         cmocka_unit_test(a_message_can_go_at_any_time),
         cmocka_unit_test(many_recipients_with_rules_of_their_own),
     };
