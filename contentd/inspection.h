@@ -21,9 +21,14 @@ struct inspection *inspection_start(struct worker *worker, struct snapshot *snap
                                     struct message *message,
                                     const struct connection_counts *connections);
 void inspection_more(struct inspection *inspection); /* more of the body has come */
-/* The message is whole: waits until it is decided. `progress` is called now and then. False: it is not (no memory, too late), and
- * has been logged: the message must be deferred. */
-bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg), void *arg);
+enum inspection_end {
+    INSPECTION_DECIDED,
+    INSPECTION_UNDECIDED, /* no memory, or too late; logged: the message must be deferred */
+    INSPECTION_UNWANTED, /* `progress` says that nobody waits any more: the message must not be taken */
+};
+/* The message is whole: waits until it is decided. `progress` is called now and then. */
+enum inspection_end inspection_finish(struct inspection *inspection, bool (*progress)(void *arg),
+                                      void *arg);
 /* Lets go of it; stops it if it is not decided yet. NULL-safe; clears *inspection. */
 void inspection_drop(struct inspection **inspection);
 
@@ -50,7 +55,7 @@ enum inspection_fate {
     INSPECTION_NOT_SENT, /* the MTA was gone, or did not let it be changed: it comes again */
 };
 /* Logs the decision, counts it, tells the transaction record and gives back what policyd charged when the message is refused:
- * on the worker, which nobody waits for. Once, after inspection_finish() was true. */
+ * on the worker, which nobody waits for. Once, after INSPECTION_DECIDED. */
 void inspection_settle(struct inspection *inspection, enum inspection_fate fate);
 
 #endif

@@ -6,7 +6,7 @@
 enum {
     INSPECTION_MEMORY_MAX = 1 << 30, /* a scanner may replace the body */
     MIME_MEMORY_MAX = 64 << 20,
-    PROGRESS_MS = 10000,
+    PROGRESS_MS = 2000, /* so soon it is noticed that the MTA has gone */
     GRACE_MS = 5000, /* for a loop that is busy, beyond message_budget */
 };
 
@@ -66,33 +66,46 @@ void inspection_more(struct inspection *inspection)
     job_post(inspection->job, inspection_work_more);
 }
 
-bool inspection_finish(struct inspection *inspection, void (*progress)(void *arg), void *arg)
+static enum inspection_end await(struct inspection *inspection, bool (*progress)(void *arg),
+                                 void *arg)
+{
+    uint64_t budget = inspection->decided.setup->parts.config->message_budget;
+    struct slice queue_id = inspection->message->queue_id;
+
+    switch (job_wait(inspection->job, budget + GRACE_MS, PROGRESS_MS, progress, arg)) {
+    case JOB_DONE:
+        if (!inspection->failed)
+            return INSPECTION_DECIDED;
+        log_error("%.*s: it needs more memory or changes than a message may have: it is deferred",
+                  SLICE_ARG(queue_id));
+        break;
+    case JOB_LATE:
+        log_error("%.*s: not decided within message_budget: the message is deferred",
+                  SLICE_ARG(queue_id));
+        break;
+    case JOB_UNWANTED:
+        log_info("%.*s: the MTA has gone before its message was decided", SLICE_ARG(queue_id));
+        return INSPECTION_UNWANTED;
+    case JOB_FAILED:
+        break; /* the daemon ends */
+    }
+    return INSPECTION_UNDECIDED;
+}
+
+enum inspection_end inspection_finish(struct inspection *inspection, bool (*progress)(void *arg),
+                                      void *arg)
 {
     const struct setup *setup = inspection->decided.setup;
-    struct slice queue_id = inspection->message->queue_id;
 
     if ((setup->names.mime & MIME_STRUCTURE) != 0)
         inspection->has_structure = mime_read(inspection->message, setup->names.mime,
                                               inspection->mime_arena, &inspection->structure) == 0;
     if (job_post(inspection->job, inspection_work_ended)) {
-        log_error("%.*s: out of memory: the message is deferred", SLICE_ARG(queue_id));
-        return false;
+        log_error("%.*s: out of memory: the message is deferred",
+                  SLICE_ARG(inspection->message->queue_id));
+        return INSPECTION_UNDECIDED;
     }
-    switch (job_wait(inspection->job, setup->parts.config->message_budget + GRACE_MS, PROGRESS_MS,
-                     progress, arg)) {
-    case JOB_DONE:
-        break;
-    case JOB_LATE:
-        log_error("%.*s: not decided within message_budget: the message is deferred",
-                  SLICE_ARG(queue_id));
-        return false;
-    case JOB_FAILED:
-        return false; /* the daemon ends */
-    }
-    if (inspection->failed)
-        log_error("%.*s: it needs more memory or changes than a message may have: it is deferred",
-                  SLICE_ARG(queue_id));
-    return !inspection->failed;
+    return await(inspection, progress, arg);
 }
 
 void inspection_drop(struct inspection **inspection)

@@ -203,9 +203,9 @@ static void hook_body(struct milter_session *session)
         inspection_more(intake->inspection);
 }
 
-static void progress(void *arg)
+static bool progress(void *arg)
 {
-    milter_session_progress(arg);
+    return milter_session_progress(arg) == 0;
 }
 
 static struct milter_reply reply_of(const struct plan *plan)
@@ -223,13 +223,24 @@ static struct milter_reply reply_of(const struct plan *plan)
     return reply;
 }
 
+/* Nobody waits for an answer; what is under way ends with the message. The MTA has not been told that it is taken. */
+static struct milter_reply unwanted(struct milter_session *session)
+{
+    metric_add(intake_of(session)->contentd->metrics.unwanted, 1);
+    give_back(session, "tempfail nobody waits");
+    return milter_service_deferred();
+}
+
 static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)
 {
     struct intake *intake = intake_of(session);
     struct inspection *inspection = intake->inspection;
 
-    if (inspection == NULL || !inspection_finish(inspection, progress, session))
-        return undecided(session);
+    enum inspection_end end = inspection == NULL ? INSPECTION_UNDECIDED
+                                                 : inspection_finish(inspection, progress, session);
+
+    if (end != INSPECTION_DECIDED)
+        return end == INSPECTION_UNWANTED ? unwanted(session) : undecided(session);
     const struct decided *decided = inspection_decided(inspection);
     struct milter_reply reply = reply_of(&decided->plan);
     bool is_shadow = decided->setup->parts.core.is_shadow;

@@ -16,6 +16,7 @@ enum {
     REFUNDS,
     REFUNDS_FAILED,
     SPLIT,
+    UNWANTED,
     DURATION,
     METRICS
 };
@@ -30,7 +31,7 @@ static struct metric metrics[METRICS] = {
     [VERDICTS] = METRIC_BY("gatehouse_content_verdicts_total", METRIC_COUNTER, "What Postfix was told of messages.", "verdict"),
     [RECIPIENTS] = METRIC_BY("gatehouse_content_recipients_total", METRIC_COUNTER, "What became of messages for their recipients.", "fate"),
     [SOURCES] = METRIC_BY("gatehouse_content_decided_by_total", METRIC_COUNTER,
-                          "What decided about a recipient: rule, virus, scanner, score, trouble, oversize, none.", "source"),
+                          "What decided about a recipient: rule, virus, scanner, score, trouble, oversize, forged, none.", "source"),
     [LATE] = METRIC("gatehouse_content_late_total", METRIC_COUNTER,
                     "Messages decided with what was known when message_budget was used up."),
     [UNEDITED] = METRIC("gatehouse_content_unedited_total", METRIC_COUNTER,
@@ -45,6 +46,8 @@ static struct metric metrics[METRICS] = {
                               "Refused messages whose charges could not be given back."),
     [SPLIT] = METRIC("gatehouse_content_split_total", METRIC_COUNTER,
                      "Recipients told to come again because their chain is not that of the first."),
+    [UNWANTED] = METRIC("gatehouse_content_unwanted_total", METRIC_COUNTER,
+                        "Messages whose MTA was gone before they were decided; they come again."),
     [DURATION] = METRIC("gatehouse_content_duration_seconds", METRIC_HISTOGRAM, "From the end of a message to its verdict."),
 };
 /* clang-format on */
@@ -63,6 +66,7 @@ void contentd_metrics_register(struct contentd_metrics *out)
     *out = (struct contentd_metrics){
         .messages = metric_of(&metrics[MESSAGES]),
         .undecided = metric_of(&metrics[UNDECIDED]),
+        .unwanted = metric_of(&metrics[UNWANTED]),
         .late = metric_of(&metrics[LATE]),
         .unedited = metric_of(&metrics[UNEDITED]),
         .not_kept = metric_of(&metrics[NOT_KEPT]),

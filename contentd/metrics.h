@@ -8,6 +8,7 @@
 struct contentd_metrics {
     metric_id messages; /* looked at to the end */
     metric_id early[2]; /* refused before the header fields: deferred, rejected */
+    metric_id unwanted; /* the MTA was gone before they were decided */
     metric_id undecided; /* no memory or no time: deferred, messages and what comes before them */
     metric_id verdicts[VERDICT_KINDS]; /* of messages: what the MTA was told; DELIVER: accepted */
     metric_id recipients[FATES];

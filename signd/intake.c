@@ -20,9 +20,9 @@ static struct milter_reply hook_headers(struct milter_session *session)
     return (struct milter_reply){ .action = MILTER_CONTINUE };
 }
 
-static void progress(void *arg)
+static bool progress(void *arg)
 {
-    milter_session_progress(arg);
+    return milter_session_progress(arg) == 0;
 }
 
 static struct milter_reply reply_of(const struct letter_answer *answer)

@@ -376,7 +376,7 @@ struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
 }
 
 /* Until the loop has done its work, or the budget is over. */
-static bool await(struct letter *letter, void (*progress)(void *arg), void *arg)
+static bool await(struct letter *letter, bool (*progress)(void *arg), void *arg)
 {
     uint64_t budget = letter->setup->parts.config->common.budget;
     uint64_t used = now(letter) - letter->ended_ms;
@@ -387,7 +387,7 @@ static bool await(struct letter *letter, void (*progress)(void *arg), void *arg)
         result = job_wait(letter->job, GRACE_MS, PROGRESS_MS, progress, arg);
     if (result == JOB_LATE)
         log_error("a message was not decided within budget: it is deferred");
-    return result == JOB_DONE; /* JOB_FAILED: the daemon ends */
+    return result == JOB_DONE; /* JOB_FAILED: the daemon ends; JOB_UNWANTED: the MTA has gone */
 }
 
 /* Rules may name what is in the body. */
@@ -400,7 +400,7 @@ static void read_structure(struct letter *letter)
             mime_read(letter->message, MIME_FROM | wanted, letter->arena, &letter->mime) == 0;
 }
 
-static bool decide(struct letter *letter, void (*progress)(void *arg), void *arg)
+static bool decide(struct letter *letter, bool (*progress)(void *arg), void *arg)
 {
     if (!await(letter, progress, arg))
         return false;
@@ -422,7 +422,7 @@ static bool decide(struct letter *letter, void (*progress)(void *arg), void *arg
 }
 
 bool letter_finish(struct letter *letter, struct shared *keys, struct shared *states,
-                   void (*progress)(void *arg), void *arg)
+                   bool (*progress)(void *arg), void *arg)
 {
     letter->keys = keys;
     letter->states = states;

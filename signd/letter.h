@@ -27,10 +27,10 @@ struct worker;
 struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
                             struct message *message);
 /* The message is whole: waits until it is decided. Takes the references to the keys, a struct key_set (NULL: they have not been
- * read yet), and their states, a struct key_lives. `progress` is called now and then. False: it is not decided (no memory, too late), and has been logged: the message must be
- * deferred. */
+ * read yet), and their states, a struct key_lives. `progress` is called now and then; false: nobody waits any more. False: it is
+ * not decided (no memory, too late, which has been logged; nobody waits): the message must be deferred. */
 bool letter_finish(struct letter *letter, struct shared *keys, struct shared *states,
-                   void (*progress)(void *arg), void *arg);
+                   bool (*progress)(void *arg), void *arg);
 /* Lets go of it; stops it if it is not decided yet. NULL-safe; clears *letter. */
 void letter_drop(struct letter **letter);
 

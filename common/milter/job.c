@@ -194,7 +194,7 @@ static enum state wait_until(struct job *job, uint64_t at_ms)
 }
 
 enum job_result job_wait(struct job *job, uint64_t timeout_ms, uint64_t progress_ms,
-                         void (*progress)(void *arg), void *arg)
+                         bool (*progress)(void *arg), void *arg)
 {
     uint64_t now = now_ms(), end = now + timeout_ms;
     enum state state;
@@ -207,8 +207,8 @@ enum job_result job_wait(struct job *job, uint64_t timeout_ms, uint64_t progress
         if (state == DONE || state == FAILED)
             return state == DONE ? JOB_DONE : JOB_FAILED;
         now = now_ms();
-        if (now < end && progress != NULL)
-            progress(arg);
+        if (now < end && progress != NULL && !progress(arg))
+            return JOB_UNWANTED;
     } while (now < end);
     return JOB_LATE;
 }

@@ -10,6 +10,8 @@
 #ifndef GATEHOUSE_MILTER_JOB_H
 #define GATEHOUSE_MILTER_JOB_H
 
+#include <stdbool.h>
+
 #include "common/run/worker.h"
 
 struct job; /* opaque */
@@ -37,10 +39,11 @@ enum job_result {
     JOB_DONE,
     JOB_LATE, /* not yet: it may be waited for again */
     JOB_FAILED, /* it will never be: its loop has ended */
+    JOB_UNWANTED, /* not yet, and `progress` says that nobody needs it any more */
 };
-/* `progress` (NULL: none) is called every `progress_ms` while waiting. */
+/* `progress` (NULL: none) is called every `progress_ms` while waiting; false: that has become pointless. */
 enum job_result job_wait(struct job *job, uint64_t timeout_ms, uint64_t progress_ms,
-                         void (*progress)(void *arg), void *arg);
+                         bool (*progress)(void *arg), void *arg);
 
 void job_drop(struct job **job); /* NULL-safe; clears *job */
 

@@ -99,3 +99,40 @@ def test_trouble_is_kept_to(contentd, scanners):
     want = [] if scanners == "good" else sorted(name for name in together if name.endswith("quarantine"))
     assert (last.command in "ac", gone, kept(contentd, f"{scanners} together")) == (True, want, want), (last, changes)
     assert seconds < BUDGET_S + GRACE_S
+
+
+POLICYD = "[limit messages]\nkey = sender\ncount = messages\nrate = 100/1h\n[rule all]\nthen = limit messages\n"
+
+
+def test_the_mta_goes_while_a_scanner_is_silent(workdir, start_policyd, start_redis):
+    """Nobody waits for the scanner any longer; the message comes again, so it has cost nothing."""
+    redis = start_redis()
+    policyd = start_policyd(POLICYD, options=[f"store={redis.url}"])
+    silent = FakeScanner("clamd", lambda: "silent")
+    server = Filter(workdir / "gone", f"[scanner s]\nkind = clamd {silent.address}\nscan_timeout = 50s\n"
+                                      "[chain all]\nscanners = s\n[apply]\n* = all\n", [f"store={redis.url}"])
+
+    def used():
+        return [redis.cli("HVALS", key) for key in redis.cli("KEYS", "gh:q:*").split()]
+
+    try:
+        assert policyd.ask("DATA", queue_id="4XkGone", sender="a@example.net", client_address="198.18.0.1", client_port="40000",
+                           server_address="127.0.0.1") == "DUNNO"
+        assert used() == ["1"]
+        client = MilterClient(server.unix)
+        client.connect(**{"{daemon_addr}": "127.0.0.1"})
+        client.helo()
+        client.mail(i="4XkGone")
+        client.rcpt(i="4XkGone")
+        client.headers_end(i="4XkGone")
+        client.send(b"\0\0\0\1E")
+        wait_for(lambda: silent.conversations == 1, "the scanner is asked")
+        client.close()
+        wait_for(lambda: server.metric("gatehouse_content_unwanted_total") == 1, "it is noticed")
+        wait_for(lambda: server.metric("gatehouse_milter_messages_in_flight") == 0, "the message is over")
+        wait_for(lambda: used() in ([], ["0"]), "it is given back")
+        assert "tempfail nobody waits" in server.gatectl("why", "4XkGone").stdout
+        assert server.metric("gatehouse_content_undecided_total") == 0
+    finally:
+        server.stop()
+        silent.stop()

@@ -1,6 +1,7 @@
 /* tests/unit/contentd/test_inspection.c - one message from the end of its header fields to its plan, on a worker's thread. */
 #include "common/mime/mime.h"
 #include "common/observe/log.h"
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -83,8 +84,9 @@ static const struct decided *bench_run(struct bench *bench)
     message_add_body(bench->message, SLICE("hello\r\n"));
     inspection_more(bench->inspection);
     message_end(bench->message);
-    return inspection_finish(bench->inspection, NULL, NULL) ? inspection_decided(bench->inspection)
-                                                            : NULL;
+    if (inspection_finish(bench->inspection, NULL, NULL) != INSPECTION_DECIDED)
+        return NULL;
+    return inspection_decided(bench->inspection);
 }
 
 static void bench_end(struct bench *bench)
@@ -293,6 +295,51 @@ static void the_budget_is_one_for_all(UNUSED void **state)
     unlink(path);
 }
 
+static bool has_gone(UNUSED void *arg)
+{
+    return false;
+}
+
+static void is_closed_soon(int fd)
+{
+    char bytes[1000];
+    struct timeval most = { .tv_sec = 10 };
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+    while (recv(fd, bytes, sizeof bytes, 0) > 0)
+        ;
+    assert_int_equal(0, recv(fd, bytes, sizeof bytes, 0));
+}
+
+/* The MTA goes while a scanner is silent: nobody waits any longer, and the scanner is let go of. */
+static void without_a_waiter_nothing_goes_on(UNUSED void **state)
+{
+    const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
+    const struct connection_counts counts = { .is_known = false };
+    char path[64], conf[300];
+    struct bench bench;
+
+    snprintf(path, sizeof path, "/tmp/gatehouse-left-%d", (int)getpid());
+    int fd = listen_silently(path);
+    snprintf(conf, sizeof conf,
+             "[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n[apply]\n* = a\n", path);
+    bench_begin(&bench, conf, one);
+    message_end_headers(bench.message, &bounds);
+    bench.inspection =
+        inspection_start(bench.worker, snapshot_ref(bench.snapshot), bench.message, &counts);
+    message_end(bench.message);
+    assert_int_equal(INSPECTION_UNWANTED, inspection_finish(bench.inspection, has_gone, NULL));
+    assert_int_equal(1, poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 10000));
+    int scanner = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(scanner >= 0);
+    inspection_drop(&bench.inspection);
+    is_closed_soon(scanner);
+    bench_end(&bench);
+    close(scanner);
+    close(fd);
+    unlink(path);
+}
+
 static void a_message_can_go_at_any_time(UNUSED void **state)
 {
     const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
@@ -340,6 +387,7 @@ int main(void)
         cmocka_unit_test(what_policyd_wrote_is_known_and_given_back),
         cmocka_unit_test(the_budget_ends_what_hangs),
         cmocka_unit_test(the_budget_is_one_for_all),
+        cmocka_unit_test(without_a_waiter_nothing_goes_on),
         cmocka_unit_test(a_message_can_go_at_any_time),
         cmocka_unit_test(many_recipients_with_rules_of_their_own),
     };

@@ -168,9 +168,10 @@ static void calls_reach_it_in_order(void **state)
     job_drop(&job);
 }
 
-static void count(void *arg)
+static bool count(void *arg)
 {
     ++*(unsigned *)arg;
+    return true;
 }
 
 static void progress_is_told_while_it_waits(void **state)
@@ -180,6 +181,21 @@ static void progress_is_told_while_it_waits(void **state)
 
     assert_int_equal(JOB_DONE, job_wait(job, LONG_MS, SOON_MS, count, &told));
     assert_in_range(told, 1, 10);
+    job_drop(&job);
+}
+
+static bool twice(void *arg)
+{
+    return ++*(unsigned *)arg < 2;
+}
+
+static void waiting_ends_when_it_is_pointless(void **state)
+{
+    struct job *job = job_start(*state, &kind, new_work(*state, LONG_MS));
+    unsigned told = 0;
+
+    assert_int_equal(JOB_UNWANTED, job_wait(job, 2 * LONG_MS, SOON_MS, twice, &told));
+    assert_int_equal(2, told);
     job_drop(&job);
 }
 
@@ -233,6 +249,7 @@ int main(void)
         TEST(one_that_is_done_already_is_only_let_go_of),
         TEST(calls_reach_it_in_order),
         TEST(progress_is_told_while_it_waits),
+        TEST(waiting_ends_when_it_is_pointless),
         TEST(fails_with_its_loop),
         TEST(many_threads_many_jobs),
     };
