@@ -1,6 +1,7 @@
 /* contentd/scanners/spamd.c - SpamAssassin's daemon: SPAMC/1.5, command REPORT, which gives score, threshold and the tests
  * that hit with their points. One connection for each message; the length must be said first, so it begins when the message
- * is whole. The answer counts when the connection is closed, so that nothing can follow it. */
+ * is whole. The answer ends where it says, whether spamd closes the connection or not; with anything behind it, or when
+ * the connection is closed before, it is none. */
 #include "common/milter/edits.h"
 #include "contentd/scanners/exchange.h"
 #include "contentd/scanners/received.h"
@@ -65,11 +66,11 @@ static void take(struct scan *scan, const struct spamd_answer *answer)
 }
 
 static enum connection_input input(void *owner, struct connection *connection, struct slice in,
-                                   bool is_end, UNUSED size_t *used)
+                                   UNUSED bool is_end, UNUSED size_t *used)
 {
     struct spamd_answer answer;
 
-    switch (spamd_answer_parse(in, is_end, &answer)) {
+    switch (spamd_answer_parse(in, &answer)) {
     case SPAMD_MORE:
         return CONNECTION_MORE;
     case SPAMD_DONE:

@@ -106,8 +106,7 @@ static enum spamd_result parse_fields(struct slice *rest, struct head *head,
     return SPAMD_MORE;
 }
 
-static enum spamd_result check(struct slice body, const struct head *head, bool is_end,
-                               struct spamd_answer *out)
+static enum spamd_result check(struct slice body, const struct head *head, struct spamd_answer *out)
 {
     if (!head->has_length || !head->has_spam)
         return garbled(out, SLICE("the answer has no Content-length or no Spam field"));
@@ -116,10 +115,10 @@ static enum spamd_result check(struct slice body, const struct head *head, bool 
     if (body.len > head->length || head->length > SPAMD_ANSWER_MAX)
         return garbled(out, SLICE("the answer is longer than it says, or too long"));
     out->body = body;
-    return is_end && body.len == head->length ? SPAMD_DONE : SPAMD_MORE;
+    return body.len == head->length ? SPAMD_DONE : SPAMD_MORE;
 }
 
-enum spamd_result spamd_answer_parse(struct slice in, bool is_end, struct spamd_answer *out)
+enum spamd_result spamd_answer_parse(struct slice in, struct spamd_answer *out)
 {
     struct slice rest = in, line;
     struct head head = { .has_length = false };
@@ -138,7 +137,7 @@ enum spamd_result spamd_answer_parse(struct slice in, bool is_end, struct spamd_
     result = parse_fields(&rest, &head, out);
     if (result == SPAMD_MORE && in.len > SPAMD_HEAD_MAX)
         return garbled(out, SLICE("the answer's header section is too long"));
-    return result == SPAMD_DONE ? check(rest, &head, is_end, out) : result;
+    return result == SPAMD_DONE ? check(rest, &head, out) : result;
 }
 
 /* ---- the report ---- */

@@ -20,9 +20,9 @@ struct spamd_answer {
 
 enum { SPAMD_HEAD_MAX = 4096, SPAMD_ANSWER_MAX = 256 << 10 }; /* bytes */
 
-/* `in`: all that has come; `is_end`: no more will. Texts borrow from it, or are constants. An answer is whole at the end
- * alone, and then exactly as long as it says. */
-enum spamd_result spamd_answer_parse(struct slice in, bool is_end, struct spamd_answer *out);
+/* `in`: all that has come. Texts borrow from it, or are constants. An answer is whole when it is exactly as long as it says; one
+ * byte more and it is garbled. */
+enum spamd_result spamd_answer_parse(struct slice in, struct spamd_answer *out);
 
 /* The tests that hit, "GTUBE(1000), MISSING_DATE(2.7)", from the table of a report as SpamAssassin writes it by default, in
  * `arena`; absent: there is no such table, or memory is out. *table is the table itself. */

@@ -1,6 +1,7 @@
 """The scanner of kind spamd and a real spamd, local tests only."""
 import pytest
 
+from servers.fake_scanners import FakeScanner
 from servers.process import free_port
 from servers.scan_file import message, scan, scan_all
 from servers.spamd import GTUBE, Spamd
@@ -91,3 +92,15 @@ def test_one_that_hangs_is_trouble(spamd):
     finally:
         spamd.go_on()
     assert scan(f"spamd {spamd.address}", message(GTUBE))["result"] == "spam"
+
+
+@pytest.mark.parametrize("ending, result", [("open", "clean"), ("good", "clean"), ("length", "trouble"), ("stray", "trouble"), ("cut", "trouble")])
+def test_an_answer_ends_where_it_says(ending, result):
+    """Not when the connection is closed, which may be never; with less or more than it says it is none."""
+    fake = FakeScanner("spamd", lambda: ending)
+    try:
+        finding = scan(f"spamd {fake.address}", message("hello"), timeout=8000)
+        assert finding["result"] == result, finding
+        assert "no answer" not in finding.get("error", ""), finding
+    finally:
+        fake.stop()

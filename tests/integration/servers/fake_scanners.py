@@ -236,6 +236,9 @@ class FakeScanner:
             for at in range(len(answer)):
                 connection.sendall(answer[at:at + 1])
                 self.stopped.wait(0.3)
+        elif fault == "open":  # no fault of kinds whose answers say where they end
+            connection.sendall(answer)
+            self.stopped.wait(PAUSE_S)
         elif fault == "stray":
             connection.sendall(answer + b"x")
         elif fault == "contradiction":

@@ -31,7 +31,9 @@
 
 static void never_clean_when_spamd_fails(UNUSED void **state)
 {
-    const struct scan_faults faults = { .kind = &spamd_kind, .answer = SLICE(CLEAN) };
+    const struct scan_faults faults = { .kind = &spamd_kind,
+                                        .answer = SLICE(CLEAN),
+                                        .ends_itself = true };
 
     never_clean(&faults);
 }
@@ -39,7 +41,9 @@ static void never_clean_when_spamd_fails(UNUSED void **state)
 /* As SpamAssassin 4.0.1 has sent it. */
 static void never_clean_from_a_part_of_a_real_answer(UNUSED void **state)
 {
-    const struct scan_faults faults = { .kind = &spamd_kind, .answer = SLICE(REAL) };
+    const struct scan_faults faults = { .kind = &spamd_kind,
+                                        .answer = SLICE(REAL),
+                                        .ends_itself = true };
 
     never_clean(&faults);
 }

@@ -75,7 +75,7 @@ static void tells_answers_apart(UNUSED void **state)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct spamd_answer answer;
-        enum spamd_result got = spamd_answer_parse(rows[i].in, true, &answer);
+        enum spamd_result got = spamd_answer_parse(rows[i].in, &answer);
         if (got != rows[i].want)
             fail_msg("row %zu: %d (%.*s)", i, got, SLICE_ARG(answer.error));
         if (got == SPAMD_GARBLED || got == SPAMD_ERROR)
@@ -89,17 +89,16 @@ static void tells_answers_apart(UNUSED void **state)
     }
 }
 
-static void is_whole_at_its_end_alone(UNUSED void **state)
+static void is_whole_when_it_is_as_long_as_it_says(UNUSED void **state)
 {
     static const struct slice in =
-        SLICE_INIT(OK "Content-length: 3\r\nSpam: False ; 4.2 / 5.0\r\n\r\nabc");
+        SLICE_INIT(OK "Content-length: 3\r\nSpam: False ; 4.2 / 5.0\r\n\r\nabcd");
     struct spamd_answer answer;
 
-    for (size_t cut = 0; cut <= in.len; cut++) {
-        assert_int_equal(SPAMD_MORE, spamd_answer_parse(slice_part(in, 0, cut), false, &answer));
-        if (cut < in.len)
-            assert_int_equal(SPAMD_MORE, spamd_answer_parse(slice_part(in, 0, cut), true, &answer));
-    }
+    for (size_t cut = 0; cut + 1 < in.len; cut++)
+        assert_int_equal(SPAMD_MORE, spamd_answer_parse(slice_part(in, 0, cut), &answer));
+    assert_int_equal(SPAMD_DONE, spamd_answer_parse(slice_part(in, 0, in.len - 1), &answer));
+    assert_int_equal(SPAMD_GARBLED, spamd_answer_parse(in, &answer));
 }
 
 static void a_head_without_end_is_garbled(UNUSED void **state)
@@ -109,11 +108,9 @@ static void a_head_without_end_is_garbled(UNUSED void **state)
 
     for (size_t i = sizeof(OK) - 1; i < sizeof(in); i += 4)
         memcpy(in + i, "a:b\n", sizeof(in) - i < 4 ? sizeof(in) - i : 4);
-    assert_int_equal(SPAMD_GARBLED,
-                     spamd_answer_parse((struct slice){ in, sizeof(in) }, false, &answer));
+    assert_int_equal(SPAMD_GARBLED, spamd_answer_parse((struct slice){ in, sizeof(in) }, &answer));
     memset(in + 6, '1', sizeof(in) - 6);
-    assert_int_equal(SPAMD_GARBLED,
-                     spamd_answer_parse((struct slice){ in, sizeof(in) }, false, &answer));
+    assert_int_equal(SPAMD_GARBLED, spamd_answer_parse((struct slice){ in, sizeof(in) }, &answer));
 }
 
 static void finds_the_tests_that_hit(UNUSED void **state)
@@ -151,7 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_answers_apart),
-        cmocka_unit_test(is_whole_at_its_end_alone),
+        cmocka_unit_test(is_whole_when_it_is_as_long_as_it_says),
         cmocka_unit_test(a_head_without_end_is_garbled),
         cmocka_unit_test(finds_the_tests_that_hit),
     };
