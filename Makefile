@@ -126,7 +126,10 @@ $(BENCHES): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(LIBMEASURE) $(LIBPOLICYD) $
 $(TEST_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/programs/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lmilter
-$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIBGATECTL) $(LIB)
+FUZZERS_SIGND := $(B)/fuzz/fuzz_signd_conf
+$(FUZZERS_SIGND): $(LIBFAKES) $(LIBSIGND) $(LIB)
+$(filter-out $(FUZZERS_SIGND),$(FUZZERS)): $(LIBFAKES) $(LIBPOLICYD) $(LIBCONTENTD) $(LIBSIGND) $(LIBGATECTL) $(LIB)
+$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
