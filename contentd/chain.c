@@ -34,7 +34,7 @@ static const struct chain *chain_of_match(const struct chain_apply *apply, struc
 }
 
 static const struct chain *chain_look_up(const struct chain_apply *apply, const struct value *key,
-                                         uint64_t wall_ms)
+                                         uint64_t wall_ms, struct chain_reason *why)
 {
     struct map_match file, live;
 
@@ -42,17 +42,23 @@ static const struct chain *chain_look_up(const struct chain_apply *apply, const 
     map_lookup(apply->live, key, wall_ms, &live);
     const struct chain *of_file = chain_of_match(apply, &file);
     const struct chain *of_live = chain_of_match(apply, &live);
-    return map_pick(&file, &live) == &live ? of_live : of_file;
+    const struct map_match *match = map_pick(&file, &live);
+    *why = (struct chain_reason){ .is_live = match == &live };
+    if (match->found) {
+        why->key = match->key;
+        why->until_s = match->until_s;
+    }
+    return why->is_live ? of_live : of_file;
 }
 
 const struct chain *chain_of(const struct chain_apply *apply, struct slice recipient,
-                             uint64_t wall_ms)
+                             uint64_t wall_ms, struct chain_reason *why)
 {
     struct value person = { .type = VALUE_MAILBOX,
                             .is_empty = recipient.len == 0,
                             .text = recipient };
     struct value all = { .type = VALUE_WORD, .text = SLICE(APPLY_ALL) };
-    const struct chain *chain = chain_look_up(apply, &person, wall_ms);
+    const struct chain *chain = chain_look_up(apply, &person, wall_ms, why);
 
-    return chain != NULL ? chain : chain_look_up(apply, &all, wall_ms);
+    return chain != NULL ? chain : chain_look_up(apply, &all, wall_ms, why);
 }

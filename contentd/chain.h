@@ -60,10 +60,18 @@ struct chain_apply {
     const struct map *file, *live; /* NULL: empty */
 };
 
+/* Why a recipient has a chain. */
+struct chain_reason {
+    bool is_live; /* gh:apply says so */
+    struct slice
+        key; /* the entry, as in a map: `gm@example.com`, `@example.com`, `*`; absent: none */
+    uint64_t until_s; /* when it ends; 0: never */
+};
+
 /* `recipient` in normal form. The more specific entry counts; at equal specificity the live one. A live entry whose
- * chain does not exist, or that has expired, counts as not there. NULL: nobody has said. */
+ * chain does not exist, or that has expired, counts as not there. NULL: nobody has said. *why borrows from `apply`. */
 const struct chain *chain_of(const struct chain_apply *apply, struct slice recipient,
-                             uint64_t wall_ms);
+                             uint64_t wall_ms, struct chain_reason *why);
 
 /* NULL, or what is wrong with the value of a live entry (a constant text): it must be one chain that exists. */
 const char *chain_check_name(const struct chain_set *set, struct slice name);

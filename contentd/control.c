@@ -1,6 +1,7 @@
 /* contentd/control.c - see control.h. */
 #include "contentd/control.h"
 
+#include "common/control/explainer.h"
 #include "contentd/quarantine/control.h"
 #include "contentd/server.h"
 
@@ -63,7 +64,8 @@ static bool serve(void *context, struct control_request *request)
 {
     const struct server *server = context;
 
-    return server->contentd->keeper != NULL && keeper_serve(server->contentd->keeper, request);
+    return explainer_serve(server->contentd->explainer, request) ||
+           (server->contentd->keeper != NULL && keeper_serve(server->contentd->keeper, request));
 }
 
 const struct control_service_spec contentd_control = {

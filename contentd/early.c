@@ -8,7 +8,12 @@
 #include "contentd/parties.h"
 #include "contentd/server.h"
 
-enum { EARLY_MEMORY_MAX = 1 << 20, GRACE_MS = 60000, REPLY_TEXT_MAX = 300 };
+enum {
+    EARLY_MEMORY_MAX = 1 << 20,
+    EXPLAINED_MEMORY_MAX = 16 << 20, /* with all that rules have seen */
+    GRACE_MS = 60000,
+    REPLY_TEXT_MAX = 300,
+};
 
 struct early {
     struct op budget; /* first member */
@@ -22,7 +27,7 @@ struct early {
     struct party party;
     struct parties parties;
     struct party_rules rules;
-    char reference[REFERENCE_LEN + 1];
+    char reference[REFERENCE_SIZE];
     struct reply reply; /* of a refusal */
     uint64_t started_ms;
 };
@@ -61,12 +66,13 @@ static void end(struct early *early)
 {
     op_abandon(&early->budget);
     if (is_refusal(early)) {
-        random_reference(early->reference);
+        reference_make(early->reference, early->rules.is_explained);
         early->reply = early->party.outcome.reply;
         early->reply.text = arena_printf(
             early->arena, "%.*s, ref=%s",
             SLICE_ARG(slice_part(early->reply.text, 0, REPLY_TEXT_MAX)), early->reference);
-        record(early);
+        if (!early->rules.is_explained)
+            record(early);
     }
     party_rules_end(&early->rules);
     job_done(early->running);
@@ -123,7 +129,7 @@ static const struct job_kind early_job = { work_start, work_abandon, work_releas
 
 static bool early_fill(struct early *early, const struct early_request *request)
 {
-    early->arena = arena_new(EARLY_MEMORY_MAX);
+    early->arena = arena_new(request->is_explained ? EXPLAINED_MEMORY_MAX : EARLY_MEMORY_MAX);
     early->message = request->message != NULL ? message_ref(request->message) : message_new();
     if (early->arena == NULL || early->message == NULL ||
         (request->message == NULL &&
@@ -142,6 +148,7 @@ static bool early_fill(struct early *early, const struct early_request *request)
                      .connections = connection_counts_copy(&request->connections, early->arena) },
         .done = rules_done,
         .owner = early,
+        .is_explained = request->is_explained,
     };
     return true;
 }
@@ -166,8 +173,10 @@ static struct milter_reply undecided(const struct early_request *request)
     const struct contentd *contentd = daemon_state(worker_daemon(request->worker));
     const struct setup *setup = snapshot_data(request->snapshot);
 
-    metric_add(contentd->metrics.undecided, 1);
-    log_error("rules could not be decided before the message came: no memory, or no time");
+    if (!request->is_explained) {
+        metric_add(contentd->metrics.undecided, 1);
+        log_error("rules could not be decided before the message came: no memory, or no time");
+    }
     if (setup->parts.core.is_shadow)
         return (struct milter_reply){ .action = MILTER_CONTINUE };
     return (struct milter_reply){ .action = MILTER_TEMPFAIL,
@@ -198,6 +207,11 @@ struct milter_reply early_check(const struct early_request *request, struct earl
                                                 ? MILTER_REJECT
                                                 : MILTER_TEMPFAIL,
                                   .reply = check->reply };
+}
+
+const struct trace *early_trace(const struct early *early)
+{
+    return early == NULL ? NULL : early->party.trace;
 }
 
 void early_drop(struct early **early)

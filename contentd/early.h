@@ -16,11 +16,14 @@ struct early_request {
     const struct message_client *client;
     size_t recipient; /* STAGE_RCPT: the number in the message */
     struct connection_counts connections;
+    bool is_explained; /* nothing is counted or logged, and a refusal leads nowhere */
 };
 
 /* The reply, CONTINUE unless a rule refuses. What it borrows lives in *early, which the caller drops (NULL: nothing to drop). A
  * refusal is logged and counted. Without memory or an answer of the loop in time: TEMPFAIL, with `mode = shadow` CONTINUE. */
 struct milter_reply early_check(const struct early_request *request, struct early **early);
+/* What each rule saw, when it was explained; NULL: none ran. Lives as long as `early`, which may be NULL. */
+const struct trace *early_trace(const struct early *early);
 void early_drop(struct early **early); /* NULL-safe; clears *early */
 
 #endif

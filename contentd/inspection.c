@@ -44,8 +44,14 @@ static void record_came(struct message_record *record)
 
 static bool record_phase(struct inspection *inspection)
 {
+    const struct inspection_explained *explained = inspection->explained;
+
     message_record_locate(&inspection->record, inspection->message, inspection->arena);
     inspection->phase = PHASE_DATA_RULES;
+    if (explained != NULL && explained->has_record) {
+        message_record_suppose(&inspection->record, &explained->record);
+        return true;
+    }
     return !inspection->decided.setup->names.record ||
            message_record_read(&inspection->record, inspection->server->store, inspection->arena,
                                record_came);
@@ -118,6 +124,7 @@ static bool rules_run(struct inspection *inspection, enum stage stage, enum insp
         .done = rules_done,
         .owner = inspection,
         .is_late = inspection->is_late,
+        .is_explained = inspection->explained != NULL,
     };
     if (!party_rules_start(&inspection->rules))
         return false;
@@ -173,27 +180,65 @@ static void scan_done(void *owner)
     inspection_step(inspection);
 }
 
+/* For all of it, from the moment the message is whole. */
+static uint64_t budget_of(const struct inspection *inspection)
+{
+    uint64_t budget = inspection->decided.setup->parts.config->message_budget;
+
+    return inspection->explained != NULL && inspection->explained->budget_ms < budget
+               ? inspection->explained->budget_ms
+               : budget;
+}
+
 /* From the end of the message on, or what is left when that has come already: rules at DATA may have waited. */
 static uint64_t scan_budget(const struct inspection *inspection)
 {
-    uint64_t budget = inspection->decided.setup->parts.config->message_budget;
+    uint64_t budget = budget_of(inspection);
     uint64_t spent = inspection->has_ended ? now(inspection) - inspection->decided.ended_ms : 0;
 
     budget = budget > 2 * BUDGET_REST_MS ? budget - BUDGET_REST_MS : budget / 2;
     return budget > spent ? budget - spent : 0;
 }
 
+/* What scanners are said to find, in place of what they have. */
+static bool suppose_findings(struct inspection *inspection)
+{
+    const struct finding *found = inspection->explained->found, *before;
+    size_t count = setup_scan(inspection->decided.setup)->scanner_count;
+    struct finding *findings = arena_alloc_array(inspection->arena, count + 1, sizeof *findings);
+
+    if (findings == NULL)
+        return false;
+    before = inspection->decided.findings;
+    for (size_t n = 0; n < count; n++) {
+        bool is_wanted = (inspection->decided.wanted & SCANNER_BIT(n)) != 0;
+        findings[n] = before[n];
+        if (is_wanted && found[n].result != FINDING_NONE)
+            findings[n] = found[n];
+        else if (is_wanted && !inspection->explained->asks_scanners)
+            findings[n].result = FINDING_CLEAN;
+        if (findings[n].edits.count == 0)
+            edits_init(&findings[n].edits);
+    }
+    inspection->decided.findings = findings;
+    return true;
+}
+
 static bool scan_begin(struct inspection *inspection)
 {
     const struct scan_set *scan = setup_scan(inspection->decided.setup);
+    const struct inspection_explained *explained = inspection->explained;
+    bool asks = explained == NULL || explained->asks_scanners;
 
+    inspection->decided.wanted = awaited(inspection);
     const struct scan_setup setup = {
         .worker = inspection->worker,
         .arena = inspection->arena,
         .message = inspection->message,
         .scanners = scan->scanners,
         .scanner_count = scan->scanner_count,
-        .wanted = inspection->is_late ? 0 : awaited(inspection), /* a missing finding is trouble */
+        /* Without time a missing finding is trouble. */
+        .wanted = asks && !inspection->is_late ? inspection->decided.wanted : 0,
         .budget_ms = scan_budget(inspection),
         .found = scanner_found,
         .done = scan_done,
@@ -210,9 +255,26 @@ static bool scan_begin(struct inspection *inspection)
     return true;
 }
 
+/* Before the rules of the end begin others. */
+static bool keep_traces(struct inspection *inspection)
+{
+    const struct parties *parties = &inspection->parties;
+    const struct trace **traces =
+        arena_alloc_array(inspection->arena, parties->count + 1, sizeof *traces);
+
+    for (size_t i = 0; traces != NULL && i < parties->count; i++) {
+        traces[i] = parties->parties[i].trace;
+        parties->parties[i].trace = NULL;
+    }
+    inspection->decided.data_traces = traces;
+    return traces != NULL;
+}
+
 static bool data_ruled_phase(struct inspection *inspection)
 {
-    inspection->failed = inspection->failed || !scan_begin(inspection);
+    inspection->failed = inspection->failed ||
+                         (inspection->explained != NULL && !keep_traces(inspection)) ||
+                         !scan_begin(inspection);
     if (inspection->failed)
         inspection->phase = PHASE_DECIDED;
     return true;
@@ -222,7 +284,9 @@ static bool scanning_phase(struct inspection *inspection)
 {
     if (!inspection->is_scanned || !inspection->has_ended)
         return false;
-    inspection->phase = PHASE_END_RULES;
+    inspection->failed =
+        inspection->failed || (inspection->explained != NULL && !suppose_findings(inspection));
+    inspection->phase = inspection->failed ? PHASE_DECIDED : PHASE_END_RULES;
     return true;
 }
 
@@ -298,8 +362,7 @@ void inspection_work_ended(void *work)
 
     inspection->has_ended = true;
     inspection->decided.ended_ms = now(inspection);
-    op_start(&inspection->budget, inspection->worker,
-             inspection->decided.setup->parts.config->message_budget, budget_over);
+    op_start(&inspection->budget, inspection->worker, budget_of(inspection), budget_over);
     inspection_work_more(inspection);
     if (inspection->phase == PHASE_SCANNING)
         inspection_step(inspection);

@@ -8,6 +8,7 @@
 #ifndef GATEHOUSE_CONTENTD_INSPECTION_H
 #define GATEHOUSE_CONTENTD_INSPECTION_H
 
+#include "common/base/hash.h"
 #include "contentd/facts/provider.h"
 #include "contentd/parties.h"
 
@@ -15,11 +16,26 @@ struct inspection; /* opaque */
 
 /* ---- the milter's threads, those of one connection one at a time ---- */
 
+/* The message is only explained: nothing is counted, and inspection_settle() is not called. */
+struct inspection_explained {
+    bool asks_scanners; /* else none is asked: those that would be find what `found` says */
+    /* By scanner: what it finds, asked or not; FINDING_NONE: nothing is said, and it is clean unless it is asked. */
+    const struct finding *found;
+    uint64_t budget_ms; /* message_budget, if that is less */
+    bool has_record; /* `record` stands for policyd's, which is not read */
+    struct transaction record;
+};
+
 /* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
  * logged. */
 struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
                                     struct message *message,
                                     const struct connection_counts *connections);
+/* The same of a message that is only explained; what the texts of `explained` lie in must live as long as the message. */
+struct inspection *inspection_explain(struct worker *worker, struct snapshot *snapshot,
+                                      struct message *message,
+                                      const struct connection_counts *connections,
+                                      const struct inspection_explained *explained);
 void inspection_more(struct inspection *inspection); /* more of the body has come */
 enum inspection_end {
     INSPECTION_DECIDED,
@@ -41,7 +57,10 @@ struct decided {
     const struct recipient_verdict *const *verdicts; /* by recipient */
     struct plan plan;
     const struct finding *findings; /* of all scanners of the configuration */
-    char reference[8]; /* of the decision, with a NUL */
+    scanner_set wanted; /* those that were asked, or would have been */
+    /* Explained: of each party at data; at the end its own. NULL: no rule runs at data. */
+    const struct trace **data_traces;
+    char reference[REFERENCE_SIZE]; /* of the decision, with a NUL */
     uint64_t started_ms, ended_ms, decided_ms; /* headers there, message whole, decided */
     bool is_late; /* the budget was used up */
     struct arena *arena; /* for what follows from it */

@@ -39,6 +39,7 @@ struct inspection {
     struct server *server;
     struct arena *arena;
     enum inspection_phase phase;
+    const struct inspection_explained *explained; /* NULL: it is decided in earnest */
     struct message_record record; /* policyd's */
     struct connection_counts connections;
     struct parties parties;

@@ -132,7 +132,7 @@ bool inspection_judge(struct inspection *inspection)
                                              .can_release = config->release.len > 0,
                                              .copies_max = COPIES_MAX };
 
-    random_reference(decided->reference);
+    reference_make(decided->reference, inspection->explained != NULL);
     decided->parties = &inspection->parties;
     return judge_parties(inspection) && judge_recipients(inspection) &&
            mixed_plan(&settings, inspection->message, decided->verdicts, inspection->arena,

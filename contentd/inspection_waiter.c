@@ -39,12 +39,35 @@ static struct inspection *inspection_new(struct worker *worker, struct snapshot 
     return inspection;
 }
 
-struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
-                                    struct message *message,
-                                    const struct connection_counts *connections)
+/* The loop may look at it when nobody waits any more. */
+static bool explained_keep(struct inspection *inspection,
+                           const struct inspection_explained *explained)
+{
+    size_t count = setup_scan(inspection->decided.setup)->scanner_count;
+    struct inspection_explained *own = arena_alloc(inspection->arena, sizeof *own);
+    struct finding *found = arena_alloc_array(inspection->arena, count + 1, sizeof *found);
+
+    if (own == NULL || found == NULL)
+        return false;
+    *own = *explained;
+    for (size_t n = 0; n < count; n++)
+        found[n] = explained->found[n];
+    own->found = found;
+    inspection->explained = own;
+    return true;
+}
+
+struct inspection *inspection_explain(struct worker *worker, struct snapshot *snapshot,
+                                      struct message *message,
+                                      const struct connection_counts *connections,
+                                      const struct inspection_explained *explained)
 {
     struct inspection *inspection = inspection_new(worker, snapshot, message);
 
+    if (inspection != NULL && explained != NULL && !explained_keep(inspection, explained)) {
+        inspection_unref(inspection);
+        inspection = NULL;
+    }
     if (inspection == NULL) {
         log_error("out of memory: a message cannot be looked at");
         return NULL;
@@ -59,6 +82,13 @@ struct inspection *inspection_start(struct worker *worker, struct snapshot *snap
         return NULL; /* released */
     }
     return inspection;
+}
+
+struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
+                                    struct message *message,
+                                    const struct connection_counts *connections)
+{
+    return inspection_explain(worker, snapshot, message, connections, NULL);
 }
 
 void inspection_more(struct inspection *inspection)

@@ -1,11 +1,11 @@
 /* contentd/intake.c - see intake.h. On the milter's threads. */
 #include "contentd/intake.h"
 
-#include "common/mail/address.h"
 #include "common/message/giveback.h"
 #include "common/observe/log.h"
 #include "contentd/connections.h"
 #include "contentd/early.h"
+#include "contentd/recipient_check.h"
 #include "contentd/server.h"
 
 /* One connection of the MTA. */
@@ -137,50 +137,26 @@ static struct milter_reply hook_sender(struct milter_session *session)
     return check_stage(session, STAGE_MAIL);
 }
 
-/* `mixed = split`: whoever has another chain than the first recipient comes again. */
-static bool may_join(struct milter_session *session, const struct setup *setup, size_t n)
-{
-    const struct message *message = milter_session_message(session);
-    const struct clock *clock = worker_clock(milter_session_worker(session));
-    uint64_t now = clock->wall_ms(clock);
-
-    if (setup->parts.config->mixed != MIXED_SPLIT || setup->parts.core.is_shadow || n == 0)
-        return true;
-    return mixed_may_join(MIXED_SPLIT, setup_chain(setup, message->recipients[0].normal, now),
-                          setup_chain(setup, message->recipients[n].normal, now),
-                          message->client.has_address);
-}
-
-/* An MTA that reads more into it than is written sends the message to somebody whom nothing that we say of this recipient
- * reaches: it would not even be removed. */
-static bool is_understood(const struct milter_session *session, const struct setup *setup, size_t n)
-{
-    struct slice address = milter_session_message(session)->recipients[n].address;
-
-    if (setup->parts.core.is_shadow || address_is_plainly_written(address))
-        return true;
-    log_info("a recipient is refused: <%.*s> is no address of SMTP", SLICE_ARG(address));
-    return false;
-}
-
 static struct milter_reply hook_recipient(struct milter_session *session, size_t n)
 {
     struct contentd *contentd = intake_of(session)->contentd;
+    const struct message *message = milter_session_message(session);
+    const struct clock *clock = worker_clock(milter_session_worker(session));
     struct snapshot *snapshot = snapshot_cell_get(&contentd->service.in_force);
-    struct milter_reply reply = {
-        .action = MILTER_TEMPFAIL,
-        .reply = { 452, SLICE("4.5.3"), SLICE("Recipient is filtered otherwise, send separately") },
-    };
+    struct milter_reply reply;
 
-    if (!is_understood(session, snapshot_data(snapshot), n))
-        reply =
-            (struct milter_reply){ MILTER_REJECT,
-                                   { 553, SLICE("5.1.3"),
-                                     SLICE("Recipient address is not written as SMTP demands") } };
-    else if (may_join(session, snapshot_data(snapshot), n))
-        reply = check_rules(session, STAGE_RCPT, snapshot, n);
-    else
+    switch (recipient_check(snapshot_data(snapshot), message, n, clock->wall_ms(clock), &reply)) {
+    case RECIPIENT_NOT_PLAIN:
+        log_info("a recipient is refused: <%.*s> is no address of SMTP",
+                 SLICE_ARG(message->recipients[n].address));
+        break;
+    case RECIPIENT_APART:
         metric_add(contentd->metrics.split, 1);
+        break;
+    case RECIPIENT_JOINS:
+        reply = check_rules(session, STAGE_RCPT, snapshot, n);
+        break;
+    }
     snapshot_unref(&snapshot);
     return reply;
 }

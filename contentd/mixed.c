@@ -386,3 +386,20 @@ bool mixed_plan(const struct mixed_settings *settings, const struct message *mes
     remove_the_others(&p);
     return envelope_print(&p.envelope, &out->edits);
 }
+
+enum verdict_kind plan_verdict(const struct plan *plan)
+{
+    switch (plan->action) {
+    case PLAN_REJECT:
+        return VERDICT_REJECT;
+    case PLAN_TEMPFAIL:
+        return VERDICT_TEMPFAIL;
+    case PLAN_DISCARD:
+        if (plan->spool_count > 0) /* somebody gets a copy */
+            return VERDICT_DELIVER;
+        return plan->quarantine_count > 0 ? VERDICT_QUARANTINE : VERDICT_DISCARD;
+    case PLAN_ACCEPT:
+        break;
+    }
+    return VERDICT_DELIVER;
+}

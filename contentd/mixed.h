@@ -72,6 +72,9 @@ bool mixed_plan(const struct mixed_settings *settings, const struct message *mes
                 const struct recipient_verdict *const *verdicts, struct arena *arena,
                 struct plan *out);
 
+/* What became of the message, in one word: delivered when somebody gets it or a copy. */
+enum verdict_kind plan_verdict(const struct plan *plan);
+
 /* `mixed = split`: may a recipient with `chain` join one whose first recipient has `first`? Otherwise it is told to come again
  * (452). NULL: has none. What does not come by SMTP cannot come again. */
 bool mixed_may_join(enum mixed_mode mode, const struct chain *first, const struct chain *chain,

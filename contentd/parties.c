@@ -2,6 +2,7 @@
 #include "contentd/parties.h"
 
 #include "common/observe/log.h"
+#include "common/rules/trace.h"
 
 enum { SCRATCH_MAX = 4 << 20, PARTIES_AT_ONCE = 64 };
 
@@ -105,7 +106,8 @@ static void take_verdict(struct party_rules *rules, struct party *party)
         .arena = rules->arena,
     };
 
-    rule_book_count(&setup->book, verdict);
+    if (!rules->is_explained)
+        rule_book_count(&setup->book, verdict);
     rules->failed =
         rules->failed || !actions_take(&context, verdict, rules->base_score, &party->outcome);
     outcome_keep(&party->outcome, rules->arena, &rules->failed);
@@ -138,22 +140,26 @@ static void breathed(struct op *op, UNUSED enum op_result result)
 
 static bool party_begin(struct party_rules *rules)
 {
-    const struct party *party = &rules->parties->parties[rules->next];
+    struct party *party = &rules->parties->parties[rules->next];
     struct fact_subject *subject = &rules->subject;
+    /* A trace borrows what was evaluated: that stays. */
+    struct arena *arena = rules->is_explained ? rules->arena : rules->scratch;
 
     lookups_abandon(&rules->lookups);
     arena_reset(rules->scratch);
-    rules->lookups = (struct lookups){ .store = rules->store, .arena = rules->scratch };
-    subject->of.arena = rules->scratch;
+    rules->lookups = (struct lookups){ .store = rules->store, .arena = arena };
+    subject->of.arena = arena;
     subject->recipient = party->first < subject->of.message->recipient_count
                              ? &subject->of.message->recipients[party->first]
                              : NULL;
     subject->chain = party->chain;
     subject->skipped = party->outcome.skipped;
     rules->base_score = rules->base == NULL ? 0 : rules->base(rules->owner, party);
-    if (!evaluation_init(&rules->evaluation, subject->setup->book.rules, rules->stage,
-                         rules->scratch, content_fact))
+    if (!evaluation_init(&rules->evaluation, subject->setup->book.rules, rules->stage, arena,
+                         content_fact))
         return false;
+    party->trace = rules->is_explained ? trace_new(arena) : NULL;
+    rules->evaluation.trace = party->trace;
     rules->evaluation.source.score = rules->base_score;
     rules->evaluation.request = subject;
     rules->evaluation.ready = facts_ready;

@@ -12,6 +12,8 @@ struct party {
     struct rule_outcome outcome; /* of all stages so far */
     /* What shadow rules would have done, and rules in trouble, at the last stage; copies. */
     struct verdict said;
+    /* Of the last stage, with its values, when rules are explained; NULL: none ran. */
+    struct trace *trace;
     struct recipient_verdict verdict; /* made by whoever has the parties */
     const struct recipient_verdict *common; /* one object of all parties with the same verdict */
 };
@@ -40,6 +42,7 @@ struct party_rules {
     /* From the loop; unless party_rules_start() said that it is done already. `ok` false: out of memory. */
     void (*done)(void *owner, bool ok);
     void *owner;
+    bool is_explained; /* nothing is counted, and each party gets its trace */
     /* private */
     struct arena *scratch; /* of one party's evaluation */
     struct lookups lookups;

@@ -3,6 +3,7 @@
 
 #include "common/observe/log.h"
 #include "contentd/control.h"
+#include "contentd/explain.h"
 #include "contentd/intake.h"
 #include "contentd/manual.h"
 #include "contentd/quarantine/control.h"
@@ -122,6 +123,8 @@ static void server_stop(struct worker *worker)
 
     if (server == NULL)
         return;
+    if (worker_id(worker) == 0)
+        explainer_free(&server->contentd->explainer); /* what is under way ends first */
     record_teller_stop(&server->teller);
     if (worker_id(worker) == 0)
         keeper_free(&server->contentd->keeper);
@@ -138,6 +141,15 @@ static bool start_keeper(struct contentd *contentd, struct worker *worker)
     return contentd->keeper != NULL;
 }
 
+static bool main_start(struct contentd *contentd, struct worker *worker)
+{
+    contentd->explainer = explainer_new(worker, contentd_explain, contentd);
+    if (contentd->explainer == NULL)
+        log_error("out of memory: nothing can be explained");
+    return contentd->explainer != NULL &&
+           (contentd->places.quarantine == NULL || start_keeper(contentd, worker));
+}
+
 static int server_start(struct worker *worker)
 {
     struct contentd *contentd = contentd_of(worker_daemon(worker));
@@ -152,8 +164,7 @@ static int server_start(struct worker *worker)
     server->teller = (struct record_teller){ .store = server->store,
                                              .refunds = contentd->metrics.refunds,
                                              .refunds_failed = contentd->metrics.refunds_failed };
-    bool keeps = worker_id(worker) == 0 && contentd->places.quarantine != NULL;
-    if (server->store != NULL && (!keeps || start_keeper(contentd, worker)))
+    if (server->store != NULL && (worker_id(worker) != 0 || main_start(contentd, worker)))
         return 0;
     server_stop(worker);
     return -1;
@@ -206,4 +217,5 @@ const struct daemon_spec contentd_spec = {
     .ready = contentd_ready,
     .routes = service_routes,
     .route_count = SERVICE_ROUTES,
+    .http_body_max = EXPLAIN_BODY_MAX,
 };

@@ -8,6 +8,7 @@
 #include "contentd/metrics.h"
 #include "contentd/setup.h"
 
+struct explainer;
 struct keeper;
 
 /* Shared by the workers and the milter's threads. */
@@ -16,7 +17,9 @@ struct contentd {
     struct contentd_metrics metrics;
     struct release *release; /* NULL: no release listener */
     struct effects_places places;
-    struct keeper *keeper; /* the main worker's; NULL: there is no quarantine */
+    /* the main worker's: */
+    struct explainer *explainer;
+    struct keeper *keeper; /* NULL: there is no quarantine */
 };
 
 /* One worker's own; also of the main worker. */

@@ -16,19 +16,7 @@ static enum verdict_kind told(const struct inspection *inspection)
         return VERDICT_DELIVER;
     if (inspection->fate != INSPECTION_AS_PLANNED)
         return VERDICT_TEMPFAIL;
-    switch (decided->plan.action) {
-    case PLAN_REJECT:
-        return VERDICT_REJECT;
-    case PLAN_TEMPFAIL:
-        return VERDICT_TEMPFAIL;
-    case PLAN_DISCARD:
-        if (decided->plan.spool_count > 0) /* somebody gets a copy */
-            return VERDICT_DELIVER;
-        return decided->plan.quarantine_count > 0 ? VERDICT_QUARANTINE : VERDICT_DISCARD;
-    case PLAN_ACCEPT:
-        break;
-    }
-    return VERDICT_DELIVER;
+    return plan_verdict(&decided->plan);
 }
 
 /* ---- counts ---- */

@@ -272,11 +272,19 @@ void setup_free(void *setup)
 
 /* ---- asking ---- */
 
-const struct chain *setup_chain(const struct setup *setup, struct slice recipient, uint64_t wall_ms)
+const struct chain *setup_chain_why(const struct setup *setup, struct slice recipient,
+                                    uint64_t wall_ms, struct chain_reason *why)
 {
     const struct scan_set *scan = setup_scan(setup);
     const struct chain_apply apply = { scan->chains, scan->apply, setup->parts.apply_live };
-    const struct chain *chain = chain_of(&apply, recipient, wall_ms);
+    const struct chain *chain = chain_of(&apply, recipient, wall_ms, why);
 
     return chain == NULL ? scan->no_chain : chain;
+}
+
+const struct chain *setup_chain(const struct setup *setup, struct slice recipient, uint64_t wall_ms)
+{
+    struct chain_reason why;
+
+    return setup_chain_why(setup, recipient, wall_ms, &why);
 }

@@ -52,6 +52,9 @@ void setup_free(void *setup); /* NULL-safe */
 /* The chain of a recipient (in normal form); one without scanners when no line of [apply] fits. Any thread. */
 const struct chain *setup_chain(const struct setup *setup, struct slice recipient,
                                 uint64_t wall_ms);
+/* The same, and why he has it. */
+const struct chain *setup_chain_why(const struct setup *setup, struct slice recipient,
+                                    uint64_t wall_ms, struct chain_reason *why);
 
 static inline const struct scan_set *setup_scan(const struct setup *setup)
 {

@@ -64,12 +64,23 @@ const struct command commands[] = {
       "gatectl show user alice@example.com" },
     { "top", NULL, "[LIMIT]", 0, 1, OPTION_COUNT, cmd_top_show,
       "Shows who has used most of a limit, or of all.", NULL },
-    { "explain", NULL, "ATTRIBUTE=VALUE... | -", 1, ARGS_ANY, 0, cmd_explain,
+    { "explain", NULL, "ATTRIBUTE=VALUE... | -", 0, ARGS_ANY, (unsigned)OPTION_DAEMON | OPTION_SCAN,
+      cmd_explain,
       "Shows what a request with these attributes would be answered, which rules it meets, and the "
       "facts they see. With - it is read from standard input, as Postfix sends it. Nothing is "
-      "charged or remembered.",
-      "gatectl explain protocol_state=RCPT client_address=192.0.2.7 sender=a@example.net "
-      "recipient=b@example.org" },
+      "charged or remembered. With --daemon contentd or --daemon signd it is a message: the attributes say "
+      "what the MTA would (client_address, client_name, client_port, helo_name, daemon_address, daemon_port, "
+      "daemon_name, sasl_username, sasl_method, encryption_protocol, encryption_cipher, ccert_subject, smtputf8, "
+      "myhostname, queue_id, sender, recipient, which may be repeated) and what policyd would have recorded "
+      "(policy.spf, policy.spf_domain, policy.spf_helo, policy.score, policy.rule; without them its record is "
+      "read, if there is one); header fields and body are read from standard input. Without client_address it "
+      "is mail of this host. contentd shows who has which chain and why, the rules at each stage, the scanners, "
+      "the verdict for each recipient and the plan; no scanner is asked without --scan: CLAM.result=virus, "
+      "CLAM.virus=NAME, SPAM.score=7 say what those of these names find, the others find nothing. signd shows "
+      "who signs and why others do not, or what verifying finds; no signature is shown. Nothing is delivered, "
+      "kept, counted or recorded.",
+      "gatectl explain --daemon contentd client_address=192.0.2.7 sender=a@example.net "
+      "recipient=b@example.org < message.eml" },
     { "tail", NULL, "", 0, 0, (unsigned)OPTION_COUNT | OPTION_FIND, cmd_tail,
       "Shows the newest decisions, then each as it is made.", "gatectl tail --find alice@" },
     { "why", NULL, "REFERENCE", 1, 1, 0, cmd_why,

@@ -9,11 +9,17 @@ _gatectl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -c | --config) config=${COMP_WORDS[++i]} ;;
-        -s | --socket | -u | --until | -N | --note | -n | --count | -F | --find | -r | --recipient | -S | --sender | -o | --older | -a | --after | -t | --to) ((i++)) ;;
+        -s | --socket | -u | --until | -N | --note | -n | --count | -F | --find | -r | --recipient | -S | --sender | -o | --older | -a | --after | -t | --to | -D | --daemon) ((i++)) ;;
         -*) ;;
         *) said+="${COMP_WORDS[i]} " ;;
         esac
     done
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    -D | --daemon)
+        mapfile -t COMPREPLY < <(compgen -W "policyd contentd signd" -- "$word")
+        return
+        ;;
+    esac
     if [[ $word == -* ]]; then
         candidates=$("$gatectl" help 2>/dev/null | grep -oE -- '^ .*--[a-z]+' | grep -oE -- '--[a-z]+')
     else

@@ -1,8 +1,15 @@
-/* gatectl/explain.c - gatectl explain: what the daemon would answer to a request, and why. Nothing is charged. */
+/* gatectl/explain.c - gatectl explain: what the daemon would answer to a request, or do to a message, and why. Nothing comes
+ * of it. */
+#include "gatectl/explain.h"
+
 #include "gatectl/command.h"
+#include "gatectl/dkim_state.h"
 #include "gatectl/output.h"
 
-enum { REQUEST_MAX_BYTES = 64 << 10 };
+enum {
+    REQUEST_MAX_BYTES = 64 << 10,
+    MESSAGE_MAX_BYTES = 16 << 20, /* as the daemons take */
+};
 
 /* "client_address=192.0.2.1" as a line of the protocol. */
 static bool add_line(struct gatectl *ctl, struct buf *request, const char *arg)
@@ -17,19 +24,28 @@ static bool add_line(struct gatectl *ctl, struct buf *request, const char *arg)
     return false;
 }
 
+/* All of standard input. */
+static bool read_input(struct gatectl *ctl, struct buf *out)
+{
+    char bytes[4096];
+    size_t got;
+
+    while ((got = fread(bytes, 1, sizeof(bytes), stdin)) > 0)
+        if (buf_add(out, (struct slice){ bytes, got })) {
+            gatectl_error(ctl, "what is on standard input is too long");
+            return false;
+        }
+    return true;
+}
+
 /* A request as Postfix sends it, or cut from a log: up to an empty line or the end. */
 static bool read_request(struct gatectl *ctl, struct buf *request)
 {
     AUTO_BUF input = BUF_INIT(REQUEST_MAX_BYTES);
-    char bytes[4096];
     struct slice rest, line;
-    size_t got;
 
-    while ((got = fread(bytes, 1, sizeof(bytes), stdin)) > 0)
-        if (buf_add(&input, (struct slice){ bytes, got })) {
-            gatectl_error(ctl, "the request is too long");
-            return false;
-        }
+    if (!read_input(ctl, &input))
+        return false;
     rest = buf_slice(&input);
     while (slice_next(&rest, '\n', &line) && line.len > 0)
         if (buf_printf(request, "%.*s\n", SLICE_ARG(line)))
@@ -45,7 +61,7 @@ static void print_indented(FILE *out, size_t depth, const char *name, const json
     output_text(out, json_member(part, name));
 }
 
-static void print_rule(FILE *out, const json_t *rule)
+void explain_print_rule(FILE *out, const json_t *rule)
 {
     const json_t *part;
     struct slice value;
@@ -72,8 +88,10 @@ static void print_rule(FILE *out, const json_t *rule)
     json_array_foreach (json_object_get(rule, "facts"), i, part) {
         print_indented(out, 0, "name", part);
         value = json_member(part, "value");
-        fputs(value.ptr == NULL ? " is " : " = ", out);
-        output_text(out, value.ptr == NULL ? json_member(part, "state") : value);
+        fputs(value.len == 0 ? " is " : " = ", out);
+        output_text(out, value.ptr == NULL ? json_member(part, "state")
+                         : value.len == 0  ? SLICE("empty")
+                                           : value);
         putc('\n', out);
     }
 }
@@ -99,7 +117,7 @@ static void print_answer(FILE *out, const json_t *answer)
     size_t i;
 
     json_array_foreach (json_object_get(answer, "trace"), i, rule)
-        print_rule(out, rule);
+        explain_print_rule(out, rule);
     json_array_foreach (json_object_get(answer, "limits"), i, limit)
         print_limit(out, limit);
     for (i = 0; i < COUNT(lines); i++) {
@@ -112,26 +130,76 @@ static void print_answer(FILE *out, const json_t *answer)
     }
 }
 
-int cmd_explain(struct gatectl *ctl, char **args, size_t count)
+/* ---- asking ---- */
+
+static int ask_and_print(struct gatectl *ctl, struct ask *ask,
+                         void (*print)(FILE *out, const json_t *answer))
+{
+    json_t *answer = NULL;
+    int code = gatectl_ask(ctl, ask, &answer);
+
+    if (code != EXIT_DONE)
+        return code;
+    if (ctl->options.json)
+        output_json(ctl->out, answer);
+    else
+        print(ctl->out, answer);
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+/* The attributes, an empty line, the message. */
+static int explain_message(struct gatectl *ctl, char **args, size_t count)
+{
+    AUTO_BUF request = BUF_INIT(MESSAGE_MAX_BYTES);
+    struct ask ask = { .method = CONTROL_POST, .segments = { "explain" } };
+
+    for (size_t i = 0; i < count; i++)
+        if (!add_line(ctl, &request, args[i]))
+            return EXIT_USAGE;
+    if (buf_put(&request, "\n") || !read_input(ctl, &request))
+        return EXIT_USAGE;
+    ask.body = buf_slice(&request);
+    if (ctl->options.scan)
+        ask.params[0] = (struct control_param){ "scan", SLICE("1") };
+    return ask_and_print(ctl, &ask, explain_print_message);
+}
+
+static int explain_request(struct gatectl *ctl, char **args, size_t count)
 {
     AUTO_BUF request = BUF_INIT(REQUEST_MAX_BYTES);
     struct ask ask = { .method = CONTROL_POST, .segments = { "explain" } };
-    json_t *answer = NULL;
     bool is_stdin = count == 1 && strcmp(args[0], "-") == 0;
 
+    if (count == 0) {
+        gatectl_error(ctl, "ATTRIBUTE=VALUE is expected, or - for standard input");
+        return EXIT_USAGE;
+    }
     if (is_stdin && !read_request(ctl, &request))
         return EXIT_USAGE;
     for (size_t i = 0; !is_stdin && i < count; i++)
         if (!add_line(ctl, &request, args[i]))
             return EXIT_USAGE;
     ask.body = slice_of(buf_text(&request));
-    int code = gatectl_ask(ctl, &ask, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    if (ctl->options.json)
-        output_json(ctl->out, answer);
-    else
-        print_answer(ctl->out, answer);
-    json_decref(answer);
-    return EXIT_DONE;
+    return ask_and_print(ctl, &ask, print_answer);
+}
+
+int cmd_explain(struct gatectl *ctl, char **args, size_t count)
+{
+    const char *name = ctl->options.daemon;
+    bool is_contentd = name != NULL && strcmp(name, "contentd") == 0;
+    bool is_signd = name != NULL && strcmp(name, "signd") == 0;
+
+    if (name != NULL && !is_contentd && !is_signd && strcmp(name, "policyd") != 0) {
+        gatectl_error(ctl, "--daemon is policyd, contentd or signd");
+        return EXIT_USAGE;
+    }
+    if (ctl->options.scan && !is_contentd) {
+        gatectl_error(ctl, "only contentd has scanners: --scan is for --daemon contentd");
+        return EXIT_USAGE;
+    }
+    if (!is_contentd && !is_signd)
+        return explain_request(ctl, args, count);
+    ctl->daemon = is_signd ? &dkim_daemon : &contentd_daemon;
+    return explain_message(ctl, args, count);
 }

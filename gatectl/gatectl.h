@@ -28,6 +28,8 @@ struct gatectl_daemon {
     enum gatectl_other { GATECTL_STORE, GATECTL_QUARANTINE } other;
 };
 
+extern const struct gatectl_daemon contentd_daemon; /* of apply and explain */
+
 struct gatectl {
     struct options options;
     /* That is asked; policyd unless the command says otherwise. */

@@ -11,7 +11,7 @@ const struct option_doc option_docs[] = {
     { 0, 'c', "config", "FILE",
       "The daemon's configuration: where its control socket and its store are, and which names it "
       "declares. Default: " GATECTL_CONFIG ", for apply and quarantine " GATECTL_CONTENTD_CONFIG
-      ", for dkim " GATECTL_SIGND_CONFIG "." },
+      ", for dkim " GATECTL_SIGND_CONFIG ", for explain that of --daemon." },
     { 0, 's', "socket", "PLACE",
       "The control socket: /path, unix:/path, inet:host:port or http://host:port. Then only this "
       "daemon is asked, never the store." },
@@ -45,6 +45,10 @@ const struct option_doc option_docs[] = {
       "The key signs at once: its record is published already." },
     { OPTION_DIRECTORY, 'd', "directory", "DIRECTORY",
       "Where the keys are. Default: key_directory of signd's configuration." },
+    { OPTION_DAEMON, 'D', "daemon", "DAEMON",
+      "Who is asked: policyd (default), contentd or signd; each with its own configuration, as for -c." },
+    { OPTION_SCAN, 'x', "scan", NULL,
+      "Really ask the scanners (contentd), for at most 8 s; their own counts tell of it." },
     { OPTION_MAN, 0, "man", NULL, "The manual page, in roff." },
     { 0, 'h', "help", NULL, "What a command does; without one, all of them." },
     { 0, 'V', "version", NULL, "The version." },
@@ -124,6 +128,8 @@ static const char **text_option(struct options *out, int value)
         return &out->rsa;
     case 'd':
         return &out->directory;
+    case 'D':
+        return &out->daemon;
     default:
         return NULL;
     }
@@ -162,6 +168,9 @@ static bool take(int value, char *argument, struct options *out, FILE *err)
         return true;
     case 'A':
         out->active = true;
+        return true;
+    case 'x':
+        out->scan = true;
         return true;
     case 'h':
         out->help = true;

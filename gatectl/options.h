@@ -28,6 +28,8 @@ enum option_bit {
     OPTION_ED25519 = 1 << 14,
     OPTION_ACTIVE = 1 << 15,
     OPTION_DIRECTORY = 1 << 16,
+    OPTION_DAEMON = 1 << 17,
+    OPTION_SCAN = 1 << 18,
 };
 #define OPTIONS_SET ((unsigned)(OPTION_UNTIL | OPTION_NOTE | OPTION_FORCE))
 
@@ -37,9 +39,10 @@ struct options {
     const char *until, *note, *find; /* NULL: not given */
     const char *recipient, *sender, *after, *to; /* NULL: not given */
     const char *selector, *rsa, *directory; /* NULL: not given */
+    const char *daemon; /* NULL: not given */
     uint64_t older_ms; /* 0: not given */
     unsigned count; /* 0: not given */
-    bool is_config_given, json, force, man, message, ed25519, active, help, version;
+    bool is_config_given, json, force, man, message, ed25519, active, scan, help, version;
     unsigned given; /* set of enum option_bit */
     char **args; /* what is no option; of argv */
     size_t arg_count;

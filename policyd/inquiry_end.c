@@ -28,7 +28,7 @@ static void reply_make(struct inquiry *inquiry, const struct action *spoken)
     if (spoken != NULL) {
         struct slice reference = inquiry_reference(inquiry);
         if (inquiry->is_explained)
-            reference = SLICE("explain"); /* nothing is logged that it could lead to */
+            reference = SLICE(REFERENCE_EXPLAINED);
         bool is_trouble = inquiry->verdict.is_trouble && spoken == inquiry->verdict.final;
         if (action_print(&inquiry->reply, spoken, inquiry->req.stage, is_trouble, reference) == 0)
             return;

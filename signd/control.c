@@ -1,6 +1,7 @@
 /* signd/control.c - see control.h. */
 #include "signd/control.h"
 
+#include "common/control/explainer.h"
 #include "signd/server.h"
 
 static void in_force(const void *data, struct control_in_force *out)
@@ -10,8 +11,7 @@ static void in_force(const void *data, struct control_in_force *out)
     *out = (struct control_in_force){ .book = &setup->book, .schema = &setup->schema };
 }
 
-/* {"domain", "selector", "type", "bits", "state", "since", "problem"}: what is not known is left out. */
-static json_t *key_json(const struct key_lives *lives, const struct key_file *file)
+json_t *control_key(const struct key_lives *lives, const struct key_file *file)
 {
     const struct dkim_life *life = key_lives_find(lives, file->domain, file->selector);
     json_t *key = json_pack("{s:o, s:o}", "domain", control_text(file->domain), "selector",
@@ -41,7 +41,7 @@ static void add_status(void *context, UNUSED const void *data, json_t *status)
     json_t *keys = json_array();
 
     for (size_t i = 0; set != NULL && i < key_set_count(set); i++)
-        json_array_append_new(keys, key_json(shared_get(states), key_set_at(set, i)));
+        json_array_append_new(keys, control_key(shared_get(states), key_set_at(set, i)));
     json_object_set_new(status, "messages",
                         json_integer((json_int_t)metric_read(server->signd->metrics.messages)));
     json_object_set_new(status, "keys", keys);
@@ -51,8 +51,16 @@ static void add_status(void *context, UNUSED const void *data, json_t *status)
     shared_unref(&states);
 }
 
+static bool serve(void *context, struct control_request *request)
+{
+    const struct server *server = context;
+
+    return explainer_serve(server->signd->explainer, request);
+}
+
 const struct control_service_spec signd_control = {
     .program = "gatehouse-signd",
     .in_force = in_force,
     .add_status = add_status,
+    .serve = serve,
 };

@@ -4,6 +4,12 @@
 
 #include "common/control/service.h"
 
+struct key_file;
+struct key_lives;
+
+/* {"domain", "selector", "type", "bits", "state", "since", "usable", "problem"}: what is not known is left out. Any thread. */
+json_t *control_key(const struct key_lives *lives, const struct key_file *file);
+
 extern const struct control_service_spec signd_control; /* its context: the main struct server */
 
 #endif

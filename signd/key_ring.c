@@ -182,13 +182,15 @@ static enum key_choice unusable(struct chosen_keys *out, struct slice domain, st
 }
 
 /* The keys of this very domain. */
-static enum key_choice choose_of(const struct key_ring *ring, struct slice domain,
+static enum key_choice choose_of(const struct key_ring *ring, struct slice domain, const char *why,
                                  struct chosen_keys *out)
 {
     size_t first = 0, count = key_set_find(ring->files, domain, &first);
     const struct named_life *missing = missing_file(ring, domain);
     const struct key_file *unknown = NULL;
 
+    if (ring->looked != NULL)
+        ring->looked(ring->arg, domain, why);
     out->domain = domain;
     out->count = 0;
     if (missing != NULL)
@@ -235,11 +237,14 @@ static struct slice assigned_to(const struct key_ring *ring, struct slice from, 
 }
 
 static enum key_choice choose_assigned(const struct key_ring *ring, struct slice domain,
-                                       struct chosen_keys *out)
+                                       const char *why, struct chosen_keys *out)
 {
-    if (slice_equal_nocase(domain, SLICE("none")))
+    if (slice_equal_nocase(domain, SLICE("none"))) {
+        if (ring->looked != NULL)
+            ring->looked(ring->arg, domain, why);
         return KEYS_NONE;
-    enum key_choice choice = choose_of(ring, domain, out);
+    }
+    enum key_choice choice = choose_of(ring, domain, why, out);
     return choice == KEYS_NONE ? unusable(out, domain, SLICE("*"),
                                           "its keys are assigned, but it has no active one")
                                : choice;
@@ -250,18 +255,21 @@ enum key_choice key_ring_choose(const struct key_ring *ring, struct slice from, 
 {
     struct slice domain = address_domain(from), assigned = assigned_to(ring, from, wall_ms);
     enum key_choice choice = KEYS_NONE;
+    const char *why = "from";
 
     out->count = 0;
     if (assigned.ptr != NULL)
-        return choose_assigned(ring, assigned, out);
+        return choose_assigned(ring, assigned, "assigned", out);
     if (key_set_error(ring->files)[0] != '\0' && key_set_count(ring->files) == 0) {
         snprintf(out->reason, sizeof out->reason, "%s", key_set_error(ring->files));
         return KEYS_UNUSABLE;
     }
     for (bool goes_on = domain.len > 0; goes_on && choice == KEYS_NONE;
-         goes_on = ring->use_parents && address_parent_domain(&domain))
-        choice = choose_of(ring, domain, out);
+         goes_on = ring->use_parents && address_parent_domain(&domain)) {
+        choice = choose_of(ring, domain, why, out);
+        why = "parent";
+    }
     if (choice == KEYS_NONE && ring->default_domain.len > 0)
-        choice = choose_assigned(ring, ring->default_domain, out);
+        choice = choose_assigned(ring, ring->default_domain, "default", out);
     return choice;
 }

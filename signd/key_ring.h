@@ -36,6 +36,9 @@ struct key_ring {
     /* Whose keys are used for mail of domains without; empty: it is not signed. */
     struct slice default_domain;
     bool use_parents; /* mail of a subdomain is signed with the keys of the domain above it */
+    /* Optional: told of each domain whose keys are looked for, in this order, and why (a word: from, parent, assigned, default). */
+    void (*looked)(void *arg, struct slice domain, const char *why);
+    void *arg;
 };
 
 enum key_choice {

@@ -3,6 +3,7 @@
 #include "signd/letter_impl.h"
 
 #include "common/observe/log.h"
+#include "common/rules/trace.h"
 
 enum {
     LETTER_MEMORY_MAX = 64 << 20,
@@ -74,6 +75,11 @@ bool letter_is_over(const struct letter *letter)
     return letter->rules.fate != FATE_ACCEPT && letter->rules.fate != FATE_HOLD;
 }
 
+struct slice letter_reason(const struct letter *letter)
+{
+    return letter->rules.reason.len > 0 ? letter->rules.reason : letter->reason;
+}
+
 /* ---- policyd's record ---- */
 
 static void record_came(struct message_record *record)
@@ -91,6 +97,10 @@ static void record_read(struct letter *letter)
     if (letter->record_is_read)
         return;
     letter->record_is_read = true;
+    if (letter->explained.has_record) {
+        message_record_suppose(&letter->record, &letter->explained.record);
+        return;
+    }
     letter->pending +=
         !message_record_read(&letter->record, letter->server->store, letter->arena, record_came);
 }
@@ -147,6 +157,9 @@ static bool rules_begin(struct letter *letter, enum stage stage)
         letter->failed = true;
         return false;
     }
+    if (letter->is_explained)
+        evaluation->trace = *(stage == STAGE_END ? &letter->end_trace : &letter->data_trace) =
+            trace_new(letter->arena);
     evaluation->request = &letter->subject;
     evaluation->ready = facts_ready;
     if (letter->is_late)
@@ -168,7 +181,8 @@ static bool rules_go_on(struct letter *letter, struct verdict *said)
     case EVAL_DONE:
         break;
     }
-    rule_book_count(&letter->setup->book, verdict);
+    if (!letter->is_explained)
+        rule_book_count(&letter->setup->book, verdict);
     *said = *verdict;
     if (!actions_take(letter->setup->book.rules, verdict, letter->arena, &letter->rules))
         letter->failed = true;
@@ -359,11 +373,8 @@ static void read_head(struct letter *letter)
                                          &results->claim_count, &results->claims_over) != 0;
 }
 
-struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
-                            struct message *message)
+static struct letter *start(struct letter *letter)
 {
-    struct letter *letter = letter_new(worker, snapshot, message);
-
     if (letter == NULL) {
         log_error("out of memory: a message is deferred");
         return NULL;
@@ -375,10 +386,37 @@ struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
     return letter;
 }
 
+struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
+                            struct message *message)
+{
+    return start(letter_new(worker, snapshot, message));
+}
+
+struct letter *letter_explain(struct worker *worker, struct snapshot *snapshot,
+                              struct message *message, const struct letter_explained *explained)
+{
+    struct letter *letter = letter_new(worker, snapshot, message);
+
+    if (letter != NULL) {
+        letter->is_explained = true;
+        letter->explained = *explained;
+    }
+    return start(letter);
+}
+
+static uint64_t budget_of(const struct letter *letter)
+{
+    uint64_t budget = letter->setup->parts.config->common.budget;
+
+    return letter->is_explained && letter->explained.budget_ms < budget
+               ? letter->explained.budget_ms
+               : budget;
+}
+
 /* Until the loop has done its work, or the budget is over. */
 static bool await(struct letter *letter, bool (*progress)(void *arg), void *arg)
 {
-    uint64_t budget = letter->setup->parts.config->common.budget;
+    uint64_t budget = budget_of(letter);
     uint64_t used = now(letter) - letter->ended_ms;
     enum job_result result =
         job_wait(letter->job, used < budget ? budget - used : 0, PROGRESS_MS, progress, arg);

@@ -13,6 +13,7 @@
 
 #include "common/mail/reply.h"
 #include "common/milter/edits.h"
+#include "common/store/transaction.h"
 #include "signd/actions.h"
 
 struct letter; /* opaque */
@@ -22,10 +23,21 @@ struct worker;
 
 /* ---- the milter's threads, those of one connection one at a time ---- */
 
+/* The message is only explained: nothing is counted, and letter_settle() is not called. DMARC's pct= counts as if the message
+ * were among those it speaks of. */
+struct letter_explained {
+    uint64_t budget_ms; /* budget, if that is less */
+    bool has_record; /* `record` stands for policyd's, which is not read */
+    struct transaction record;
+};
+
 /* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
  * logged. */
 struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
                             struct message *message);
+/* The same of a message that is only explained; what the texts of `explained` lie in must live as long as the message. */
+struct letter *letter_explain(struct worker *worker, struct snapshot *snapshot,
+                              struct message *message, const struct letter_explained *explained);
 /* The message is whole: waits until it is decided. Takes the references to the keys, a struct key_set (NULL: they have not been
  * read yet), and their states, a struct key_lives. `progress` is called now and then; false: nobody waits any more. False: it is
  * not decided (no memory, too late, which has been logged; nobody waits): the message must be deferred. */

@@ -64,7 +64,7 @@ bool letter_verify(struct letter *letter)
                   results->claim_count);
     find_spf(letter);
     random_bytes(&random, sizeof random);
-    results->draw = random % 100;
+    results->draw = letter->is_explained ? 0 : random % 100;
     letter->is_verified = true;
     return find_sender_domain(letter) && results_judge(results, letter->arena);
 }
@@ -82,16 +82,30 @@ static bool has_bad_from(const struct letter *letter)
     return letter->mime.from_field_count != 1 || letter->mime.from.len == 0;
 }
 
+static void note_looked(void *arg, struct slice domain, const char *why)
+{
+    struct letter_trail *trail = arg;
+
+    if (trail->count == LOOKED_MAX)
+        return;
+    trail->looked[trail->count].domain = domain;
+    trail->looked[trail->count++].why = why;
+}
+
 void letter_choose_keys(struct letter *letter)
 {
     const struct signd_config *config = letter->setup->parts.config;
     const struct clock *clock = worker_clock(letter->worker);
     const struct key_set *files = shared_get(letter->keys);
-    const struct key_ring ring = setup_ring(letter->setup, files, shared_get(letter->states));
+    struct key_ring ring = setup_ring(letter->setup, files, shared_get(letter->states));
     static const enum signing of_choice[] = { [KEYS_NONE] = SIGNING_NO_KEYS,
                                               [KEYS_FOUND] = SIGNING_DONE,
                                               [KEYS_UNUSABLE] = SIGNING_KEYS_UNUSABLE };
 
+    if (letter->is_explained) {
+        ring.looked = note_looked;
+        ring.arg = &letter->trail;
+    }
     if (files == NULL) {
         letter->signing = SIGNING_KEYS_UNUSABLE;
         letter->reason = SLICE("the keys have not been read");
@@ -322,7 +336,7 @@ static bool answer_make(struct letter *letter)
 
 bool letter_conclude(struct letter *letter)
 {
-    random_reference(letter->reference);
+    reference_make(letter->reference, letter->is_explained);
     edits_init(&letter->answer.edits);
     edits_init(&letter->told.edits);
     if (!answer_make(letter) || !sign_reply(letter))

@@ -1,4 +1,4 @@
-/* signd/letter_impl.h - the inside of a letter, for letter*.c alone. */
+/* signd/letter_impl.h - the inside of a letter, for letter*.c, settlement.c and explain*.c alone. */
 #ifndef GATEHOUSE_SIGND_LETTER_IMPL_H
 #define GATEHOUSE_SIGND_LETTER_IMPL_H
 
@@ -22,6 +22,16 @@ enum letter_phase {
     PHASE_READY /* for the milter's thread */
 };
 
+/* Domains whose keys were looked for. */
+enum { LOOKED_MAX = 16 };
+struct letter_trail {
+    struct {
+        struct slice domain;
+        const char *why; /* key_ring.h */
+    } looked[LOOKED_MAX];
+    size_t count;
+};
+
 /* the milter's thread has it, but for the time between the start of a job and its end: then the loop has. */
 struct letter {
     _Atomic unsigned references;
@@ -37,6 +47,10 @@ struct letter {
     uint64_t started_ms, ended_ms, decided_ms; /* headers there, message whole, decided */
     bool is_late; /* the budget was used up */
     bool failed; /* out of memory */
+    bool is_explained; /* as `explained` says; then there are: */
+    struct letter_explained explained;
+    struct trace *data_trace, *end_trace; /* NULL: no rule ran */
+    struct letter_trail trail;
 
     struct mime_facts mime;
     bool has_mime, is_outbound;
@@ -59,7 +73,7 @@ struct letter {
     enum signing signing;
     size_t forged; /* Authentication-Results fields that are removed */
 
-    char reference[REFERENCE_LEN + 1];
+    char reference[REFERENCE_SIZE];
     struct slice reason; /* why it is refused */
     struct letter_answer answer; /* of the decision, whatever the mode */
     struct letter_answer told;
@@ -68,6 +82,8 @@ struct letter {
 
 void letter_unref(struct letter *letter);
 struct slice letter_authserv_id(const struct letter *letter);
+/* Why it is refused: in a rule's words, or ours. */
+struct slice letter_reason(const struct letter *letter);
 /* Rules have refused or discarded it: nothing more is done to it. */
 bool letter_is_over(const struct letter *letter);
 

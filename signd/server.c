@@ -6,6 +6,7 @@
 #include "common/observe/log.h"
 #include "common/policy/resources.h"
 #include "signd/control.h"
+#include "signd/explain.h"
 #include "signd/intake.h"
 #include "signd/manual.h"
 
@@ -177,6 +178,8 @@ static void server_stop(struct worker *worker)
 
     if (server == NULL)
         return;
+    if (worker_id(worker) == 0)
+        explainer_free(&server->signd->explainer); /* what is under way ends first */
     record_teller_stop(&server->teller);
     if (worker_id(worker) == 0)
         unwatch_keys(server->signd);
@@ -203,8 +206,10 @@ static int server_start(struct worker *worker)
     server->teller = (struct record_teller){ .store = server->store,
                                              .refunds = signd->metrics.refunds,
                                              .refunds_failed = signd->metrics.refunds_failed };
+    if (worker_id(worker) == 0)
+        signd->explainer = explainer_new(worker, signd_explain, signd);
     if (server->store != NULL && server->dns != NULL &&
-        (worker_id(worker) != 0 || watch_keys(signd, server)))
+        (worker_id(worker) != 0 || (signd->explainer != NULL && watch_keys(signd, server))))
         return 0;
     log_error("worker %u cannot be started", worker_id(worker));
     server_stop(worker);
@@ -255,4 +260,5 @@ const struct daemon_spec signd_spec = {
     .ready = signd_ready,
     .routes = service_routes,
     .route_count = SERVICE_ROUTES,
+    .http_body_max = EXPLAIN_BODY_MAX,
 };

@@ -14,6 +14,8 @@
 
 enum { SIGND_HOSTNAME_MAX = 255 };
 
+struct explainer;
+
 /* Shared by the workers and the milter's threads. */
 struct signd {
     struct milter_service service; /* first member */
@@ -23,6 +25,7 @@ struct signd {
     struct key_states *states;
     char hostname[SIGND_HOSTNAME_MAX + 1]; /* where neither authserv_id nor the MTA says one */
     /* the main worker's: */
+    struct explainer *explainer;
     struct event *shelf_timer, *cycle_timer;
     bool states_were_lost;
     struct key_cycle *cycle;

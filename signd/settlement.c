@@ -82,12 +82,6 @@ static void dmarc_print(const struct results *results, struct buf *out)
                          SLICE_ARG(results->dmarc_domain), dmarc_policy_words[dmarc->policy]);
 }
 
-/* Why it is refused: in a rule's words, or ours. */
-static struct slice reason_of(const struct letter *letter)
-{
-    return letter->rules.reason.len > 0 ? letter->rules.reason : letter->reason;
-}
-
 /* ---- the decision line ---- */
 
 static void line_write(const struct letter *letter)
@@ -131,7 +125,7 @@ static void line_write(const struct letter *letter)
     decision.rule = letter->rules.rule;
     decision.verdict = slice_of(fate_words[letter->is_sent ? letter->answer.fate : FATE_TEMPFAIL]);
     decision.ref = slice_of(letter->reference);
-    decision.reason = reason_of(letter);
+    decision.reason = letter_reason(letter);
     decision.ms = letter->decided_ms - letter->ended_ms;
     decision_write(&decision, &extras, letter->server->store);
 }
@@ -154,8 +148,8 @@ static void record_write(const struct letter *letter)
     }
     if (letter->rules.rule.len > 0)
         (void)buf_printf(&text, " rule %.*s", SLICE_ARG(slice_part(letter->rules.rule, 0, 64)));
-    if (reason_of(letter).len > 0)
-        (void)buf_printf(&text, " %.*s", SLICE_ARG(slice_part(reason_of(letter), 0, 200)));
+    if (letter_reason(letter).len > 0)
+        (void)buf_printf(&text, " %.*s", SLICE_ARG(slice_part(letter_reason(letter), 0, 200)));
     (void)buf_printf(&text, " ref=%s", letter->reference);
     record_tell(&letter->server->teller, &letter->record, "signd", buf_slice(&text),
                 fate == FATE_REJECT || fate == FATE_TEMPFAIL || fate == FATE_DISCARD);

@@ -5,6 +5,7 @@
 
 #include "common/base/hash_sip.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/sha.h>
 #include <pthread.h>
@@ -127,4 +128,14 @@ void random_reference(char out[REFERENCE_LEN + 1])
             out[i++] = c;
     }
     out[REFERENCE_LEN] = '\0';
+}
+
+void reference_make(char out[REFERENCE_SIZE], bool is_explained)
+{
+    static_assert(REFERENCE_LEN < REFERENCE_SIZE, "a reference has room");
+
+    if (is_explained)
+        memcpy(out, REFERENCE_EXPLAINED, REFERENCE_SIZE);
+    else
+        random_reference(out);
 }

@@ -18,5 +18,9 @@ void random_bytes(void *out, size_t len);
 /* A short name for a decision that a person can read out: 6 letters and digits, no look-alikes, and a NUL. */
 #define REFERENCE_LEN 6
 void random_reference(char out[REFERENCE_LEN + 1]);
+/* The same; of what is only explained the word below, for nothing is logged that a reference could lead to. */
+#define REFERENCE_EXPLAINED "explain"
+enum { REFERENCE_SIZE = sizeof REFERENCE_EXPLAINED };
+void reference_make(char out[REFERENCE_SIZE], bool is_explained);
 
 #endif

@@ -8,7 +8,8 @@
 
 const char *const control_param_names[] = {
     "force",     "value",  "limit", "count",  "after", "find", /* of quarantines: */
-    "recipient", "sender", "older", "offset", "to",    NULL,
+    "recipient", "sender", "older", "offset", "to", /* of explain: */
+    "scan",      NULL,
 };
 
 struct slice control_param(const struct control_request *request, const char *name)

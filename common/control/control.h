@@ -11,6 +11,7 @@
  *     POST   /v1/limits/NAME/reset?value=V    {"limit", "value", "removed"}
  *     GET    /v1/top[?limit=NAME&count=N]     {"rows": [{"limit", "subject", "used", "window_ms"}]}
  *     GET    /v1/transactions/QUEUE_ID        {"transactions": [{"key", "sender", "rule", "charges", "verdicts", ...}]}
+ *     POST   /v1/explain                      of the running daemon alone: policyd/control.h, contentd/explain.h, signd/explain.h
  *     GET    /v1/log[?after=ID&find=TEXT&count=N]  {"lines": [{"id", "text"}]}
  *
  * KEY is a key of the live state without `gh:` (check.h), percent-encoded like every segment. Errors are {"error": TEXT}

@@ -50,18 +50,34 @@ static bool is_of_this_host(const struct message_client *client)
             ip_address_equal(&client->address, &own));
 }
 
-bool direction_is_outbound(const struct direction *direction, const struct message *message)
+const char *const direction_reasons[] = {
+    [DIRECTION_INBOUND] = "no login, not of this host, of internal_networks or outbound_ports",
+    [DIRECTION_LOGIN] = "the client has logged in",
+    [DIRECTION_THIS_HOST] = "it is mail of this host",
+    [DIRECTION_INTERNAL] = "the client is in internal_networks",
+    [DIRECTION_PORT] = "it came in on one of outbound_ports",
+};
+
+enum direction_reason direction_why(const struct direction *direction,
+                                    const struct message *message)
 {
     const struct message_client *client = &message->client;
 
-    if (message->sasl_username.len > 0 || is_of_this_host(client))
-        return true;
+    if (message->sasl_username.len > 0)
+        return DIRECTION_LOGIN;
+    if (is_of_this_host(client))
+        return DIRECTION_THIS_HOST;
     struct ipnet net = ipnet_of(&client->address);
     for (size_t i = 0; i < direction->internal_count; i++)
         if (ipnet_contains(&direction->internal[i], &net))
-            return true;
+            return DIRECTION_INTERNAL;
     for (size_t i = 0; i < direction->ports->count; i++)
         if (slice_equal(direction->ports->items[i], client->daemon_port))
-            return true;
-    return false;
+            return DIRECTION_PORT;
+    return DIRECTION_INBOUND;
+}
+
+bool direction_is_outbound(const struct direction *direction, const struct message *message)
+{
+    return direction_why(direction, message) != DIRECTION_INBOUND;
 }

@@ -34,6 +34,18 @@ struct direction { /* immutable; any thread */
 bool direction_make(struct direction *out, const struct direction_config *config);
 void direction_free(struct direction *direction); /* what is zeroed, too */
 
+enum direction_reason {
+    DIRECTION_INBOUND, /* none of the others */
+    DIRECTION_LOGIN,
+    DIRECTION_THIS_HOST,
+    DIRECTION_INTERNAL, /* internal_networks */
+    DIRECTION_PORT, /* outbound_ports */
+};
+extern const char *const direction_reasons[]; /* half sentences: "the client has logged in" */
+
+/* The first that makes it outbound. */
+enum direction_reason direction_why(const struct direction *direction,
+                                    const struct message *message);
 bool direction_is_outbound(const struct direction *direction, const struct message *message);
 
 #endif

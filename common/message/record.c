@@ -57,6 +57,12 @@ bool message_record_read(struct message_record *record, struct store *store, str
     return true;
 }
 
+void message_record_suppose(struct message_record *record, const struct transaction *transaction)
+{
+    record->is_known = true;
+    record->transaction = transaction;
+}
+
 bool message_record_abandon(struct message_record *record)
 {
     if (record->read.call.pending == NULL)

@@ -26,6 +26,8 @@ void message_record_locate(struct message_record *record, const struct message *
 /* Reads it. True: it is done already; false: `done` will be called, from the loop. */
 bool message_record_read(struct message_record *record, struct store *store, struct arena *arena,
                          void (*done)(struct message_record *record));
+/* As if it had been read, and were this one; `transaction` must outlive the record. */
+void message_record_suppose(struct message_record *record, const struct transaction *transaction);
 /* Stops it without `done`: not known. Nothing happens when nothing is under way. True: something was. */
 bool message_record_abandon(struct message_record *record);
 

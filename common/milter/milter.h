@@ -42,6 +42,10 @@ struct milter_reply {
     struct reply reply;
 };
 
+/* Of a refusal, as the client is told: "554 5.7.1 text", what is missing or does not fit filled in. What passes the buffer's
+ * ceiling (REPLY_MAX) is dropped. */
+void milter_reply_print(struct buf *text, const struct milter_reply *reply);
+
 struct milter_hooks {
     /* Each may be NULL: the MTA is not asked for more than is needed, and sends on without waiting for a reply where
      * there is no hook. `state` as set by milter_session_set_state(). */

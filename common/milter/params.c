@@ -16,3 +16,9 @@ struct milter_settings milter_settings_of(const struct milter_config *config,
         .descriptors_each = descriptors_each,
     };
 }
+
+struct spool_bounds milter_spool_bounds(const struct milter_config *config)
+{
+    return (struct spool_bounds){ config->spool_directory.ptr, (size_t)config->message_memory,
+                                  config->message_size_max };
+}

@@ -43,4 +43,7 @@ extern const char *const milter_overload_words[];
 struct milter_settings milter_settings_of(const struct milter_config *config,
                                           size_t descriptors_each);
 
+/* Of one message's body; borrows from `config`. */
+struct spool_bounds milter_spool_bounds(const struct milter_config *config);
+
 #endif

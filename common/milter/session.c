@@ -45,22 +45,28 @@ bool session_is_refusal(enum milter_action action)
     return action == MILTER_REJECT || action == MILTER_TEMPFAIL;
 }
 
-void session_set_reply(struct milter_session *session, const struct milter_reply *reply)
+void milter_reply_print(struct buf *text, const struct milter_reply *reply)
 {
     bool is_reject = reply->action == MILTER_REJECT;
     struct slice enhanced = reply->reply.enhanced;
     unsigned code = reply->reply.code;
-    AUTO_BUF text = BUF_INIT(REPLY_MAX);
 
     if (code < 400 || code > 599 || (code >= 500) != is_reject)
         code = is_reject ? 554 : 451;
     if (!reply_is_enhanced_code(enhanced) || enhanced.ptr[0] != (is_reject ? '5' : '4'))
         enhanced = is_reject ? SLICE("5.7.1") : SLICE("4.7.1");
-    buf_printf(&text, "%u %.*s ", code, SLICE_ARG(enhanced));
+    buf_printf(text, "%u %.*s ", code, SLICE_ARG(enhanced));
     if (reply->reply.text.len > 0)
-        reply_escape(&text, reply->reply.text);
+        reply_escape(text, reply->reply.text);
     else
-        buf_put(&text, is_reject ? "Message refused" : "Try again later");
+        buf_put(text, is_reject ? "Message refused" : "Try again later");
+}
+
+void session_set_reply(struct milter_session *session, const struct milter_reply *reply)
+{
+    AUTO_BUF text = BUF_INIT(REPLY_MAX);
+
+    milter_reply_print(&text, reply);
     session->link->reply(session->carrier, &text);
 }
 

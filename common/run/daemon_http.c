@@ -48,7 +48,7 @@ static const struct http_route routes[] = {
 
 int daemon_http_start(struct daemon *daemon)
 {
-    struct http_options options = { 0 };
+    struct http_options options = { .max_body = daemon->spec->http_body_max };
 
     if (daemon->http_listener_count == 0)
         return 0;

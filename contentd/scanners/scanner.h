@@ -25,7 +25,7 @@ struct scanner {
     uint64_t size_max; /* bytes of message; larger ones are not sent: `oversize`. 0: no limit */
     enum scanner_trouble trouble, oversize;
     double weight; /* its score counts so many times; 0: not at all */
-    bool is_antivirus; /* it looks for malware: as its kind does, unless the configuration says otherwise */
+    bool is_antivirus; /* looks for malware: as its kind does, or as is configured */
     struct slice path; /* ICAP service, rspamd path; absent: the kind's own */
     struct slice user; /* spamd: the user, `{recipient}` or a name; absent: none */
     struct slice password; /* rspamd's; absent: none */

@@ -263,6 +263,7 @@ def test_manual_page_is_sound():
 
 @pytest.mark.parametrize("words, want", [
     ("limit s", {"set"}), ("ru", {"rule"}), ("tail --co", {"--config", "--count"}), ("list add b", {"block"}),
+    ("explain --daemon c", {"contentd"}), ("explain --daemon signd --sc", {"--scan"}),
 ])
 def test_completion_completes(words, want, policyd):
     script = (f"source gatectl/completion.bash; COMP_WORDS=({GATECTL} -c {policyd.conf} {words}); "

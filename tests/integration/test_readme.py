@@ -21,6 +21,7 @@ CHANGES = [
     (r"p=[A-Za-z0-9+/]{43}=", "p=KEY"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "0000-00-00 00:00"),
     (r"^(ms +)\d+$", r"\g<1>0"),
+    (r" of \S*contentd\.conf:", " of contentd.conf:"),
     (rf"\b{re.escape(getpass.getuser())}\b", "root"),
 ]
 
@@ -53,9 +54,9 @@ def same(text):
 CONTENT = (ROOT / "conf/try-content.conf").read_text() + "\n[chain full]\n"
 # Which daemon gatectl asks for these nouns, where all are installed.
 GATECTL_SCRIPT = """#!/bin/sh
-case $1 in
-apply | quarantine) exec {gatectl} -s {contentd} "$@" ;;
-dkim) exec {gatectl} -c {signd} "$@" ;;
+case "$1 $2 $3" in
+apply* | quarantine* | "explain --daemon contentd") exec {gatectl} -s {contentd} "$@" ;;
+dkim*) exec {gatectl} -c {signd} "$@" ;;
 *) exec {gatectl} -s {policyd} "$@" ;;
 esac
 """

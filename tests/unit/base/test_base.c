@@ -136,6 +136,16 @@ static void references_are_plain_and_differ(UNUSED void **state)
     assert_string_not_equal(a, b);
 }
 
+static void what_is_explained_has_no_reference(UNUSED void **state)
+{
+    char made[REFERENCE_SIZE];
+
+    reference_make(made, true);
+    assert_string_equal("explain", made);
+    reference_make(made, false);
+    assert_int_equal(REFERENCE_LEN, strlen(made));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +158,7 @@ int main(void)
         cmocka_unit_test(hash_is_siphash_1_3),
         cmocka_unit_test(digest_is_the_front_of_sha256),
         cmocka_unit_test(references_are_plain_and_differ),
+        cmocka_unit_test(what_is_explained_has_no_reference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,14 +72,18 @@ static void bench_begin(struct bench *bench, const char *conf, const char *const
 }
 
 /* NULL: it could not be decided. */
-static const struct decided *bench_run(struct bench *bench)
+static const struct decided *bench_run_as(struct bench *bench,
+                                          const struct inspection_explained *explained)
 {
     const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
     const struct connection_counts counts = { .is_known = true, .address = 3 };
 
     message_end_headers(bench->message, &bounds);
+    struct snapshot *snapshot = snapshot_ref(bench->snapshot);
     bench->inspection =
-        inspection_start(bench->worker, snapshot_ref(bench->snapshot), bench->message, &counts);
+        explained == NULL
+            ? inspection_start(bench->worker, snapshot, bench->message, &counts)
+            : inspection_explain(bench->worker, snapshot, bench->message, &counts, explained);
     assert_non_null(bench->inspection);
     message_add_body(bench->message, SLICE("hello\r\n"));
     inspection_more(bench->inspection);
@@ -87,6 +91,11 @@ static const struct decided *bench_run(struct bench *bench)
     if (inspection_finish(bench->inspection, NULL, NULL) != INSPECTION_DECIDED)
         return NULL;
     return inspection_decided(bench->inspection);
+}
+
+static const struct decided *bench_run(struct bench *bench)
+{
+    return bench_run_as(bench, NULL);
 }
 
 static void bench_end(struct bench *bench)
@@ -170,23 +179,151 @@ static const struct {
       "t", BY_RULE },
 };
 
+static void expect_case(size_t i, const struct message *message, const struct decided *decided)
+{
+    char fates[8] = "";
+
+    if (decided == NULL)
+        fail_msg("%s: not decided", cases[i].what);
+    for (size_t n = 0; n < message->recipient_count; n++)
+        fates[n] = "drtxqs"[decided->plan.fates[n]];
+    if (decided->plan.action != cases[i].action || strcmp(fates, cases[i].fates) != 0 ||
+        decided->verdicts[0]->source != cases[i].source)
+        fail_msg("%s: action %d, %s by %s", cases[i].what, (int)decided->plan.action, fates,
+                 verdict_source_words[decided->verdicts[0]->source]);
+}
+
 static void comes_to_a_plan(UNUSED void **state)
 {
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct bench bench;
-        char fates[8] = "";
         bench_begin(&bench, cases[i].conf, cases[i].recipients);
-        const struct decided *decided = bench_run(&bench);
-        if (decided == NULL)
-            fail_msg("%s: not decided", cases[i].what);
-        for (size_t n = 0; n < bench.message->recipient_count; n++)
-            fates[n] = "drtxqs"[decided->plan.fates[n]];
-        if (decided->plan.action != cases[i].action || strcmp(fates, cases[i].fates) != 0 ||
-            decided->verdicts[0]->source != cases[i].source)
-            fail_msg("%s: action %d, %s by %s", cases[i].what, (int)decided->plan.action, fates,
-                     verdict_source_words[decided->verdicts[0]->source]);
+        expect_case(i, bench.message, bench_run(&bench));
         bench_end(&bench);
     }
+}
+
+/* ---- explaining ---- */
+
+static const struct finding nothing_said[SCANNERS_MAX];
+
+static uint64_t rules_counted(const struct snapshot *snapshot)
+{
+    const struct setup *setup = snapshot_data(snapshot);
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < rule_set_count(setup->book.rules); i++)
+        count += metric_read(setup->book.matches[i]);
+    return count;
+}
+
+static void explaining_comes_to_the_same_and_counts_nothing(UNUSED void **state)
+{
+    const struct inspection_explained explained = { .asks_scanners = true,
+                                                    .found = nothing_said,
+                                                    .budget_ms = 5000 };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct bench bench;
+        bench_begin(&bench, cases[i].conf, cases[i].recipients);
+        uint64_t before = rules_counted(bench.snapshot);
+        const struct decided *decided = bench_run_as(&bench, &explained);
+        expect_case(i, bench.message, decided);
+        assert_string_equal("explain", decided->reference);
+        if (rules_counted(bench.snapshot) != before)
+            fail_msg("%s: rules were counted", cases[i].what);
+        assert_int_equal(0, store->log.len);
+        assert_int_equal(0, store->tx_updates);
+        bench_end(&bench);
+    }
+}
+
+#define CHAIN_OF_BOTH "[chain a]\nscanners = s, u\nreject = 5\n[apply]\n* = a\n"
+
+static void without_asking_scanners_find_what_is_said(UNUSED void **state)
+{
+    static const struct {
+        const char *what, *rule;
+        struct finding s, u; /* NONE: nothing is said */
+        enum plan_reply action;
+        enum verdict_source source;
+        const char *results; /* of s, u */
+        scanner_set wanted;
+    } rows[] = {
+        { "nothing is said", "", { 0 }, { 0 }, PLAN_ACCEPT, BY_NOTHING, "clean clean", 3 },
+        { "malware",
+          "",
+          { .result = FINDING_VIRUS, .virus = SLICE_INIT("X") },
+          { 0 },
+          PLAN_REJECT,
+          BY_VIRUS,
+          "virus clean",
+          3 },
+        { "a score",
+          "",
+          { 0 },
+          { .result = FINDING_CLEAN, .has_score = true, .score = 6 },
+          PLAN_REJECT,
+          BY_SCORE,
+          "clean clean",
+          3 },
+        { "trouble",
+          "",
+          { .result = FINDING_TROUBLE },
+          { 0 },
+          PLAN_TEMPFAIL,
+          BY_TROUBLE,
+          "trouble clean",
+          3 },
+        { "one that a rule skips finds nothing",
+          "[rule r]\nthen = skip s\nstage = data\n",
+          { .result = FINDING_VIRUS },
+          { 0 },
+          PLAN_ACCEPT,
+          BY_NOTHING,
+          "none clean",
+          2 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct finding found[] = { rows[i].s, rows[i].u };
+        const struct inspection_explained explained = { .found = found, .budget_ms = 5000 };
+        char conf[600], results[40];
+        struct bench bench;
+        snprintf(conf, sizeof conf, "%s%s%s%s", SCANNER("s", "tempfail"), SCANNER("u", "tempfail"),
+                 CHAIN_OF_BOTH, rows[i].rule);
+        bench_begin(&bench, conf, one);
+        const struct decided *decided = bench_run_as(&bench, &explained);
+        assert_non_null(decided);
+        snprintf(results, sizeof results, "%s %s", finding_words[decided->findings[0].result],
+                 finding_words[decided->findings[1].result]);
+        if (decided->plan.action != rows[i].action || strcmp(results, rows[i].results) != 0 ||
+            decided->verdicts[0]->source != rows[i].source || decided->wanted != rows[i].wanted)
+            fail_msg("%s: action %d by %s, %s, wanted %d", rows[i].what, (int)decided->plan.action,
+                     verdict_source_words[decided->verdicts[0]->source], results,
+                     (int)decided->wanted);
+        bench_end(&bench);
+    }
+}
+
+static void explaining_may_suppose_a_record(UNUSED void **state)
+{
+    const struct inspection_explained explained = {
+        .found = nothing_said,
+        .budget_ms = 5000,
+        .has_record = true,
+        .record = { .spf = { SLICE("pass"), SLICE("example.net") } },
+    };
+    struct bench bench;
+
+    bench_begin(&bench, "[rule r]\nwhen = policy.spf = pass\nthen = discard\nstage = data\n", one);
+    store->ops.is_shared = true;
+    const struct decided *decided = bench_run_as(&bench, &explained);
+    assert_int_equal(PLAN_DISCARD, decided->plan.action);
+    assert_int_equal(0, store->tx_reads);
+    assert_non_null(decided->data_traces[0]);
+    assert_null(decided->parties->parties[0].trace); /* no rule runs at the end */
+    bench_end(&bench);
 }
 
 static void refusals_carry_the_reference(UNUSED void **state)
@@ -383,6 +520,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_to_a_plan),
+        cmocka_unit_test(explaining_comes_to_the_same_and_counts_nothing),
+        cmocka_unit_test(without_asking_scanners_find_what_is_said),
+        cmocka_unit_test(explaining_may_suppose_a_record),
         cmocka_unit_test(refusals_carry_the_reference),
         cmocka_unit_test(what_policyd_wrote_is_known_and_given_back),
         cmocka_unit_test(the_budget_ends_what_hangs),

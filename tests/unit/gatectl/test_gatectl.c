@@ -133,6 +133,10 @@ static void wrong_command_lines_are_usage(UNUSED void **state)
     expect("limit|set|user-hourly|default|5/1h|--until|yesterday", EXIT_USAGE, "is expected");
     expect("rule|set|a|what=1|then=accept", EXIT_USAGE, "not one of");
     expect("explain|novalue", EXIT_USAGE, "ATTRIBUTE=VALUE");
+    expect("explain", EXIT_USAGE, "ATTRIBUTE=VALUE");
+    expect("explain|--daemon|contend|a=b", EXIT_USAGE, "--daemon is policyd, contentd or signd");
+    expect("explain|--scan|a=b", EXIT_USAGE, "only contentd has scanners");
+    expect("explain|--daemon|contentd|novalue", EXIT_USAGE, "ATTRIBUTE=VALUE");
     expect("--nothing", EXIT_USAGE, "no option");
 }
 

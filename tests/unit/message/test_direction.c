@@ -6,18 +6,18 @@
 static const struct {
     const char *what, *address, *port_of_daemon, *login;
     unsigned port;
-    bool is_outbound;
+    enum direction_reason why;
 } cases[] = {
-    { "from outside", "198.51.100.1", "25", "", 40000, false },
-    { "with a login", "198.51.100.1", "25", "a", 40000, true },
-    { "from an own network", "192.0.2.77", "25", "", 40000, true },
-    { "from an own network of IPv6", "2001:db8::7", "25", "", 40000, true },
-    { "on a port for users", "198.51.100.1", "587", "", 40000, true },
-    { "on a port that looks like one", "198.51.100.1", "5870", "", 40000, false },
-    { "not by SMTP", NULL, "", "", 0, true },
-    { "of sendmail(1), as Postfix says it", "127.0.0.1", "", "", 0, true },
-    { "of a client on this host", "127.0.0.1", "25", "", 40000, false },
-    { "of a client whose port is not known", "198.51.100.1", "25", "", 0, false },
+    { "from outside", "198.51.100.1", "25", "", 40000, DIRECTION_INBOUND },
+    { "with a login", "198.51.100.1", "25", "a", 40000, DIRECTION_LOGIN },
+    { "from an own network", "192.0.2.77", "25", "", 40000, DIRECTION_INTERNAL },
+    { "from an own network of IPv6", "2001:db8::7", "25", "", 40000, DIRECTION_INTERNAL },
+    { "on a port for users", "198.51.100.1", "587", "", 40000, DIRECTION_PORT },
+    { "on a port that looks like one", "198.51.100.1", "5870", "", 40000, DIRECTION_INBOUND },
+    { "not by SMTP", NULL, "", "", 0, DIRECTION_THIS_HOST },
+    { "of sendmail(1), as Postfix says it", "127.0.0.1", "", "", 0, DIRECTION_THIS_HOST },
+    { "of a client on this host", "127.0.0.1", "25", "", 40000, DIRECTION_INBOUND },
+    { "of a client whose port is not known", "198.51.100.1", "25", "", 0, DIRECTION_INBOUND },
 };
 
 static void tells_own_mail_from_others(UNUSED void **state)
@@ -37,8 +37,10 @@ static void tells_own_mail_from_others(UNUSED void **state)
         message.client.has_address =
             cases[i].address != NULL &&
             ip_address_parse(slice_of(cases[i].address), &message.client.address);
-        if (direction_is_outbound(&direction, &message) != cases[i].is_outbound)
-            fail_msg("%s", cases[i].what);
+        enum direction_reason why = direction_why(&direction, &message);
+        if (why != cases[i].why ||
+            direction_is_outbound(&direction, &message) != (why != DIRECTION_INBOUND))
+            fail_msg("%s: %s", cases[i].what, direction_reasons[why]);
     }
     direction_free(&direction);
 }

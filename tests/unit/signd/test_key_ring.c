@@ -113,6 +113,42 @@ static void finds_who_signs(UNUSED void **state)
     map_free(&map);
 }
 
+static void note_looked(void *arg, struct slice domain, const char *why)
+{
+    (void)buf_printf(arg, "%.*s %s, ", SLICE_ARG(domain), why);
+}
+
+static void tells_whose_keys_are_looked_for(UNUSED void **state)
+{
+    static const struct {
+        const char *from, *default_domain, *want;
+    } rows[] = {
+        { "a@example.com", "example.org", "example.com from, " },
+        { "a@b.sub.example.org", "", "b.sub.example.org from, sub.example.org parent, " },
+        { "a@other.example", "example.org",
+          "other.example from, example parent, example.org default, " },
+        { "boss@example.com", "", "example.org assigned, " },
+        { "a@private.example.com", "example.org", "none assigned, " },
+        { "nobody", "", "" },
+    };
+    struct map *map = make_map();
+    const struct named_map assigned = { .entries = map };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO_BUF looked = BUF_INIT(300);
+        const struct key_ring ring = { .files = shared_get(files),
+                                       .assigned = &assigned,
+                                       .default_domain = slice_of(rows[i].default_domain),
+                                       .use_parents = true,
+                                       .looked = note_looked,
+                                       .arg = &looked };
+        struct chosen_keys chosen;
+        key_ring_choose(&ring, slice_of(rows[i].from), 0, &chosen);
+        assert_string_equal(rows[i].want, buf_text(&looked));
+    }
+    map_free(&map);
+}
+
 static struct key_lives *make_lives(const char *const pairs[][2], size_t count)
 {
     struct key_lives_builder *builder = key_lives_builder_new(count);
@@ -208,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_who_signs),
+        cmocka_unit_test(tells_whose_keys_are_looked_for),
         cmocka_unit_test(states_decide_who_signs),
         cmocka_unit_test(a_key_of_unknown_state_does_not_sign),
         cmocka_unit_test(an_active_key_that_is_not_here_holds_mail_back),
