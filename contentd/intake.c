@@ -87,15 +87,26 @@ static struct milter_reply check_stage(struct milter_session *session, enum stag
 
 /* ---- the connection ---- */
 
+/* What we send ourselves is not looked at again, or it would never leave. */
+static struct milter_reply accept_own(struct contentd *contentd)
+{
+    static struct log_change told = LOG_CHANGE_INIT(false);
+
+    metric_add(contentd->metrics.own, 1);
+    log_once_per_change(&told, true, LOG_LEVEL_WARNING,
+                        "the release listener asks this milter: its mail is accepted unseen; "
+                        "`-o smtpd_milters=` in master.cf spares the question");
+    return (struct milter_reply){ .action = MILTER_ACCEPT };
+}
+
 static struct milter_reply hook_connect(struct milter_session *session)
 {
     struct contentd *contentd = daemon_state(worker_daemon(milter_session_worker(session)));
     struct intake *intake = calloc(1, sizeof *intake);
 
-    if (contentd->release != NULL &&
-        release_is_own(contentd->release, milter_session_client(session))) {
+    if (release_is_own(contentd->release, milter_session_client(session))) {
         free(intake);
-        return (struct milter_reply){ .action = MILTER_ACCEPT };
+        return accept_own(contentd);
     }
     if (intake == NULL) {
         log_error("out of memory: a connection is deferred");

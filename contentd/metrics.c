@@ -17,6 +17,7 @@ enum {
     REFUNDS_FAILED,
     SPLIT,
     UNWANTED,
+    OWN,
     DURATION,
     METRICS
 };
@@ -48,6 +49,8 @@ static struct metric metrics[METRICS] = {
                      "Recipients told to come again because their chain is not that of the first."),
     [UNWANTED] = METRIC("gatehouse_content_unwanted_total", METRIC_COUNTER,
                         "Messages whose MTA was gone before they were decided; they come again."),
+    [OWN] = METRIC("gatehouse_content_own_connections_total", METRIC_COUNTER,
+                   "Connections to the release listener that ask this milter, as they should not: accepted unseen."),
     [DURATION] = METRIC("gatehouse_content_duration_seconds", METRIC_HISTOGRAM, "From the end of a message to its verdict."),
 };
 /* clang-format on */
@@ -75,6 +78,7 @@ void contentd_metrics_register(struct contentd_metrics *out)
         .refunds = metric_of(&metrics[REFUNDS]),
         .refunds_failed = metric_of(&metrics[REFUNDS_FAILED]),
         .split = metric_of(&metrics[SPLIT]),
+        .own = metric_of(&metrics[OWN]),
         .duration = metric_of(&metrics[DURATION]),
     };
     series(&metrics[EARLY], early_words, COUNT(early_words), out->early);

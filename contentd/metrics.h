@@ -21,6 +21,7 @@ struct contentd_metrics {
     metric_id trouble; /* rules whose condition came out unknown */
     metric_id refunds, refunds_failed; /* charges given back; not known whether */
     metric_id split; /* recipients told to come again, for their chain is another */
+    metric_id own; /* connections to the release listener: accepted unseen */
     metric_id duration; /* histogram: from the message's end to its verdict */
 };
 

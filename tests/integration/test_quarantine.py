@@ -277,27 +277,77 @@ def test_killed_at_any_time_it_loses_nothing(workdir, postfix, sink):
     keeper.stop()
 
 
-def test_released_mail_does_not_loop(workdir, sink):
-    """The release listener has the milter by mistake: what is released is not quarantined again."""
-    milter = f"smtpd_milters = unix:{workdir}/loop/milter\nmilter_default_action = tempfail\n"
+@pytest.fixture
+def looping(workdir, sink, request):
+    """(Postfix, contentd): the release listener has the milter by mistake. Mail with a subject that begins with "loop" is quarantined, and
+    one recipient gets a copy with a header field of his own."""
+    place = workdir / f"loop-{request.node.name}"
+    milter = f"smtpd_milters = unix:{place}/milter\nmilter_default_action = tempfail\n"
     options = release_lines().replace("smtpd_milters = \n", "")
-    postfix = Postfix(workdir / "loop-postfix", sink, {"mx": milter, "release": milter + options})
-    contentd = Filter(workdir / "loop", f"release = inet:127.0.0.1:{postfix.ports['release']}\n"
-                      "[rule all]\nwhen = subject matches \"loop*\"\nthen = quarantine seen\n")
-    try:
-        with postfix.session("mx") as session:
-            reply = send(session, "a@example.net", ["b@example.org"], "Subject: loop\n\nx")
+    postfix = Postfix(workdir / f"{place.name}-postfix", sink, {"mx": milter, "release": milter + options})
+    contentd = Filter(place, f"release = inet:127.0.0.1:{postfix.ports['release']}\nmyhostname = mx.example.org\n"
+                      "[rule all]\nwhen = subject matches \"loop*\"\nthen = quarantine seen\n"
+                      "[rule mark]\nwhen = recipient = marked@example.org\nthen = add_header X-Mark: yes\n")
+    contentd.own = contentd.metric("gatehouse_content_own_connections_total")  # that of who looked whether Postfix listens
+    yield postfix, contentd
+    contentd.stop()
+    postfix.stop()
+
+
+def kept_by(contentd):
+    return json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"]
+
+
+def test_released_mail_does_not_loop(looping, sink):
+    postfix, contentd = looping
+    with postfix.session("mx") as session:
+        reply = send(session, "a@example.net", ["b@example.org"], "Subject: loop\n\nx")
+    assert reply[0] == 250, reply
+    kept = kept_by(contentd)
+    assert [(row["subject"], row["recipients"][0]["address"]) for row in kept] == [("loop", "b@example.org")]
+    assert sink.find("loop") == []
+    done = contentd.gatectl("quarantine", "release", kept[0]["id"])
+    assert done.returncode == 0, done
+    assert arrived(sink, "loop")[0].recipients == ["b@example.org"]
+    assert kept_by(contentd) == []
+    assert contentd.metric("gatehouse_content_own_connections_total") == contentd.own + 1
+    assert contentd.log.count("the release listener asks this milter") == 1
+
+
+def test_edited_copies_do_not_loop(looping, sink):
+    """Looked at again it would be marked again."""
+    postfix, contentd = looping
+    with postfix.session("mx") as session:
+        reply = send(session, "a@example.net", ["plain@example.org", "marked@example.org"], "Subject: copied\n\nx")
+    assert reply[0] == 250, reply
+    wait_for(lambda: len(sink.find("copied")) == 2, "both arrive")
+    wait_for(lambda: contentd.metric("gatehouse_outbox_messages") == 0, "the outbox is empty")
+    marks = {one.recipients[0]: [value for name, value in one.headers if name == "X-Mark"] for one in sink.find("copied")}
+    assert marks == {"plain@example.org": [], "marked@example.org": ["yes"]}
+    assert contentd.metric("gatehouse_outbox_put_total") == 1
+    assert contentd.metric("gatehouse_content_own_connections_total") == contentd.own + 1
+    assert contentd.metric("gatehouse_content_messages_total") == 1
+
+
+def test_nobody_can_pretend_to_be_a_release(looping, sink):
+    """Neither with what a released message looks like, nor as the host itself: it is the listener that counts."""
+    postfix, contentd = looping
+    with postfix.session("mx") as session:
+        assert send(session, "a@example.net", ["b@example.org"], "Subject: loop first\n\nx")[0] == 250
+    first = kept_by(contentd)[0]
+    assert contentd.gatectl("quarantine", "release", first["id"]).returncode == 0
+    released = arrived(sink, "loop first")[0].raw.decode().replace("\r\n", "\n").replace("loop first", "loop forged")
+    marks = (f"X-Gatehouse-Released: {first['id']}\nX-Gatehouse-Reference: {first['reference']}\nX-Gatehouse-Scanned: yes\n"
+             f"X-Gatehouse: {first['id']}\n")
+    for n, (address, name) in enumerate([("198.18.0.1", "client.example.net"), ("127.0.0.1", "localhost"),
+                                         ("127.0.0.1", "mx.example.org")]):
+        with postfix.session("mx", address=address, name=name) as session:
+            session.ehlo("mx.example.org")
+            reply = send(session, "a@example.net", ["b@example.org"], marks + released)
         assert reply[0] == 250, reply
-        kept = json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"]
-        assert [(row["subject"], row["recipients"][0]["address"]) for row in kept] == [("loop", "b@example.org")]
-        assert sink.find("loop") == []
-        done = contentd.gatectl("quarantine", "release", kept[0]["id"])
-        assert done.returncode == 0, done
-        assert arrived(sink, "loop")[0].recipients == ["b@example.org"]
-        assert json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"] == []
-    finally:
-        contentd.stop()
-        postfix.stop()
+        assert [row["subject"] for row in kept_by(contentd)] == ["loop forged"] * (n + 1)
+    assert sink.find("loop forged") == []
+    assert contentd.metric("gatehouse_content_own_connections_total") == contentd.own + 1
 
 
 def test_who_has_a_copy_is_known_on_a_full_disk(workdir, small_disk):
