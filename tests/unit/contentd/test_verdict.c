@@ -371,6 +371,72 @@ static void too_many_forged_fields_are_refused(UNUSED void **state)
     contentd_case_end(&c);
 }
 
+/* The same thing wanted by two scanners: the first has it. */
+static void the_first_scanner_wins_body_and_sender(UNUSED void **state)
+{
+    static const enum edit_kind kinds[] = { EDIT_REPLACE_BODY, EDIT_CHANGE_SENDER };
+
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        struct contentd_case c;
+        struct recipient_verdict got;
+        contentd_case_begin(&c, 1);
+        edits_add(&c.findings[ICAP1].edits, c.arena,
+                  &(struct edit){ kinds[i], SLICE(""), SLICE("first"), 0, NULL });
+        edits_add(&c.findings[FILTER].edits, c.arena,
+                  &(struct edit){ kinds[i], SLICE(""), SLICE("second"), 0, NULL });
+        edits_add(&c.findings[FILTER].edits, c.arena,
+                  &(struct edit){ kinds[1 - i], SLICE(""), SLICE("other"), 0, NULL });
+        assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+        assert_slice("first", edits_find(&got.edits, kinds[i], "", 0)->text);
+        assert_null(edits_find(&got.edits, kinds[i], "", 1));
+        assert_slice("other", edits_find(&got.edits, kinds[1 - i], "", 0)->text);
+        contentd_case_end(&c);
+    }
+}
+
+static void our_own_fields_are_nobody_elses(UNUSED void **state)
+{
+    static const enum edit_kind kinds[] = { EDIT_ADD_HEADER, EDIT_INSERT_HEADER,
+                                            EDIT_CHANGE_HEADER };
+
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        struct contentd_case c;
+        struct recipient_verdict got;
+        contentd_case_begin(&c, 1);
+        edits_add(&c.findings[FILTER].edits, c.arena,
+                  &(struct edit){ kinds[i], SLICE("X-Virus-Status"), SLICE("Sure"), 1, NULL });
+        edits_add(&c.findings[FILTER].edits, c.arena,
+                  &(struct edit){ kinds[i], SLICE("X-Its-Own"), SLICE("Sure"), 1, NULL });
+        assert_true(verdict_make(&c.input, &c.full, NULL, &got));
+        for (const struct edit *edit = got.edits.first; edit != NULL; edit = edit->next)
+            if (slice_equal(edit->text, SLICE("Sure")) &&
+                !slice_equal(edit->name, SLICE("X-Its-Own")))
+                fail_msg("%s", edit_kind_words[kinds[i]]);
+        assert_non_null(edits_find(&got.edits, kinds[i], "X-Its-Own", 0));
+        contentd_case_end(&c);
+    }
+}
+
+static void the_edits_of_rules_come_last(UNUSED void **state)
+{
+    struct contentd_case c;
+    struct recipient_verdict got;
+    struct rule_outcome rules = outcome_of(RULES_SILENT);
+
+    edits_init(&rules.edits); /* here, where it stays */
+    contentd_case_begin(&c, 1);
+    edits_add(&rules.edits, c.arena,
+              &(struct edit){ EDIT_ADD_HEADER, SLICE("X-Rule"), SLICE("1"), 0, NULL });
+    edits_add(&rules.edits, c.arena,
+              &(struct edit){ EDIT_ADD_HEADER, SLICE("X-Rule"), SLICE("2"), 0, NULL });
+    assert_true(verdict_make(&c.input, &c.full, &rules, &got));
+    const struct edit *second = edits_find(&got.edits, EDIT_ADD_HEADER, "X-Rule", 1);
+    assert_non_null(second);
+    assert_slice("2", second->text);
+    assert_null(second->next);
+    contentd_case_end(&c);
+}
+
 static void one_recipient_is_refused_by_itself(UNUSED void **state)
 {
     struct contentd_case c;
@@ -532,6 +598,9 @@ int main(void)
         cmocka_unit_test(a_rules_decision_stays_for_all),
         cmocka_unit_test(the_first_scanner_wins_a_field_and_all_may_add),
         cmocka_unit_test(too_many_forged_fields_are_refused),
+        cmocka_unit_test(the_first_scanner_wins_body_and_sender),
+        cmocka_unit_test(our_own_fields_are_nobody_elses),
+        cmocka_unit_test(the_edits_of_rules_come_last),
         cmocka_unit_test(one_recipient_is_refused_by_itself),
         cmocka_unit_test(waits_for_those_that_could_still_matter),
         cmocka_unit_test(what_is_not_awaited_changes_no_verdict),

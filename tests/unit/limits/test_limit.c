@@ -1,6 +1,7 @@
 /* tests/unit/limits/test_limit.c - what a limit costs, where its rate comes from. */
 #include "tests/unit/unit.h"
 
+#include "common/limits/limit_impl.h"
 #include "tests/fakes/fake_limits.h"
 
 static struct arena *arena;
@@ -55,7 +56,9 @@ static const struct {
     { "messages", "rcpt", STAGE_RCPT, OLD_MESSAGE, 0, 0, false, 0 },
     { "messages", "rcpt", STAGE_DATA, 0, 1, 0, false, 0 },
     { "recipients", NULL, STAGE_DATA_MANY, 0, 50, 0, true, 50 },
+    { "recipients", NULL, STAGE_DATA_MANY, 0, 2, 0, true, 2 },
     { "recipients", NULL, STAGE_DATA, 0, 0, 0, true, 1 },
+    { "recipients", NULL, STAGE_DATA, 0, 1, 0, true, 1 },
     { "recipients", "rcpt", STAGE_RCPT, OLD_MESSAGE, 0, 0, true, 1 },
     { "recipients", "end-of-message", STAGE_END_MANY, 0, 3, 9, true, 3 },
     { "bytes", NULL, STAGE_DATA, 0, 1, 9, false, 0 },
@@ -130,6 +133,35 @@ static void names_the_fields_that_can_hold_a_rate(UNUSED void **state)
         assert_int_equal(n, count);
         limit_set_free(&set);
     }
+}
+
+static void finds_each_of_many_overrides(UNUSED void **state)
+{
+    enum { OVERRIDES = 31 };
+    struct limit_override overrides[OVERRIDES];
+    char names[OVERRIDES][40], fields[OVERRIDES][40];
+
+    for (size_t i = 0; i < OVERRIDES; i++) {
+        snprintf(names[i], sizeof names[i], "rate.user.u%02zu@example.com", i * 7 % OVERRIDES * 2);
+        snprintf(fields[i], sizeof fields[i], "user:u%02zu@example.com", i * 2);
+        overrides[i] = (struct limit_override){ slice_of(names[i]), SLICE("7/1h") };
+    }
+    struct limit_set *set = make((struct limit_text){ .key = SLICE("sasl_username"),
+                                                      .count = SLICE("messages"),
+                                                      .overrides = overrides,
+                                                      .override_count = OVERRIDES });
+    const struct limit *limit = limit_set_at(set, 0);
+    for (size_t i = 0; i < OVERRIDES; i++) {
+        const struct limit_rate *rate = limit_override_find(limit, slice_of(fields[i]));
+        if (rate == NULL || !slice_equal(rate->field, slice_of(fields[i])))
+            fail_msg("%s", fields[i]);
+        fields[i][7]++; /* the odd one after it */
+        if (limit_override_find(limit, slice_of(fields[i])) != NULL)
+            fail_msg("%s", fields[i]);
+    }
+    assert_null(limit_override_find(limit, SLICE("default")));
+    assert_null(limit_override_find(limit, SLICE("user:z@example.com")));
+    limit_set_free(&set);
 }
 
 static void a_value_too_long_for_a_field_has_no_user_rate(UNUSED void **state)
@@ -243,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(costs_by_count_and_stage),
         cmocka_unit_test(names_the_fields_that_can_hold_a_rate),
+        cmocka_unit_test(finds_each_of_many_overrides),
         cmocka_unit_test(a_value_too_long_for_a_field_has_no_user_rate),
         cmocka_unit_test(the_most_specific_rate_wins_and_live_beats_the_file),
         cmocka_unit_test(falls_through_domain_class_and_default),

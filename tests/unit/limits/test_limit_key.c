@@ -43,6 +43,8 @@ static struct value value_of(const struct fact_type *type, const char *text)
 
 #define LONG "a-login-that-is-so-long-that-it-would-fill-the-memory-of-a-store@example.com"
 
+#define LONGEST "a-login-of-sixty-four-bytes-which-is-as-much-as-is-kept-as-it-is"
+
 static const struct {
     const char *key, *parts[2], *value, *subject; /* no subject: empty */
 } keys[] = {
@@ -51,6 +53,8 @@ static const struct {
     { "sasl_username", { "" }, NULL, NULL },
     { "sasl_username", { "a b" }, "a b", "t:c8687a08aa5d6ed2044328fa6a697ab8" },
     { "sasl_username", { "{x}" }, "{x}", "t:d3ebeaf9670d728f594bccba06375837" },
+    { "sasl_username", { LONGEST }, LONGEST, "t:" LONGEST },
+    { "sasl_username", { LONGEST "x" }, LONGEST "x", "t:?" },
     { "sasl_username", { LONG }, LONG, "t:?" },
     { "sasl_username",
       { "c8687a08aa5d6ed2044328fa6a697ab8" },
@@ -62,6 +66,7 @@ static const struct {
     { "client_address", { "192.0.2.1" }, "192.0.2.1", "a:192.0.2.1" },
     { "client_address", { "2001:db8:1:2:3::4" }, "2001:db8:1:2::/64", "n:2001:db8:1:2::/64" },
     { "client_net", { "192.0.2.0/24" }, "192.0.2.0/24", "n:192.0.2.0/24" },
+    { "client_net", { "2001:db8:1:2:3::/80" }, "2001:db8:1:2:3::/80", "n:2001:db8:1:2:3::/80" },
     { "country", { "DE" }, "DE", "t:DE" },
     { "encryption_keysize", { "256" }, "256", "t:256" },
     { "authenticated", { "yes" }, "yes", "t:yes" },

@@ -86,6 +86,23 @@ static void gives_up_on_what_costs_too_much(UNUSED void **state)
     }
 }
 
+/* Each letter more costs twice as much: it is given up long before anybody would notice. */
+static void gives_up_early(UNUSED void **state)
+{
+    struct pattern *pattern = pattern_of("/^(a+)+$/", false);
+    char text[41];
+    size_t len = 2;
+
+    memset(text, 'a', sizeof text);
+    for (enum pattern_result got = PATTERN_NO; got == PATTERN_NO && len < sizeof text; len++) {
+        text[len - 1] = '!';
+        got = pattern_match(pattern, (struct slice){ text, len });
+        text[len - 1] = 'a';
+    }
+    assert_in_range(len, 10, 20);
+    pattern_free(&pattern);
+}
+
 static void matches_an_absent_text_as_empty(UNUSED void **state)
 {
     struct pattern *pattern = pattern_of("/^$/", false);
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(matches_globs_and_expressions),
         cmocka_unit_test(ignores_case_when_asked),
         cmocka_unit_test(gives_up_on_what_costs_too_much),
+        cmocka_unit_test(gives_up_early),
         cmocka_unit_test(matches_an_absent_text_as_empty),
         cmocka_unit_test(refuses_bad_patterns),
         cmocka_unit_test(bounds_the_pattern),

@@ -39,6 +39,8 @@ static const struct {
     { "v=DMARC1; p=r", true, false, DMARC_NONE, DMARC_NONE, false, false, 0 },
     { "v=DMARC1; p=reject; sp=bob", true, false, DMARC_NONE, DMARC_NONE, false, false, 0 },
     { "v=DMARC1; rua=nobody", true, false, DMARC_NONE, DMARC_NONE, false, false, 0 },
+    { "v=DMARC1; rua=mailto:nobody", true, false, DMARC_NONE, DMARC_NONE, false, false, 0 },
+    { "v=DMARC1; rua=http://a@example.com", true, false, DMARC_NONE, DMARC_NONE, false, false, 0 },
     { "v=DMARC1; rua=mailto:a@example.com", true, true, DMARC_NONE, DMARC_NONE, false, false, 100 },
     { "v=DMARC1; p=bob; rua=x, mailto:a@example.com!10m", true, true, DMARC_NONE, DMARC_NONE, false,
       false, 100 },
@@ -251,16 +253,20 @@ static void judges_as_the_rfc_says(UNUSED void **state)
 
 static void the_stricter_of_several_counts(UNUSED void **state)
 {
-    const struct dmarc_verdict pass = { .result = DMARC_PASS },
-                               none = { .result = DMARC_RESULT_NONE },
-                               fail = { .result = DMARC_FAIL },
-                               reject_it = { .result = DMARC_FAIL, .policy = DMARC_REJECT };
+    static const struct dmarc_verdict rising[] = {
+        { .result = DMARC_PASS },
+        { .result = DMARC_RESULT_NONE },
+        { .result = DMARC_PERMERROR },
+        { .result = DMARC_TEMPERROR },
+        { .result = DMARC_FAIL },
+        { .result = DMARC_FAIL, .policy = DMARC_QUARANTINE },
+        { .result = DMARC_FAIL, .policy = DMARC_REJECT },
+    };
 
-    assert_true(dmarc_is_stricter(&reject_it, &fail));
-    assert_true(dmarc_is_stricter(&fail, &none));
-    assert_true(dmarc_is_stricter(&none, &pass));
-    assert_false(dmarc_is_stricter(&pass, &pass));
-    assert_false(dmarc_is_stricter(&pass, &reject_it));
+    for (size_t i = 0; i < COUNT(rising); i++)
+        for (size_t k = 0; k < COUNT(rising); k++)
+            if (dmarc_is_stricter(&rising[i], &rising[k]) != (i > k))
+                fail_msg("%zu and %zu", i, k);
 }
 
 int main(void)

@@ -149,6 +149,108 @@ static void says_why_it_does_not_sign(UNUSED void **state)
     dkim_key_free(&key);
 }
 
+/* A field whose value is as it comes, and as the MTA sends it once it has cut lines after `limit` bytes. */
+static const struct {
+    const char *what;
+    size_t limit;
+    bool has_leading_space;
+    const char *came, *sent;
+} lines[] = {
+    { "as long as may be", 20, true, " 5678901234567890", " 5678901234567890" },
+    { "one more", 20, true, " 56789012345678901", " 5678901234567890\r\n 1" },
+    { "the blank is the MTA's", 20, false, "5678901234567890", " 5678901234567890" },
+    { "the blank is the MTA's, one more", 20, false, "56789012345678901",
+      " 5678901234567890\r\n 1" },
+    { "in its second line", 20, true, " 5\r\n 1234567890123456789x",
+      " 5\r\n 1234567890123456789\r\n x" },
+    { "cut twice", 20, true, " 5678901234567890abcdefghijklmnopqrstuvw",
+      " 5678901234567890\r\n abcdefghijklmnopqrs\r\n tuvw" },
+    { "not cut", 0, true, " 56789012345678901", " 56789012345678901" },
+};
+
+static void digest_of_field(const char *value, bool has_leading_space, size_t line_max,
+                            unsigned char digest[DKIM_DIGEST_LEN])
+{
+    static const struct slice names[] = { SLICE_INIT("To") };
+    struct message_header field = { SLICE("To"), slice_of(value) };
+    const struct message message = { .headers = &field,
+                                     .header_count = 1,
+                                     .has_leading_space = has_leading_space };
+
+    assert_int_equal(
+        0, sign_digest(&message, CANONICAL_SIMPLE, line_max, names, 1, SLICE("b="), digest));
+}
+
+static void signs_lines_as_they_are_sent(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        unsigned char came[DKIM_DIGEST_LEN], sent[DKIM_DIGEST_LEN];
+        digest_of_field(lines[i].came, lines[i].has_leading_space, lines[i].limit, came);
+        digest_of_field(lines[i].sent, true, 0, sent);
+        if (memcmp(came, sent, sizeof came) != 0)
+            fail_msg("%s", lines[i].what);
+    }
+}
+
+static void needs_simple_for_odd_white_space_in_signed_fields(UNUSED void **state)
+{
+    static const struct {
+        const char *name, *value;
+        bool needed;
+    } rows[] = {
+        { "To", " a b\tc", false }, { "To", " a\r\n b\r\n\tc", false },
+        { "To", " a\rb", true },    { "To", " a\r", true },
+        { "To", " a\r\rn", true },  { "To", "\ra", true },
+        { "To", " a\vb", true },    { "To", " a\fb", true },
+        { "From", " a\rb", true },  { "X-Other", " a\rb", false },
+        { "X-Other", "\v", false },
+    };
+    static const struct slice names[] = { SLICE_INIT("To") }, oversigned[] = { SLICE_INIT("From") };
+    static const struct sign_settings settings = {
+        .names = names, .name_count = 1, .oversigned = oversigned, .oversigned_count = 1
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct message_header field = { slice_of(rows[i].name), slice_of(rows[i].value) };
+        const struct message message = { .headers = &field, .header_count = 1 };
+        if (sign_needs_simple(&message, &settings) != rows[i].needed)
+            fail_msg("row %zu", i);
+    }
+}
+
+/* x= and the many names of h= have their places; no line of the field is longer than 78. */
+static void the_field_is_folded(UNUSED void **state)
+{
+    static struct slice names[SIGN_NAMES_MAX];
+    static struct message_header given[SIGN_NAMES_MAX];
+    static char texts[SIGN_NAMES_MAX][40];
+    struct dkim_key *key = key_of(ed25519_pem);
+    struct sign_settings settings = { .names = names, .oversigned = names };
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(texts[i], sizeof texts[i], "%.*s", (int)(4 + i % 33),
+                 i == 0 ? "From" : "X-A-Name-Of-A-Header-Field-Which-Is-Long");
+        names[i] = slice_of(texts[i]);
+        given[i] = (struct message_header){ names[i], SLICE(" x") };
+    }
+    for (settings.name_count = 1; settings.name_count <= COUNT(names); settings.name_count++) {
+        const struct message message = { .headers = given, .header_count = COUNT(given) };
+        unsigned char digest[DKIM_DIGEST_LEN] = { 0 };
+        struct arena *arena = arena_new(1 << 18);
+        const char *error = NULL;
+        bool is_final;
+        const struct sign_request request = { &message,   &settings, key,       SLICE("a.example"),
+                                              SLICE("s"), digest,    1528637909 };
+        struct slice value = sign_field(&request, arena, &is_final, &error), line;
+        assert_null(error);
+        for (struct slice rest = value; slice_cut(&rest, '\n', &line);)
+            if (line.len > 78)
+                fail_msg("%zu names: %.*s", settings.name_count, SLICE_ARG(line));
+        arena_free(&arena);
+    }
+    dkim_key_free(&key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +258,9 @@ int main(void)
         cmocka_unit_test(makes_the_signature_of_rfc_8463),
         cmocka_unit_test(writes_the_field),
         cmocka_unit_test(says_why_it_does_not_sign),
+        cmocka_unit_test(signs_lines_as_they_are_sent),
+        cmocka_unit_test(needs_simple_for_odd_white_space_in_signed_fields),
+        cmocka_unit_test(the_field_is_folded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
