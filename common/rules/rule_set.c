@@ -155,7 +155,7 @@ static bool cut_to_action(struct builder *builder, const struct action_type *typ
     stages_print(type->stages, words);
     if (lost == *left)
         report_error(&builder->report, 0, "%s acts at %s only", type->name, words);
-    else if (given != STAGE_ALL)
+    else if (given != 0 && given != STAGE_ALL)
         report_warning(&builder->report, 0, "%s acts at %s only", type->name, words);
     *left &= type->stages;
     return *left != 0;

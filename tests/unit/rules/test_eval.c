@@ -161,6 +161,9 @@ static const struct {
     { "sender in (@example.com, x@y.example)", "sender", "bob@example.com", 'T' },
     { "sender = @example.com", "sender", "bob@a.example.com", 'F' },
     { "sender = @.example.com", "sender", "bob@a.example.com", 'T' },
+    { "sender = @.EXAMPLE.com", "sender", "bob@a.example.com", 'T' },
+    { "sender = @EXAMPLE.com", "sender", "bob@example.com", 'T' },
+    { "sender_domain = .EXAMPLE.com", "sender_domain", "a.example.com", 'T' },
     { "sender = @.example.com", "sender", "bob@example.com", 'T' },
     { "sender = @.example.com", "sender", "bob@badexample.com", 'F' },
     { "sasl_username = alice", "sasl_username", "alice", 'T' },
@@ -572,6 +575,10 @@ static void asks_for_side_effects_in_their_turn(UNUSED void **state)
         { "(country = DE or greylisted) and encrypted", "late", "no", false },
         { "(country = DE or greylisted) and encrypted", "RU", "no", true },
         { "not (country = DE or not greylisted) or encrypted", "late", "yes", false },
+        { "country = DE and encrypted = greylisted", "DE", "yes", true },
+        { "country = DE and encrypted = greylisted", "late", "yes", false },
+        { "(country = DE or encrypted = greylisted) and encrypted", "late", "no", false },
+        { "(encrypted = greylisted or country = RU) and encrypted", "DE", "yes", true },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -587,6 +594,38 @@ static void asks_for_side_effects_in_their_turn(UNUSED void **state)
         if (fake_facts_find(&world.facts, SLICE("greylisted"))->is_asked != cases[i].asked ||
             (strcmp(cases[i].country, "late") == 0 && result != EVAL_WAIT))
             fail_msg("%s with %s, %s", cases[i].when, cases[i].country, cases[i].encrypted);
+        world_free(&world);
+    }
+}
+
+/* On both sides of a comparison, subject and key of a list or map, in a text; and nothing with a side effect. */
+static void wants_each_fact_of_a_rule(UNUSED void **state)
+{
+    static const struct {
+        const char *when, *then, *facts[3];
+    } cases[] = {
+        { "sender != sasl_username", "reject", { "sender", "sasl_username" } },
+        { "sender in list:allow/{recipient}", "reject", { "sender", "recipient", "list:allow" } },
+        { "sasl_username in map:owners/{sender}",
+          "reject",
+          { "sender", "sasl_username", "map:owners" } },
+        { "encrypted", "reject No {sender}, {helo_name}", { "encrypted", "sender", "helo_name" } },
+        { "encrypted = greylisted and authenticated", "reject", { "encrypted", "authenticated" } },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rule_source rule = ALWAYS("r", "reject");
+        struct world world;
+        size_t count = 0;
+        rule.when = slice_of(cases[i].when);
+        rule.then = slice_of(cases[i].then);
+        world_init(&world, &rule, 1);
+        rules_wanted(world.set, STAGE_RCPT, 0, note_wanted, &world);
+        for (; count < 3 && cases[i].facts[count] != NULL; count++)
+            if (!is_wanted(&world, cases[i].facts[count]))
+                fail_msg("%s: not %s", cases[i].when, cases[i].facts[count]);
+        if (world.facts.count != count)
+            fail_msg("%s: %zu facts", cases[i].when, world.facts.count);
         world_free(&world);
     }
 }
@@ -632,6 +671,7 @@ int main(void)
         cmocka_unit_test(waits_and_says_what_it_could_need),
         cmocka_unit_test(waits_for_the_facts_of_a_text),
         cmocka_unit_test(asks_for_side_effects_in_their_turn),
+        cmocka_unit_test(wants_each_fact_of_a_rule),
         cmocka_unit_test(decides_without_a_fact_that_cannot_matter),
         cmocka_unit_test(says_when_memory_is_out),
     };

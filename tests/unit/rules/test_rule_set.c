@@ -37,6 +37,18 @@ static const struct {
     { WITH(order, "first"), RULE_ORDER, 0, "the order is a number from 0 to 1000000000" },
     { WITH(order, "-1"), RULE_ORDER, 0, "the order is a number from 0 to 1000000000" },
     { WITH(order, "1000000001"), RULE_ORDER, 0, "the order is a number from 0 to 1000000000" },
+    { .source = { .name = SLICE_INIT("r"),
+                  .then = SLICE_INIT("keep"),
+                  .stage = SLICE_INIT("rcpt") },
+      RULE_STAGE,
+      0,
+      "keep acts at data, end-of-message only" },
+    { .source = { .name = SLICE_INIT("r"),
+                  .then = SLICE_INIT("keep"),
+                  .when = SLICE_INIT("greylisted") },
+      RULE_WHEN,
+      0,
+      "the rule can never run: greylisted exists at rcpt, but what else it names leaves data, end-of-message" },
     { WITH(mode, "shadw"), RULE_MODE, 0,
       "mode is enforce or shadow, not \"shadw\"; did you mean \"shadow\"?" },
     { WITH(trouble, "ignore"), RULE_TROUBLE_FIELD, 0,
@@ -130,6 +142,41 @@ static void sorts_by_order(UNUSED void **state)
     rule_set_free(&set);
 }
 
+static void takes_the_largest_order(UNUSED void **state)
+{
+    static const struct rule_source source = { .name = SLICE_INIT("a"),
+                                               .then = SLICE_INIT("accept"),
+                                               .order = SLICE_INIT(" 1000000000 ") };
+    struct fake_errors errors;
+    struct rule_set *set = compile(&source, 1, &errors);
+
+    assert_int_equal(0, errors.count);
+    assert_int_equal(1000000000, rule_set_info(set, 0).order);
+    rule_set_free(&set);
+}
+
+/* `trouble = defer` wants a daemon that can. */
+static void trouble_takes_an_action_that_is_there(UNUSED void **state)
+{
+    static const struct rule_source source = { .name = SLICE_INIT("a"),
+                                               .then = SLICE_INIT("accept"),
+                                               .trouble = SLICE_INIT("defer") };
+    struct rules_schema only_accept = fake_schema;
+    struct fake_errors errors;
+
+    only_accept.action_count = 1;
+    fake_errors_init(&errors);
+    struct rule_set *set = rule_set_new(&only_accept, &source, 1, &errors.errors);
+    assert_int_equal(1, errors.count);
+    assert_int_equal(RULE_TROUBLE_FIELD, errors.first.field);
+    assert_string_equal("there is no action \"defer\" here", errors.first.text);
+    assert_int_equal(0, rule_set_count(set));
+    rule_set_free(&set);
+    set = compile(&source, 1, &errors);
+    assert_int_equal(0, errors.count);
+    rule_set_free(&set);
+}
+
 static void tells_the_stages_of_a_rule(UNUSED void **state)
 {
     static const struct {
@@ -150,6 +197,10 @@ static void tells_the_stages_of_a_rule(UNUSED void **state)
         { NULL, "prepend X: y", NULL, STAGES_DATA },
         { NULL, "prepend X: y", "end-of-message", STAGES_END },
         { "score > 1", "accept", NULL, STAGE_ALL },
+        { NULL, "keep", NULL, STAGES_DATA | STAGES_END },
+        { NULL, "keep", "any", STAGES_DATA | STAGES_END },
+        { NULL, "keep", "rcpt data", STAGES_DATA },
+        { "recipient is set", "keep", NULL, STAGE_DATA | STAGE_END },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -215,6 +266,12 @@ static void warns_of_what_does_not_make_sense(UNUSED void **state)
           0,
           RULE_STAGE,
           NULL },
+        { { { NAMED("a", "keep"), .stage = SLICE_INIT("rcpt, data") } },
+          0,
+          RULE_STAGE,
+          "keep acts at data, end-of-message only" },
+        { { { NAMED("a", "keep"), .stage = SLICE_INIT("any") } }, 0, RULE_STAGE, NULL },
+        { { { NAMED("a", "keep") } }, 0, RULE_STAGE, NULL },
         { { { NAMED("a", "accept"), .when = SLICE_INIT("recipient is set"),
               .stage = SLICE_INIT("any") } },
           0,
@@ -355,6 +412,8 @@ int main(void)
         cmocka_unit_test(points_at_each_mistake),
         cmocka_unit_test(reports_all_mistakes_and_keeps_the_good_rules),
         cmocka_unit_test(sorts_by_order),
+        cmocka_unit_test(takes_the_largest_order),
+        cmocka_unit_test(trouble_takes_an_action_that_is_there),
         cmocka_unit_test(tells_the_stages_of_a_rule),
         cmocka_unit_test(warns_of_what_does_not_make_sense),
         cmocka_unit_test(knows_which_names_are_used),

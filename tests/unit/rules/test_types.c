@@ -97,6 +97,21 @@ static void points_at_each_mistake(UNUSED void **state)
     }
 }
 
+/* A login without a domain is as long as a local part may be. */
+static void bounds_a_mailbox_without_a_domain(UNUSED void **state)
+{
+    for (int len = 63; len <= 65; len++) {
+        AUTO_BUF when = BUF_INIT(200);
+        struct fake_errors errors;
+        buf_printf(&when, "sasl_username = %.*s", len,
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+        struct rule_set *set = fake_rule(buf_text(&when), "accept", &errors);
+        if ((errors.count == 0) != (len <= 64))
+            fail_msg("%d bytes: %s", len, errors.first.text);
+        rule_set_free(&set);
+    }
+}
+
 static void names_the_network_that_was_meant(UNUSED void **state)
 {
     struct fake_errors errors;
@@ -223,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(points_at_each_mistake),
+        cmocka_unit_test(bounds_a_mailbox_without_a_domain),
         cmocka_unit_test(names_the_network_that_was_meant),
         cmocka_unit_test(reports_every_mistake_of_a_condition),
         cmocka_unit_test(takes_good_conditions),
