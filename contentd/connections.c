@@ -82,7 +82,7 @@ static void close_never(UNUSED struct worker *worker, void *arg)
     lease_unref(arg);
 }
 
-/* ---- the milter's threads ---- */
+/* ---- the milter's side ---- */
 
 static void add_subject(struct connection_lease *lease, enum limit_letter letter,
                         struct slice value)

@@ -1,5 +1,6 @@
 /* contentd/connections.h - connections at the same time: each is counted for its address, its network, the lists of clients that
- * rules name, and for all, over all hosts with the same store, from connect to disconnect (store.h: leases). On the milter's threads; the store is asked on the worker. */
+ * rules name, and for all, over all hosts with the same store, from connect to disconnect (store.h: leases).
+ * connection_lease_open() is for a thread of the milter's; the store is asked on the worker. */
 #ifndef GATEHOUSE_CONTENTD_CONNECTIONS_H
 #define GATEHOUSE_CONTENTD_CONNECTIONS_H
 

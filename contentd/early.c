@@ -125,7 +125,7 @@ static void work_release(void *work)
 
 static const struct job_kind early_job = { work_start, work_abandon, work_release };
 
-/* ---- the milter's threads ---- */
+/* ---- a thread of the milter's ---- */
 
 static bool early_fill(struct early *early, const struct early_request *request)
 {
@@ -183,13 +183,18 @@ static struct milter_reply undecided(const struct early_request *request)
                                   .reply = { 451, SLICE("4.3.0"), SLICE("Try again later") } };
 }
 
+bool early_is_needed(const struct setup *setup, enum stage stage)
+{
+    return (setup->names.stages & (unsigned)stage) != 0;
+}
+
 struct milter_reply early_check(const struct early_request *request, struct early **early)
 {
     const struct setup *setup = snapshot_data(request->snapshot);
     uint64_t timeout_ms = setup->parts.config->common.budget + GRACE_MS;
 
     early_drop(early);
-    if ((setup->names.stages & (unsigned)request->stage) == 0)
+    if (!early_is_needed(setup, request->stage))
         return (struct milter_reply){ .action = MILTER_CONTINUE };
     struct early *check = early_new(request);
     if (check == NULL)

@@ -101,13 +101,23 @@ static bool copy_keep(const struct decided *decided, const struct plan_copy *cop
     return rc == 0;
 }
 
+bool effects_has_copies(const struct plan *plan)
+{
+    return plan->quarantine_count + plan->spool_count > 0;
+}
+
+bool effects_are_there(const struct effects *effects)
+{
+    return effects->kept_count + effects->put_count > 0;
+}
+
 bool effects_carry_out(struct effects *effects, const struct decided *decided,
                        const struct effects_places *places)
 {
     const struct plan *plan = &decided->plan;
     bool ok = true;
 
-    if (plan->quarantine_count + plan->spool_count == 0)
+    if (!effects_has_copies(plan))
         return true;
     effects->kept =
         arena_alloc_array(decided->arena, plan->quarantine_count + 1, sizeof *effects->kept);

@@ -1,5 +1,5 @@
 /* contentd/effects.h - what a plan leaves on the disk: copies in the quarantine and in the outbox, there before the MTA has its
- * answer. Waits for the disk: on the milter's threads only. */
+ * answer. Waits for the disk: on a thread of the milter's only. */
 #ifndef GATEHOUSE_CONTENTD_EFFECTS_H
 #define GATEHOUSE_CONTENTD_EFFECTS_H
 
@@ -22,6 +22,8 @@ struct effects {
     size_t kept_count, put_count;
 };
 
+bool effects_has_copies(const struct plan *plan);
+bool effects_are_there(const struct effects *effects); /* effects_sent() has something to do */
 /* All copies of the plan, or none. False, logged: the message must be deferred. */
 bool effects_carry_out(struct effects *effects, const struct decided *decided,
                        const struct effects_places *places);

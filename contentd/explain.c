@@ -77,7 +77,7 @@ static void inspect(struct explanation *explanation)
         inspection_explain(explanation->explaining->worker, snapshot_ref(explanation->snapshot),
                            described->message, &explanation->connections, &explained);
 
-    if (inspection != NULL && inspection_finish(inspection, NULL, NULL) == INSPECTION_DECIDED)
+    if (inspection != NULL && inspection_await(inspection) == INSPECTION_DECIDED)
         explaining_answer(explanation->explaining,
                           explain_answer(explanation, inspection_decided(inspection), NULL));
     else

@@ -2,7 +2,13 @@
  * inspection_step() from the loop. */
 #include "contentd/inspection_impl.h"
 
-enum { BUDGET_REST_MS = 500 }; /* of message_budget, for what comes after the scanners */
+#include "common/observe/log.h"
+
+enum {
+    BUDGET_REST_MS = 500, /* of message_budget, for what comes after the scanners */
+    PROGRESS_MS = 2000, /* so soon it is noticed that the MTA has gone */
+    GRACE_MS = 5000, /* beyond message_budget, for what does not end by itself then */
+};
 
 static void inspection_step(struct inspection *inspection);
 
@@ -29,6 +35,8 @@ static uint64_t now(const struct inspection *inspection)
 static void stop(struct inspection *inspection)
 {
     op_abandon(&inspection->budget);
+    if (inspection->has_ended && inspection->progress != NULL)
+        event_del(&inspection->progress_timer);
     message_record_abandon(&inspection->record);
     party_rules_end(&inspection->rules);
     scan_run_end(&inspection->scan);
@@ -304,7 +312,28 @@ static bool end_ruled_phase(struct inspection *inspection)
 
 /* ---- phases ---- */
 
-/* Goes on as far as possible. Decided, it is told when the message has ended: nobody waits before. */
+static void finish(struct inspection *inspection, enum inspection_end end)
+{
+    void (*done)(void *arg, enum inspection_end end) = inspection->done;
+    void *arg = inspection->arg;
+
+    stop(inspection);
+    inspection->decided.decided_ms = now(inspection);
+    inspection->decided.is_late = inspection->is_late;
+    inspection->end = end;
+    job_done(inspection->running); /* whoever waits for it may let go of it now */
+    done(arg, end);
+}
+
+static void conclude(struct inspection *inspection)
+{
+    if (inspection->failed)
+        log_error("%.*s: it needs more memory or changes than a message may have: it is deferred",
+                  SLICE_ARG(inspection->message->queue_id));
+    finish(inspection, inspection->failed ? INSPECTION_UNDECIDED : INSPECTION_DECIDED);
+}
+
+/* Goes on as far as possible. Decided, it says so when the message has ended: nobody waits before. */
 static void inspection_step(struct inspection *inspection)
 {
     static bool (*const phases[])(struct inspection *) = {
@@ -316,10 +345,17 @@ static void inspection_step(struct inspection *inspection)
     while (inspection->phase != PHASE_DECIDED)
         if (!phases[inspection->phase](inspection))
             return;
-    stop(inspection);
-    inspection->decided.decided_ms = now(inspection);
-    inspection->decided.is_late = inspection->is_late;
-    job_done(inspection->running);
+    if (inspection->has_ended)
+        conclude(inspection);
+}
+
+static void grace_over(struct op *op, UNUSED enum op_result result)
+{
+    struct inspection *inspection = (struct inspection *)op;
+
+    log_error("%.*s: not decided within message_budget: the message is deferred",
+              SLICE_ARG(inspection->message->queue_id));
+    finish(inspection, INSPECTION_UNDECIDED);
 }
 
 static void budget_over(struct op *op, UNUSED enum op_result result)
@@ -327,6 +363,7 @@ static void budget_over(struct op *op, UNUSED enum op_result result)
     struct inspection *inspection = (struct inspection *)op;
 
     inspection->is_late = true;
+    op_start(&inspection->budget, inspection->worker, GRACE_MS, grace_over);
     if (message_record_abandon(&inspection->record)) {
         inspection_step(inspection);
     } else if (inspection->phase == PHASE_SCANNING) {
@@ -356,15 +393,33 @@ void inspection_work_more(void *work)
         scan_run_more(inspection->scan);
 }
 
+static void on_progress(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    struct inspection *inspection = arg;
+
+    if (inspection->progress(inspection->arg))
+        return;
+    log_info("%.*s: the MTA has gone before its message was decided",
+             SLICE_ARG(inspection->message->queue_id));
+    finish(inspection, INSPECTION_UNWANTED);
+}
+
 void inspection_work_ended(void *work)
 {
     struct inspection *inspection = work;
+    struct event_base *base = worker_base(inspection->worker);
+    struct timeval space;
 
     inspection->has_ended = true;
+    if (inspection->progress != NULL) {
+        event_assign(&inspection->progress_timer, base, -1, EV_PERSIST, on_progress, inspection);
+        event_add(&inspection->progress_timer,
+                  worker_timeout(inspection->worker, PROGRESS_MS, &space));
+    }
     inspection->decided.ended_ms = now(inspection);
     op_start(&inspection->budget, inspection->worker, budget_of(inspection), budget_over);
     inspection_work_more(inspection);
-    if (inspection->phase == PHASE_SCANNING)
+    if (inspection->phase == PHASE_SCANNING || inspection->phase == PHASE_DECIDED)
         inspection_step(inspection);
 }
 

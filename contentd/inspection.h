@@ -1,5 +1,6 @@
-/* contentd/inspection.h - one message being looked at, from the end of its header fields to what becomes of it. the milter's thread
- * starts it, tells it that more has come, and waits for the end; all network work happens on a worker's loop:
+/* contentd/inspection.h - one message being looked at, from the end of its header fields to what becomes of it. The milter
+ * starts it, tells it that more has come, and is told when it is decided; all of it happens on a worker's loop, but for what
+ * GMime reads:
  *
  *     RECORD --> DATA_RULES --> SCANNING --(the message is whole, all scanners have ended)--> END_RULES --> DECIDED
  *
@@ -14,7 +15,7 @@
 
 struct inspection; /* opaque */
 
-/* ---- the milter's threads, those of one connection one at a time ---- */
+/* ---- the milter's: the worker's loop, or a thread while the connection is in its hands ---- */
 
 /* The message is only explained: nothing is counted, and inspection_settle() is not called. */
 struct inspection_explained {
@@ -26,6 +27,9 @@ struct inspection_explained {
     struct transaction record;
 };
 
+/* Rules want to know of the message what GMime takes its time for: inspection_start(), or inspection_finish(), is for a thread. */
+bool inspection_starts_slowly(const struct snapshot *snapshot, const struct message *message);
+bool inspection_finishes_slowly(const struct inspection *inspection);
 /* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
  * logged. */
 struct inspection *inspection_start(struct worker *worker, struct snapshot *snapshot,
@@ -40,15 +44,19 @@ void inspection_more(struct inspection *inspection); /* more of the body has com
 enum inspection_end {
     INSPECTION_DECIDED,
     INSPECTION_UNDECIDED, /* no memory, or too late; logged: the message must be deferred */
-    INSPECTION_UNWANTED, /* `progress` says that nobody waits any more: the message must not be taken */
+    INSPECTION_UNWANTED, /* `progress` said that nobody waits any more: the message must not be taken */
 };
-/* The message is whole: waits until it is decided. `progress` is called now and then. */
-enum inspection_end inspection_finish(struct inspection *inspection, bool (*progress)(void *arg),
-                                      void *arg);
+/* The message is whole. `done` is called on the loop, once, perhaps at once; `progress` (NULL: nobody asks) before it now and then;
+ * neither after inspection_drop(). False: no memory, logged; nothing will be called. */
+bool inspection_finish(struct inspection *inspection,
+                       void (*done)(void *arg, enum inspection_end end),
+                       bool (*progress)(void *arg), void *arg);
+/* The same on a thread, which waits. */
+enum inspection_end inspection_await(struct inspection *inspection);
 /* Lets go of it; stops it if it is not decided yet. NULL-safe; clears *inspection. */
 void inspection_drop(struct inspection **inspection);
 
-/* ---- when it is decided: the waiter's ---- */
+/* ---- when it is decided ---- */
 
 struct decided {
     const struct setup *setup;
@@ -74,7 +82,7 @@ enum inspection_fate {
     INSPECTION_NOT_SENT, /* the MTA was gone, or did not let it be changed: it comes again */
 };
 /* Logs the decision, counts it, tells the transaction record and gives back what policyd charged when the message is refused:
- * on the worker, which nobody waits for. Once, after INSPECTION_DECIDED. */
+ * on the worker. Once, after INSPECTION_DECIDED. */
 void inspection_settle(struct inspection *inspection, enum inspection_fate fate);
 
 #endif

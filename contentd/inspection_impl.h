@@ -27,10 +27,10 @@ struct inspection {
     struct worker *worker;
     struct snapshot *snapshot;
     struct message *message;
-    struct job *job; /* set by the starter before anything is posted; used by the waiter's thread */
+    struct job *job; /* the milter's side of it */
     struct job *running; /* the same, for the loop */
 
-    /* the milter's thread writes it, before it posts what makes the loop look. */
+    /* the milter's side writes it, before it says what makes the loop look. */
     struct arena *mime_arena;
     struct mime_facts headers, structure;
     bool has_headers, has_structure;
@@ -46,6 +46,12 @@ struct inspection {
     struct party_rules rules;
     struct scan_run *scan;
     bool is_scanned, has_ended, is_late, failed;
+    /* set before it is told that the message has ended: */
+    void (*done)(void *arg, enum inspection_end end);
+    bool (*progress)(void *arg);
+    void *arg; /* of both */
+    struct event progress_timer; /* unless `progress` is NULL */
+    enum inspection_end end; /* when it is done */
     struct decided decided;
     enum inspection_fate fate; /* what became of it, once it is settled */
 };

@@ -1,4 +1,4 @@
-/* contentd/inspection_waiter.c - the side of an inspection on the milter's threads; see inspection.h. */
+/* contentd/inspection_waiter.c - the milter's side of an inspection; see inspection.h. */
 #include "contentd/inspection_impl.h"
 
 #include "common/observe/log.h"
@@ -6,8 +6,7 @@
 enum {
     INSPECTION_MEMORY_MAX = 1 << 30, /* a scanner may replace the body */
     MIME_MEMORY_MAX = 64 << 20,
-    PROGRESS_MS = 2000, /* so soon it is noticed that the MTA has gone */
-    GRACE_MS = 5000, /* for a loop that is busy, beyond message_budget */
+    AWAIT_MS = 600000, /* the inspection keeps message_budget itself */
 };
 
 /* Before anybody has been asked. */
@@ -37,6 +36,18 @@ static struct inspection *inspection_new(struct worker *worker, struct snapshot 
     }
     inspection->decided.arena = inspection->arena;
     return inspection;
+}
+
+bool inspection_starts_slowly(const struct snapshot *snapshot, const struct message *message)
+{
+    const struct setup *setup = snapshot_data(snapshot);
+
+    return setup->names.mime != 0 && !mime_is_quick(message, MIME_HEADERS);
+}
+
+bool inspection_finishes_slowly(const struct inspection *inspection)
+{
+    return (inspection->decided.setup->names.mime & MIME_STRUCTURE) != 0;
 }
 
 /* The loop may look at it when nobody waits any more. */
@@ -96,46 +107,42 @@ void inspection_more(struct inspection *inspection)
     job_post(inspection->job, inspection_work_more);
 }
 
-static enum inspection_end await(struct inspection *inspection, bool (*progress)(void *arg),
-                                 void *arg)
+bool inspection_finish(struct inspection *inspection,
+                       void (*done)(void *arg, enum inspection_end end),
+                       bool (*progress)(void *arg), void *arg)
 {
-    uint64_t budget = inspection->decided.setup->parts.config->message_budget;
     struct slice queue_id = inspection->message->queue_id;
 
-    switch (job_wait(inspection->job, budget + GRACE_MS, PROGRESS_MS, progress, arg)) {
-    case JOB_DONE:
-        if (!inspection->failed)
-            return INSPECTION_DECIDED;
-        log_error("%.*s: it needs more memory or changes than a message may have: it is deferred",
-                  SLICE_ARG(queue_id));
-        break;
-    case JOB_LATE:
-        log_error("%.*s: not decided within message_budget: the message is deferred",
-                  SLICE_ARG(queue_id));
-        break;
-    case JOB_UNWANTED:
-        log_info("%.*s: the MTA has gone before its message was decided", SLICE_ARG(queue_id));
-        return INSPECTION_UNWANTED;
-    case JOB_FAILED:
-        break; /* the daemon ends */
-    }
-    return INSPECTION_UNDECIDED;
+    inspection->done = done;
+    inspection->progress = progress;
+    inspection->arg = arg;
+    if (inspection_finishes_slowly(inspection))
+        inspection->has_structure =
+            mime_read(inspection->message, inspection->decided.setup->names.mime,
+                      inspection->mime_arena, &inspection->structure) == 0;
+    if (job_post(inspection->job, inspection_work_ended) == 0)
+        return true;
+    log_error("%.*s: out of memory: the message is deferred", SLICE_ARG(queue_id));
+    return false;
 }
 
-enum inspection_end inspection_finish(struct inspection *inspection, bool (*progress)(void *arg),
-                                      void *arg)
+static void nobody_asks(UNUSED void *arg, UNUSED enum inspection_end end)
 {
-    const struct setup *setup = inspection->decided.setup;
+}
 
-    if ((setup->names.mime & MIME_STRUCTURE) != 0)
-        inspection->has_structure = mime_read(inspection->message, setup->names.mime,
-                                              inspection->mime_arena, &inspection->structure) == 0;
-    if (job_post(inspection->job, inspection_work_ended)) {
-        log_error("%.*s: out of memory: the message is deferred",
-                  SLICE_ARG(inspection->message->queue_id));
+enum inspection_end inspection_await(struct inspection *inspection)
+{
+    if (!inspection_finish(inspection, nobody_asks, NULL, NULL))
         return INSPECTION_UNDECIDED;
+    switch (job_wait(inspection->job, AWAIT_MS, 0, NULL, NULL)) {
+    case JOB_DONE:
+        return inspection->end;
+    case JOB_LATE:
+    case JOB_UNWANTED:
+    case JOB_FAILED: /* the daemon ends */
+        break;
     }
-    return await(inspection, progress, arg);
+    return INSPECTION_UNDECIDED;
 }
 
 void inspection_drop(struct inspection **inspection)

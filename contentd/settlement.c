@@ -208,6 +208,6 @@ void inspection_settle(struct inspection *inspection, enum inspection_fate fate)
 {
     atomic_fetch_add(&inspection->references, 1);
     inspection->fate = fate;
-    if (worker_post_or(inspection->worker, settle, settle_never, inspection))
+    if (worker_do(inspection->worker, settle, settle_never, inspection))
         inspection_unref(inspection);
 }

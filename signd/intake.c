@@ -1,4 +1,5 @@
-/* signd/intake.c - see intake.h. On the milter's threads. A session's state is the letter under way. */
+/* signd/intake.c - see intake.h. On the worker's loop; verifying and signing are a thread's work. A session's state is the letter
+ * under way. */
 #include "signd/intake.h"
 
 #include "common/message/giveback.h"
@@ -10,7 +11,7 @@ static struct signd *signd_of(struct milter_session *session)
     return daemon_state(worker_daemon(milter_session_worker(session)));
 }
 
-static struct milter_reply hook_headers(struct milter_session *session)
+static struct milter_reply start_letter(struct milter_session *session)
 {
     struct signd *signd = signd_of(session);
 
@@ -18,6 +19,13 @@ static struct milter_reply hook_headers(struct milter_session *session)
                                                    snapshot_cell_get(&signd->service.in_force),
                                                    milter_session_message(session)));
     return (struct milter_reply){ .action = MILTER_CONTINUE };
+}
+
+static struct milter_reply hook_headers(struct milter_session *session)
+{
+    return letter_starts_slowly(milter_session_message(session))
+               ? milter_session_on_thread(session, start_letter)
+               : start_letter(session);
 }
 
 static bool progress(void *arg)
@@ -62,7 +70,7 @@ static struct milter_reply undecided(struct milter_session *session)
     return reply;
 }
 
-static struct milter_reply hook_end(struct milter_session *session, struct edits *edits)
+static struct milter_reply finish_letter(struct milter_session *session)
 {
     struct signd *signd = signd_of(session);
     struct letter *letter = milter_session_state(session);
@@ -73,8 +81,13 @@ static struct milter_reply hook_end(struct milter_session *session, struct edits
     const struct letter_answer *answer = letter_answer(letter);
     struct milter_reply reply = reply_of(answer);
     if (reply.action == MILTER_CONTINUE)
-        *edits = answer->edits;
+        reply.edits = &answer->edits;
     return reply;
+}
+
+static struct milter_reply hook_end(struct milter_session *session)
+{
+    return milter_session_on_thread(session, finish_letter);
 }
 
 static void hook_failed(struct milter_session *session, enum milter_action action)
@@ -82,12 +95,13 @@ static void hook_failed(struct milter_session *session, enum milter_action actio
     give_back(session, action == MILTER_REJECT ? "reject too large" : "tempfail no room");
 }
 
-static void hook_sent(struct milter_session *session, bool ok)
+static struct milter_reply hook_sent(struct milter_session *session, bool ok)
 {
     struct letter *letter = milter_session_state(session);
 
     if (letter != NULL)
         letter_settle(letter, ok);
+    return (struct milter_reply){ .action = MILTER_CONTINUE };
 }
 
 static void hook_message_gone(struct milter_session *session)

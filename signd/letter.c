@@ -345,7 +345,7 @@ static void work_release(void *work)
 
 static const struct job_kind letter_job = { work_start, work_abandon, work_release };
 
-/* ---- the milter's threads ---- */
+/* ---- the milter's side ---- */
 
 static bool begin_work(struct letter *letter, enum letter_phase phase)
 {
@@ -371,6 +371,11 @@ static void read_head(struct letter *letter)
         !letter->has_mime || claims_read(letter->message, (size_t)config->max_signatures,
                                          wall_ms(letter) / SECOND, letter->arena, &results->claims,
                                          &results->claim_count, &results->claims_over) != 0;
+}
+
+bool letter_starts_slowly(const struct message *message)
+{
+    return !mime_is_quick(message, MIME_HEADERS);
 }
 
 static struct letter *start(struct letter *letter)

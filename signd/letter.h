@@ -1,10 +1,11 @@
-/* signd/letter.h - one message, from the end of its header fields to what becomes of it. The milter's thread starts it and waits
- * for it at the end; all network work happens on a worker's loop while the body arrives, all CPU work on the milter's thread:
+/* signd/letter.h - one message, from the end of its header fields to what becomes of it. The milter starts it, and a
+ * thread of the milter's waits for it at the end; all network work happens on a worker's loop while the body arrives, all CPU work
+ * on the thread:
  *
  *     loop     record --> rules at data --> keys and policies from the DNS
- *     milter   (the message is whole) --> verifies, or chooses keys
+ *     thread   (the message is whole) --> verifies, or chooses keys
  *     loop     rules at end-of-message
- *     milter   signs, edits
+ *     thread   signs, edits
  *
  * `budget` after the message is whole everything missing is unknown, a temperror. Nothing that is to be signed goes out unsigned:
  * what fails is deferred. */
@@ -17,11 +18,12 @@
 #include "signd/actions.h"
 
 struct letter; /* opaque */
+struct message;
 struct shared;
 struct snapshot;
 struct worker;
 
-/* ---- the milter's threads, those of one connection one at a time ---- */
+/* ---- the milter's side: one thread at a time ---- */
 
 /* The message is only explained: nothing is counted, and letter_settle() is not called. DMARC's pct= counts as if the message
  * were among those it speaks of. */
@@ -31,6 +33,8 @@ struct letter_explained {
     struct transaction record;
 };
 
+bool letter_starts_slowly(
+    const struct message *message); /* letter_start() is for a thread, not for the loop */
 /* The header fields have ended. Takes the reference to the snapshot, and one of its own to the message. NULL: out of memory,
  * logged. */
 struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
@@ -38,7 +42,7 @@ struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
 /* The same of a message that is only explained; what the texts of `explained` lie in must live as long as the message. */
 struct letter *letter_explain(struct worker *worker, struct snapshot *snapshot,
                               struct message *message, const struct letter_explained *explained);
-/* The message is whole: waits until it is decided. Takes the references to the keys, a struct key_set (NULL: they have not been
+/* On a thread. The message is whole: waits until it is decided. Takes the references to the keys, a struct key_set (NULL: they have not been
  * read yet), and their states, a struct key_lives. `progress` is called now and then; false: nobody waits any more. False: it is
  * not decided (no memory, too late, which has been logged; nobody waits): the message must be deferred. */
 bool letter_finish(struct letter *letter, struct shared *keys, struct shared *states,

@@ -1,4 +1,4 @@
-/* signd/letter_end.c - the end of a letter, on the milter's thread: what verifying finds, which keys sign, and the edits. See
+/* signd/letter_end.c - the end of a letter, on a thread of the milter's: what verifying finds, which keys sign, and the edits. See
  * letter_impl.h. */
 #include "signd/letter_impl.h"
 

@@ -19,7 +19,7 @@ enum letter_phase {
     PHASE_EVIDENCE_COMING,
     PHASE_END_RULES,
     PHASE_END_RUNNING,
-    PHASE_READY /* for the milter's thread */
+    PHASE_READY /* for the thread that finishes it */
 };
 
 /* Domains whose keys were looked for. */
@@ -32,7 +32,7 @@ struct letter_trail {
     size_t count;
 };
 
-/* the milter's thread has it, but for the time between the start of a job and its end: then the loop has. */
+/* The milter's side has it, but for the time between the start of a job and its end: then the loop has. */
 struct letter {
     _Atomic unsigned references;
     struct worker *worker;
@@ -87,7 +87,7 @@ struct slice letter_reason(const struct letter *letter);
 /* Rules have refused or discarded it: nothing more is done to it. */
 bool letter_is_over(const struct letter *letter);
 
-/* letter_end.c; on the milter's thread. False: out of memory. */
+/* letter_end.c; on a thread of the milter's. False: out of memory. */
 bool letter_verify(struct letter *letter); /* all evidence is there */
 void letter_choose_keys(struct letter *letter);
 bool letter_conclude(struct letter *letter); /* all rules have run */

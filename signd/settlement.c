@@ -1,4 +1,4 @@
-/* signd/settlement.c - what is written down about a decided message, on the worker, after the milter's thread has gone on: the
+/* signd/settlement.c - what is written down about a decided message, on the worker, after the MTA has its answer: the
  * decision line, the counts, the word in policyd's record, and the charges that are given back. See letter.h. */
 #include "signd/letter_impl.h"
 
@@ -178,6 +178,6 @@ void letter_settle(struct letter *letter, bool is_sent)
         return;
     letter->is_sent = is_sent;
     atomic_fetch_add(&letter->references, 1);
-    if (worker_post_or(letter->worker, settle, settle_never, letter))
+    if (worker_do(letter->worker, settle, settle_never, letter))
         letter_unref(letter);
 }

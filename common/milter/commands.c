@@ -8,7 +8,7 @@ enum { OUTPUT_MAX = 512 << 20 }; /* bytes of a message's edits, and of answers *
 
 struct commands {
     const struct milter_shared *shared;
-    int (*progress)(void *carrier, bool may_say);
+    const struct commands_link *link;
     void *carrier;
     struct milter_session *session;
     struct macros macros;
@@ -17,6 +17,7 @@ struct commands {
     struct buf output;
     struct buf edits; /* packets that go before the answer */
     struct buf refusal; /* the text of it; empty: none */
+    char command; /* that is being answered; 0: commands_sent() */
 };
 
 /* Not the protocol, or not within its bounds. */
@@ -113,11 +114,18 @@ static int say_progress(void *carrier, bool may_say)
 {
     const struct commands *commands = carrier;
 
-    return commands->progress(commands->carrier, may_say);
+    return commands->link->progress(commands->carrier, may_say);
 }
 
-static const struct session_link session_link = { find_macro, take_edits, take_reply,
-                                                  say_progress };
+static void wake(void *carrier)
+{
+    const struct commands *commands = carrier;
+
+    commands->link->wake(commands->carrier);
+}
+
+static const struct session_link session_link = { find_macro, take_edits, take_reply, say_progress,
+                                                  wake };
 
 /* ---- reading ---- */
 
@@ -247,6 +255,20 @@ static bool ask_content(struct milter_session *session, const struct milter_pack
     }
 }
 
+/* What the session says to it, now or later. */
+static enum commands_state answer(struct commands *commands, enum milter_action action)
+{
+    if (action == MILTER_LATER)
+        return COMMANDS_LATER;
+    if (commands->command == '\0')
+        return COMMANDS_GO_ON;
+    if (put_answer(commands, commands->command, action)) {
+        log_error("milter: out of memory: a connection is closed");
+        return COMMANDS_CLOSE;
+    }
+    return commands->command == MILTER_END ? COMMANDS_SENT : COMMANDS_GO_ON;
+}
+
 static enum commands_state run_command(struct commands *commands,
                                        const struct milter_packet *packet)
 {
@@ -255,14 +277,11 @@ static enum commands_state run_command(struct commands *commands,
     if (!commands->is_negotiated)
         return give_up(commands, "a command before the negotiation");
     macros_begin(&commands->macros, packet->command);
+    commands->command = packet->command;
     if (!ask_envelope(commands->session, packet, &action) &&
         !ask_content(commands->session, packet, &action))
         return give_up(commands, "a command that is unknown or malformed");
-    if (put_answer(commands, packet->command, action)) {
-        log_error("milter: out of memory: a connection is closed");
-        return COMMANDS_CLOSE;
-    }
-    return packet->command == MILTER_END ? COMMANDS_SENT : COMMANDS_GO_ON;
+    return answer(commands, action);
 }
 
 enum commands_state commands_run(struct commands *commands, const struct milter_packet *packet)
@@ -291,14 +310,14 @@ enum commands_state commands_run(struct commands *commands, const struct milter_
 /* ---- life ---- */
 
 struct commands *commands_new(const struct milter_shared *shared, struct worker *worker,
-                              int (*progress)(void *carrier, bool may_say), void *carrier)
+                              const struct commands_link *link, void *carrier)
 {
     struct commands *commands = calloc(1, sizeof *commands);
 
     if (commands == NULL)
         return NULL;
     commands->shared = shared;
-    commands->progress = progress;
+    commands->link = link;
     commands->carrier = carrier;
     commands->output = (struct buf)BUF_INIT(OUTPUT_MAX);
     commands->edits = (struct buf)BUF_INIT(OUTPUT_MAX);
@@ -325,9 +344,36 @@ void commands_free(struct commands **commands)
     free(gone);
 }
 
-void commands_sent(struct commands *commands, bool ok)
+bool commands_waits(const struct commands *commands, const struct milter_packet *packet)
 {
-    session_sent(commands->session, ok);
+    return (packet->command == MILTER_BODY || packet->command == MILTER_END) &&
+           packet->data.len > 0 && session_body_waits(commands->session, packet->data.len);
+}
+
+enum commands_state commands_sent(struct commands *commands, bool ok)
+{
+    commands->command = '\0';
+    return answer(commands, session_sent(commands->session, ok));
+}
+
+bool commands_has_work(const struct commands *commands)
+{
+    return session_has_work(commands->session);
+}
+
+void commands_work(struct commands *commands)
+{
+    session_work(commands->session);
+}
+
+bool commands_is_answered(const struct commands *commands)
+{
+    return session_is_answered(commands->session);
+}
+
+enum commands_state commands_go_on(struct commands *commands)
+{
+    return answer(commands, session_go_on(commands->session));
 }
 
 struct buf *commands_output(struct commands *commands)

@@ -1,15 +1,21 @@
-/* common/milter/connection.c - one connection of an MTA, between its worker's loop and the threads of the pool.
+/* common/milter/connection.c - one connection of an MTA, on its worker's loop; threads of the pool do for it what has to wait.
  *
- *     IDLE --a packet is whole--> RUNNING (a thread has commands and batch) --> IDLE
- *       |                            |
- *       |                            +--the end of a message is answered--> FLUSHING --the kernel has all of it, or the MTA
- *       |                                                                      is gone--> RUNNING (sent) --> IDLE
- *       +--QUIT, not the protocol, hung up, idle for too long, draining--> CLOSING (a thread lets go of the session) --> freed
+ *     IDLE --a packet is whole: it is run--> IDLE
+ *      |  |                            |
+ *      |  |                            +--no answer yet--> WAITING --it is there--> IDLE, FLUSHING
+ *      |  |                            |                    |    ^
+ *      |  |                            |                    v    | work that makes the answer
+ *      |  +--the body goes to the disk-----------------> ON_THREAD
+ *      |                               |
+ *      |                               +--the end of a message is answered--> FLUSHING --the kernel has all of it, or the MTA
+ *      |                                                                         is gone: the session is told--> IDLE
+ *      +--QUIT, not the protocol, hung up, idle for too long, draining--> freed
  *
- * Everything but `is_gone` belongs to the loop, and what a thread needs to the thread while it has it. That the MTA hangs up
- * is seen at any time. */
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
+ * All of them read into one buffer of the worker; a connection has one of its own only for what cannot be run yet. While a
+ * thread runs packets it has them, the commands and the session; while it makes an answer, the session. The rest, and all
+ * else at any time, is the loop's, but for `is_gone`, which a thread may look at. */
+#include <errno.h>
+#include <event2/event_struct.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,29 +24,34 @@
 #include "common/observe/log.h"
 
 enum {
-    INPUT_MAX = MILTER_PACKET_MAX + (256 << 10), /* one packet, and what has come behind it */
-    READ_AT_ONCE = 256 << 10,
+    INPUT_MAX = MILTER_PACKET_MAX + CONNECTION_READ, /* one packet, and what has come behind it */
     OUTPUT_MAX = 64 << 10, /* answers not taken yet, at which no more commands are */
-    HEAD = MILTER_PACKET_HEAD - 1,
+    OUTPUT_KEPT = 1 << 10, /* memory for answers that an idle connection may keep */
+    INPUT_STEP = 16 << 10, /* by which a buffer of a connection's own grows */
+    STEPS_AT_ONCE = 1000, /* then other connections have their turn */
 };
 
-enum state { IDLE, RUNNING, FLUSHING, CLOSING };
-enum job { RUN_PACKETS, SAY_SENT, SAY_LOST, LET_GO };
+enum state { IDLE, WAITING, ON_THREAD, FLUSHING };
+enum job { RUN_PACKETS, MAKE_ANSWER };
 
 struct connection {
     struct pool_task task; /* first member */
     struct connections *home;
     struct connection *next, *previous;
-    struct bufferevent *io; /* owns the socket; NULL: closed */
+    int fd; /* -1: closed */
+    struct event readable, writable, soon; /* `soon`: go_on() */
     enum state state;
-    _Atomic bool is_gone; /* the MTA hung up */
+    _Atomic bool is_gone; /* the MTA hung up, or nothing more is to be said */
+    bool is_told; /* the session has been told so */
+    struct buf input; /* what could not be run yet */
+    size_t lent; /* bytes of it that a thread has */
+    struct slice
+        rest; /* what is to be run; in `input` or the worker's buffer, between two turns nothing */
+    struct commands *commands;
 
     /* a thread's while it runs */
     enum job job;
-    int fd; /* of io */
-    bool may_send; /* nothing is on its way to the socket through the loop */
-    struct evbuffer *batch; /* bytes to read packets from */
-    struct commands *commands;
+    struct buf batch; /* bytes to run packets from */
     enum commands_state result;
 };
 
@@ -51,100 +62,362 @@ struct connection *connection_next(const struct connection *connection)
 
 /* ---- on a thread ---- */
 
-/* The packet at the start; its bytes stay there until they are drained. */
-static enum wire_state next_packet(struct evbuffer *in, struct milter_packet *packet, size_t *used)
+/* Those that have to wait for the disk; those behind them are the loop's. */
+static enum commands_state run_batch(struct connection *connection)
 {
-    unsigned char head[HEAD];
-
-    if (evbuffer_copyout(in, head, HEAD) < HEAD)
-        return WIRE_MORE;
-    size_t length = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
-    if (length <= MILTER_PACKET_MAX && evbuffer_get_length(in) < HEAD + length)
-        return WIRE_MORE;
-    size_t whole = length <= MILTER_PACKET_MAX ? HEAD + length : HEAD;
-    const char *bytes = (const char *)evbuffer_pullup(in, (ev_ssize_t)whole);
-    if (bytes == NULL)
-        return WIRE_BAD;
-    return milter_packet_read((struct slice){ bytes, whole }, packet, used);
-}
-
-static enum commands_state run_packets(struct connection *connection)
-{
+    struct slice rest = buf_slice(&connection->batch);
     enum commands_state state = COMMANDS_GO_ON;
     struct milter_packet packet;
     size_t used;
 
-    while (state == COMMANDS_GO_ON && !atomic_load(&connection->is_gone)) {
-        switch (next_packet(connection->batch, &packet, &used)) {
-        case WIRE_MORE:
-            return COMMANDS_GO_ON;
-        case WIRE_BAD:
-            log_info("milter: closing a connection: a packet of no length, or too large");
-            metric_add(connection->home->shared->metrics.bad_packets, 1);
-            return COMMANDS_CLOSE;
-        case WIRE_DONE:
-            state = commands_run(connection->commands, &packet);
-            evbuffer_drain(connection->batch, used);
-        }
+    while (state == COMMANDS_GO_ON && !atomic_load(&connection->is_gone) &&
+           milter_packet_read(rest, &packet, &used) == WIRE_DONE &&
+           commands_waits(connection->commands, &packet)) {
+        state = commands_run(connection->commands, &packet);
+        rest = slice_skip(rest, used);
     }
+    buf_consume(&connection->batch, connection->batch.len - rest.len);
     return state;
 }
 
 static void come_back(struct worker *worker, void *arg);
 
-/* The last thing a thread does with it. */
-static void go_back(struct connection *connection)
+static void run_job(struct pool_task *task)
 {
     static const struct timespec moment = { 0, 10000000 };
+    struct connection *connection = (struct connection *)task;
 
+    if (connection->job == RUN_PACKETS) {
+        connection->result = run_batch(connection);
+    } else {
+        commands_work(connection->commands);
+        connection->result = COMMANDS_LATER; /* the answer is taken on the loop */
+    }
     while (worker_post(connection->home->worker, come_back, connection)) {
         log_error("out of memory: a milter connection waits");
         nanosleep(&moment, NULL);
     }
 }
 
-/* What the kernel takes at once of the answers goes from here, which spares the loop and the way back. True: all of it. */
-static bool send_answers(struct connection *connection)
+/* ---- on the loop: the socket ---- */
+
+static const struct timeval *idle_timeout(const struct connection *connection,
+                                          struct timeval *space)
+{
+    const struct connections *home = connection->home;
+
+    return worker_timeout(home->worker, home->shared->idle_timeout_ms, space);
+}
+
+static void hang_up(struct connection *connection)
+{
+    atomic_store(&connection->is_gone, true);
+    event_del(&connection->readable); /* the end of its input is there for ever */
+}
+
+/* What the kernel does not take now it takes when the socket says so. */
+static void send_output(struct connection *connection)
 {
     struct buf *output = commands_output(connection->commands);
+    struct timeval space;
 
-    if (!connection->may_send || output->len == 0)
-        return false;
+    if (output->len == 0 || event_pending(&connection->writable, EV_WRITE, NULL))
+        return;
     ssize_t sent = send(connection->fd, output->data, output->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0)
-        buf_consume(output, (size_t)sent); /* an error is the loop's to see */
-    return sent > 0 && output->len == 0;
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        hang_up(connection);
+        return;
+    }
+    buf_consume(output, sent < 0 ? 0 : (size_t)sent);
+    if (output->len > 0)
+        event_add(&connection->writable, idle_timeout(connection, &space));
+    else if (output->cap > OUTPUT_KEPT)
+        buf_free(output);
 }
 
-static enum commands_state run_all(struct connection *connection)
+static bool is_flushed(const struct connection *connection)
 {
-    enum commands_state state = run_packets(connection);
-
-    while (state == COMMANDS_SENT && send_answers(connection)) {
-        commands_sent(connection->commands, true);
-        state = run_packets(connection);
-    }
-    return state;
+    return commands_output(connection->commands)->len == 0;
 }
 
-static void run_job(struct pool_task *task)
+/* Into the worker's buffer when it can be run at once; else behind what there is. */
+static void receive(struct connection *connection)
 {
-    struct connection *connection = (struct connection *)task;
+    struct buf *input = &connection->input;
+    size_t held = connection->lent + input->len;
+    bool is_shared = input->len == 0 && connection->state == IDLE;
+    char *space = connection->home->space;
+    size_t room = CONNECTION_READ;
 
-    switch (connection->job) {
-    case RUN_PACKETS:
-        connection->result = run_all(connection);
-        break;
-    case SAY_SENT:
-    case SAY_LOST:
-        commands_sent(connection->commands, connection->job == SAY_SENT);
-        connection->result = COMMANDS_GO_ON;
-        break;
-    case LET_GO:
-        commands_free(&connection->commands);
+    if (!is_shared && held >= INPUT_MAX) {
+        event_del(&connection->readable); /* until keep_rest() has made room */
+        return;
+    }
+    if (!is_shared) {
+        size_t left = INPUT_MAX - held;
+        if (buf_reserve(input, left < INPUT_STEP ? left : INPUT_STEP)) {
+            log_error("out of memory: a milter connection is closed");
+            hang_up(connection);
+            return;
+        }
+        space = input->data + input->len;
+        room = input->cap - input->len < left ? input->cap - input->len : left;
+    }
+    ssize_t got = recv(connection->fd, space, room, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        hang_up(connection);
+    else if (got > 0 && is_shared)
+        connection->rest = (struct slice){ space, (size_t)got };
+    else if (got > 0)
+        input->len += (size_t)got;
+}
+
+/* ---- on the loop: what is to be run ---- */
+
+/* The worker's buffer is needed for others. */
+static void keep_rest(struct connection *connection)
+{
+    struct slice rest = connection->rest;
+    struct buf *input = &connection->input;
+    struct timeval space;
+
+    connection->rest = (struct slice){ NULL, 0 };
+    if (rest.len == 0)
+        buf_free(input);
+    else if (input->len > 0)
+        buf_consume(input, input->len - rest.len);
+    else if (buf_add(input, rest))
+        hang_up(connection);
+    if (!atomic_load(&connection->is_gone) && connection->lent + input->len < INPUT_MAX &&
+        !event_pending(&connection->readable, EV_READ, NULL))
+        event_add(&connection->readable, idle_timeout(connection, &space));
+}
+
+static void hand_over(struct connection *connection, enum job job)
+{
+    connection->job = job;
+    connection->state = ON_THREAD;
+    if (job == RUN_PACKETS) {
+        keep_rest(connection);
+        connection->lent = connection->input.len;
+        connection->batch = connection->input;
+        connection->input = (struct buf)BUF_INIT(INPUT_MAX);
+    }
+    pool_run(connection->home->shared->pool, &connection->task);
+}
+
+/* What came of a step. */
+static void take(struct connection *connection, enum commands_state result)
+{
+    static const enum state states[] = {
+        [COMMANDS_GO_ON] = IDLE,
+        [COMMANDS_LATER] = WAITING,
+        [COMMANDS_SENT] = FLUSHING,
+        [COMMANDS_CLOSE] = IDLE,
+    };
+
+    connection->state = states[result];
+    if (result != COMMANDS_CLOSE)
+        return;
+    if (!atomic_load(&connection->is_gone))
+        send_output(connection);
+    hang_up(connection);
+}
+
+/* False: there is none. */
+static bool run_packet(struct connection *connection)
+{
+    struct milter_packet packet;
+    size_t used;
+
+    switch (milter_packet_read(connection->rest, &packet, &used)) {
+    case WIRE_MORE:
+        return false;
+    case WIRE_BAD:
+        log_info("milter: closing a connection: a packet of no length, or too large");
+        metric_add(connection->home->shared->metrics.bad_packets, 1);
+        take(connection, COMMANDS_CLOSE);
+        return true;
+    case WIRE_DONE:
         break;
     }
-    go_back(connection);
+    if (commands_waits(connection->commands, &packet)) {
+        hand_over(connection, RUN_PACKETS);
+        return true;
+    }
+    connection->rest = slice_skip(connection->rest, used);
+    take(connection, commands_run(connection->commands, &packet));
+    return true;
+}
+
+/* ---- on the loop: its states; each function goes on, or says false: something has to come first ---- */
+
+static void let_go(struct connection *connection)
+{
+    struct connections *home = connection->home;
+
+    *(connection->previous == NULL ? &home->first : &connection->previous->next) = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    event_del(&connection->soon);
+    commands_free(&connection->commands);
+    buf_free(&connection->input);
+    buf_free(&connection->batch);
+    free(connection);
+    worker_connection_closed(home->worker);
+}
+
+static void close_socket(struct connection *connection)
+{
+    if (connection->fd < 0)
+        return;
+    event_del(&connection->readable);
+    event_del(&connection->writable);
+    close(connection->fd);
+    connection->fd = -1;
+}
+
+static bool go_on_idle(struct connection *connection)
+{
+    if (atomic_load(&connection->is_gone)) {
+        close_socket(connection);
+        if (connection->is_told)
+            return false; /* let_go() */
+        connection->is_told = true;
+        take(connection, commands_sent(connection->commands, false));
+        return true;
+    }
+    if (commands_output(connection->commands)->len > OUTPUT_MAX) {
+        send_output(connection);
+        if (!is_flushed(connection))
+            return atomic_load(&connection->is_gone);
+    }
+    if (run_packet(connection))
+        return true;
+    if (!connection->home->is_draining || !commands_are_idle(connection->commands))
+        return false;
+    take(connection, COMMANDS_CLOSE);
+    return true;
+}
+
+static bool go_on_waiting(struct connection *connection)
+{
+    if (commands_is_answered(connection->commands))
+        take(connection, commands_go_on(connection->commands));
+    else if (commands_has_work(connection->commands))
+        hand_over(connection, MAKE_ANSWER);
+    else
+        return false;
+    return true;
+}
+
+static bool go_on_flushing(struct connection *connection)
+{
+    if (!atomic_load(&connection->is_gone))
+        send_output(connection);
+    if (!atomic_load(&connection->is_gone) && !is_flushed(connection))
+        return false;
+    take(connection, commands_sent(connection->commands, !atomic_load(&connection->is_gone)));
+    return true;
+}
+
+static bool step(struct connection *connection)
+{
+    switch (connection->state) {
+    case IDLE:
+        return go_on_idle(connection);
+    case WAITING:
+        return go_on_waiting(connection);
+    case FLUSHING:
+        return go_on_flushing(connection);
+    case ON_THREAD:
+        break;
+    }
+    return false;
+}
+
+/* As far as possible; the connection may be gone then. */
+static void go_on(struct connection *connection)
+{
+    size_t steps = 0;
+    bool has_more = true;
+
+    if (connection->rest.len == 0)
+        connection->rest = buf_slice(&connection->input);
+    while (has_more && steps++ < STEPS_AT_ONCE)
+        has_more = step(connection);
+    if (!has_more && connection->state == IDLE && connection->is_told) {
+        let_go(connection);
+        return;
+    }
+    if (!atomic_load(&connection->is_gone) &&
+        (connection->state != ON_THREAD || connection->job != RUN_PACKETS))
+        send_output(connection);
+    keep_rest(connection);
+    if (atomic_load(&connection->is_gone)) /* it has hung up just now? */
+        has_more = has_more || connection->state == IDLE || connection->state == FLUSHING;
+    if (has_more)
+        event_active(&connection->soon, EV_TIMEOUT, 1);
+}
+
+/* A thread has done its job. */
+static void come_back(UNUSED struct worker *worker, void *arg)
+{
+    struct connection *connection = arg;
+    struct buf *batch = &connection->batch;
+
+    if (connection->job == RUN_PACKETS && batch->len > 0) { /* before what has come since */
+        if (buf_add(batch, buf_slice(&connection->input)))
+            hang_up(connection);
+        buf_free(&connection->input);
+        connection->input = *batch;
+    } else {
+        buf_free(batch);
+    }
+    *batch = (struct buf)BUF_INIT(INPUT_MAX);
+    connection->lent = 0;
+    take(connection, connection->result);
+    go_on(connection);
+}
+
+static void on_soon(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+    go_on(arg);
+}
+
+static void on_readable(UNUSED evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *connection = arg;
+
+    if (what & EV_READ)
+        receive(connection);
+    else if (connection->state == IDLE)
+        hang_up(connection); /* it has said nothing for too long; else it waits for us */
+    go_on(connection);
+}
+
+static void on_writable(UNUSED evutil_socket_t fd, short what, void *arg)
+{
+    if (what & EV_TIMEOUT)
+        hang_up(arg); /* it takes nothing */
+    go_on(arg);
+}
+
+void connection_drain(struct connection *connection)
+{
+    if (connection->state == IDLE)
+        go_on(connection);
+}
+
+/* ---- for the session ---- */
+
+/* On the loop; elsewhere the thread's coming back is what it waits for. */
+static void wake(void *carrier)
+{
+    struct connection *connection = carrier;
+
+    if (connection->state == WAITING)
+        event_active(&connection->soon, EV_TIMEOUT, 1);
 }
 
 static void send_progress(UNUSED struct worker *worker, void *arg)
@@ -152,11 +425,15 @@ static void send_progress(UNUSED struct worker *worker, void *arg)
     static const char packet[] = { 0, 0, 0, 1, MILTER_SAYS_PROGRESS };
     struct connection *connection = arg;
 
-    if (connection->io != NULL)
-        bufferevent_write(connection->io, packet, sizeof packet);
+    if (atomic_load(&connection->is_gone) ||
+        event_pending(&connection->writable, EV_WRITE, NULL)) /* it is still being told something */
+        return;
+    ssize_t sent = send(connection->fd, packet, sizeof packet, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0 && sent < (ssize_t)sizeof packet)
+        hang_up(
+            connection); /* it has taken nothing for long, and part of a packet cannot be left */
 }
 
-/* While a hook waits: the connection stays where it is until its thread comes back. */
 static int say_progress(void *carrier, bool may_say)
 {
     struct connection *connection = carrier;
@@ -165,164 +442,12 @@ static int say_progress(void *carrier, bool may_say)
         return -1;
     if (!may_say)
         return 0;
-    connection->may_send = false; /* or the answer could overtake it */
-    return worker_post(connection->home->worker, send_progress, connection);
+    return worker_do(connection->home->worker, send_progress, NULL, connection);
 }
 
-/* ---- on the loop ---- */
-
-/* Is there nothing more for the kernel to take? */
-static bool is_flushed(const struct connection *connection)
-{
-    return evbuffer_get_length(bufferevent_get_output(connection->io)) == 0;
-}
-
-static void hand_over(struct connection *connection, enum job job, enum state state)
-{
-    connection->job = job;
-    connection->state = state;
-    connection->may_send = connection->io != NULL && is_flushed(connection);
-    pool_run(connection->home->shared->pool, &connection->task);
-}
-
-/* The socket now, the rest when the session has been let go of. */
-static void begin_closing(struct connection *connection)
-{
-    if (connection->io != NULL)
-        bufferevent_free(connection->io);
-    connection->io = NULL;
-    hand_over(connection, LET_GO, CLOSING);
-}
-
-static void finish_closing(struct connection *connection)
-{
-    struct connections *home = connection->home;
-
-    *(connection->previous == NULL ? &home->first : &connection->previous->next) = connection->next;
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
-    evbuffer_free(connection->batch);
-    free(connection);
-    worker_connection_closed(home->worker);
-}
-
-static bool has_packet(const struct connection *connection)
-{
-    unsigned char head[HEAD];
-
-    if (evbuffer_copyout(connection->batch, head, HEAD) < HEAD)
-        return false;
-    size_t length = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
-    return length > MILTER_PACKET_MAX || evbuffer_get_length(connection->batch) >= HEAD + length;
-}
-
-/* What is next, when no thread has it. */
-static void go_on(struct connection *connection)
-{
-    if (atomic_load(&connection->is_gone)) {
-        begin_closing(connection);
-        return;
-    }
-    connection->state = IDLE;
-    if (evbuffer_get_length(bufferevent_get_output(connection->io)) > OUTPUT_MAX)
-        return; /* on_writable() comes back here */
-    if (bufferevent_read_buffer(connection->io, connection->batch) == 0 && has_packet(connection)) {
-        hand_over(connection, RUN_PACKETS, RUNNING);
-        return;
-    }
-    if (connection->home->is_draining && commands_are_idle(connection->commands))
-        begin_closing(connection);
-}
-
-static void send_output(struct connection *connection)
-{
-    struct buf *output = commands_output(connection->commands);
-
-    if (output->len > 0 && bufferevent_write(connection->io, output->data, output->len))
-        atomic_store(&connection->is_gone, true);
-    buf_free(output);
-}
-
-/* A thread has done its job. */
-static void come_back(UNUSED struct worker *worker, void *arg)
-{
-    struct connection *connection = arg;
-
-    if (connection->state == CLOSING) {
-        finish_closing(connection);
-        return;
-    }
-    if (!atomic_load(&connection->is_gone))
-        send_output(connection);
-    if (connection->result == COMMANDS_SENT) {
-        connection->state = FLUSHING;
-        if (atomic_load(&connection->is_gone))
-            hand_over(connection, SAY_LOST, RUNNING);
-    } else if (connection->result == COMMANDS_CLOSE) {
-        atomic_store(&connection->is_gone, true);
-        begin_closing(connection);
-    } else {
-        go_on(connection);
-    }
-}
-
-static void on_readable(UNUSED struct bufferevent *io, void *arg)
-{
-    struct connection *connection = arg;
-
-    if (connection->state == IDLE)
-        go_on(connection);
-}
-
-/* The kernel has taken everything. */
-static void on_writable(UNUSED struct bufferevent *io, void *arg)
-{
-    struct connection *connection = arg;
-
-    if (connection->state == FLUSHING && is_flushed(connection))
-        hand_over(connection, SAY_SENT, RUNNING);
-    else if (connection->state == IDLE)
-        go_on(connection);
-}
-
-/* The MTA has hung up, or says or takes nothing for too long. */
-static void on_event(struct bufferevent *io, short what, void *arg)
-{
-    struct connection *connection = arg;
-
-    if ((what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_READING) && connection->state == RUNNING) {
-        bufferevent_enable(io, EV_READ); /* it waits for us */
-        return;
-    }
-    atomic_store(&connection->is_gone, true);
-    if (connection->state == FLUSHING)
-        hand_over(connection, SAY_LOST, RUNNING);
-    else if (connection->state == IDLE)
-        begin_closing(connection);
-}
-
-void connection_drain(struct connection *connection)
-{
-    if (connection->state == IDLE && commands_are_idle(connection->commands))
-        begin_closing(connection);
-}
+static const struct commands_link commands_link = { say_progress, wake };
 
 /* ---- a new one ---- */
-
-static bool set_up_io(struct connection *connection)
-{
-    const struct connections *home = connection->home;
-    struct bufferevent *io = connection->io;
-    struct timeval space;
-    const struct timeval *timeout =
-        worker_timeout(home->worker, home->shared->idle_timeout_ms, &space);
-
-    bufferevent_setcb(io, on_readable, on_writable, on_event, connection);
-    bufferevent_setwatermark(io, EV_READ, 0, INPUT_MAX);
-    bufferevent_set_max_single_read(io, READ_AT_ONCE);
-    return bufferevent_set_timeouts(io, timeout, timeout) == 0 &&
-           bufferevent_enable(io, EV_READ) == 0;
-}
 
 static struct connection *connection_new(struct connections *home)
 {
@@ -330,14 +455,15 @@ static struct connection *connection_new(struct connections *home)
 
     if (connection == NULL)
         return NULL;
+    if (home->space == NULL)
+        home->space = malloc(CONNECTION_READ);
     connection->task.run = run_job;
     connection->home = home;
-    connection->batch = evbuffer_new();
-    connection->commands = commands_new(home->shared, home->worker, say_progress, connection);
-    if (connection->batch != NULL && connection->commands != NULL)
+    connection->input = (struct buf)BUF_INIT(INPUT_MAX);
+    connection->batch = (struct buf)BUF_INIT(INPUT_MAX);
+    connection->commands = commands_new(home->shared, home->worker, &commands_link, connection);
+    if (home->space != NULL && connection->commands != NULL)
         return connection;
-    if (connection->batch != NULL)
-        evbuffer_free(connection->batch);
     commands_free(&connection->commands); /* no hook has heard of it */
     free(connection);
     return NULL;
@@ -345,25 +471,26 @@ static struct connection *connection_new(struct connections *home)
 
 void connection_open(struct connections *home, int fd)
 {
-    struct bufferevent *io =
-        bufferevent_socket_new(worker_base(home->worker), fd, BEV_OPT_CLOSE_ON_FREE);
-    struct connection *connection = io == NULL ? NULL : connection_new(home);
+    struct connection *connection = connection_new(home);
+    struct event_base *base = worker_base(home->worker);
+    struct timeval space;
 
     if (connection == NULL) {
         log_error("out of memory: a milter connection is closed");
-        if (io != NULL)
-            bufferevent_free(io);
-        else
-            close(fd);
+        close(fd);
         worker_connection_closed(home->worker);
         return;
     }
-    connection->io = io;
     connection->fd = fd;
+    event_assign(&connection->readable, base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+    event_assign(&connection->writable, base, fd, EV_WRITE, on_writable, connection);
+    event_assign(&connection->soon, base, -1, 0, on_soon, connection);
     connection->next = home->first;
     if (home->first != NULL)
         home->first->previous = connection;
     home->first = connection;
-    if (home->is_draining || !set_up_io(connection))
-        begin_closing(connection);
+    if (home->is_draining || event_add(&connection->readable, idle_timeout(connection, &space))) {
+        hang_up(connection);
+        go_on(connection);
+    }
 }

@@ -153,7 +153,7 @@ struct job *job_start(struct worker *worker, const struct job_kind *kind, void *
     job->worker = worker;
     job->work = work;
     atomic_init(&job->references, 2);
-    if (worker_post_or(worker, run_start, drop_start, job) == 0)
+    if (worker_do(worker, run_start, drop_start, job) == 0)
         return job;
     unref(job);
     unref(job);
@@ -162,8 +162,14 @@ struct job *job_start(struct worker *worker, const struct job_kind *kind, void *
 
 int job_post(struct job *job, void (*fn)(void *work))
 {
-    struct call *call = malloc(sizeof *call);
+    struct call *call;
 
+    if (worker_current() == job->worker) {
+        if (job->state == RUNNING)
+            fn(job->work);
+        return 0;
+    }
+    call = malloc(sizeof *call);
     if (call == NULL)
         return -1;
     *call = (struct call){ ref(job), fn };
@@ -199,6 +205,7 @@ enum job_result job_wait(struct job *job, uint64_t timeout_ms, uint64_t progress
     uint64_t now = now_ms(), end = now + timeout_ms;
     enum state state;
 
+    assert(worker_current() != job->worker);
     do {
         uint64_t next = progress != NULL && end - now > progress_ms ? now + progress_ms : end;
         pthread_mutex_lock(&job->mutex);
@@ -222,7 +229,7 @@ void job_drop(struct job **job)
         return;
     enum state state = state_of(gone);
     if ((state == BEGINNING || state == RUNNING) &&
-        worker_post_or(gone->worker, run_abandon, drop_call, gone) == 0)
+        worker_do(gone->worker, run_abandon, drop_call, gone) == 0)
         return; /* the waiter's reference goes with it */
     unref(gone);
 }

@@ -1,4 +1,5 @@
-/* common/milter/job.h - work on a worker's loop that another thread (one of the milter's) waits for.
+/* common/milter/job.h - work on a worker's loop that another thread (one of the milter's) waits for, or that the loop itself
+ * has under way for a message: then all of it happens at once, without a way through another thread.
  *
  *     job = job_start(worker, &kind, work);          the work begins on the loop
  *     job_post(job, more);                           there is more for it to do
@@ -25,14 +26,14 @@ struct job_kind {
     void (*release)(void *work);
 };
 
-/* NULL: out of memory, `work` has been released. */
+/* NULL: out of memory, `work` has been released. On the worker's own thread `start` has run when it returns. */
 struct job *job_start(struct worker *worker, const struct job_kind *kind, void *work);
 /* On the loop; `work` is the waiter's from here on, or gone. */
 void job_done(struct job *job);
 
 /* ---- the waiter's side, one thread at a time ---- */
 
-/* Runs fn(work) on the loop, in order, unless the job is done by then. -1: out of memory. */
+/* Runs fn(work) on the loop, in order, unless the job is done by then; at once when called there. -1: out of memory. */
 int job_post(struct job *job, void (*fn)(void *work));
 
 enum job_result {
@@ -41,7 +42,7 @@ enum job_result {
     JOB_FAILED, /* it will never be: its loop has ended */
     JOB_UNWANTED, /* not yet, and `progress` says that nobody needs it any more */
 };
-/* `progress` (NULL: none) is called every `progress_ms` while waiting; false: that has become pointless. */
+/* Not on the loop. `progress` (NULL: none) is called every `progress_ms` while waiting; false: that has become pointless. */
 enum job_result job_wait(struct job *job, uint64_t timeout_ms, uint64_t progress_ms,
                          bool (*progress)(void *arg), void *arg);
 

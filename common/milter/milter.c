@@ -45,7 +45,8 @@ static struct metric metrics[] = {
                             "Changes that the MTA did not take; the message was deferred."),
     [SPOOL_ERRORS] = METRIC("gatehouse_milter_spool_errors_total", METRIC_COUNTER,
                             "Messages deferred for lack of memory or disk."),
-    [THREADS] = METRIC("gatehouse_milter_threads", METRIC_GAUGE, "Threads that run hooks."),
+    [THREADS] = METRIC("gatehouse_milter_threads", METRIC_GAUGE,
+                       "Threads for what a message has to wait for."),
     [BAD_PACKETS] = METRIC("gatehouse_milter_bad_packets_total", METRIC_COUNTER,
                            "Connections closed because what came was not the milter protocol."),
 };
@@ -144,6 +145,10 @@ void milter_end(void)
     metrics_forget_on_read(count_threads, NULL);
     pool_free(&shared.pool);
     admission_free(&shared.admission);
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        free(connections[i].space);
+        connections[i].space = NULL;
+    }
     free(directory);
     directory = NULL;
 }

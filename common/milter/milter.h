@@ -1,10 +1,12 @@
 /* common/milter/milter.h - a milter: the MTA's connections turned into a few calls with a whole `struct message`. One set of
  * hooks in a process.
  *
- * Hooks run on threads of the milter's own, those of one connection never at the same time. They may wait: for work on a
- * worker's loop (job.h), for the disk, never for the network themselves. What a hook may see is what the MTA has told so
- * far. Connections are read and written on the workers' loops; a thread is taken when commands are there and given back
- * after them, so an idle connection, or one that sends slowly, has none.
+ * A connection lives on its worker's loop: there it is read and written, and there its hooks are called, so that a message
+ * that needs nothing but the network never changes threads. A hook must not wait. One that has no answer yet says so
+ * (MILTER_LATER); the answer is given on the loop when it is known, or made on a thread of the milter's own
+ * (milter_session_on_thread()), which may wait: for the disk, for work on a loop (job.h), or because it computes for
+ * long. Until then nothing else of that connection happens. What a hook may see is what the MTA has told so far.
+ * While a body goes to the disk the milter's own threads write it, and call `body` and `end` themselves.
  *
  * The protocol (versions 2 to 6) is spoken here and not by libmilter, which cannot keep what a daemon beside Postfix
  * promises. Found with Debian 12's 8.17.1, built with its pool of workers:
@@ -33,6 +35,7 @@ enum milter_action {
     MILTER_REJECT, /* 5NN; at recipient: this one only */
     MILTER_TEMPFAIL, /* 4NN; at recipient: this one only */
     MILTER_DISCARD, /* the message is taken and thrown away */
+    MILTER_LATER, /* no answer yet: milter_session_answer() or milter_session_on_thread() */
 };
 
 struct milter_reply {
@@ -40,6 +43,9 @@ struct milter_reply {
     /* Of a refusal; code 0: 554 5.7.1 or 451 4.7.1. The text is escaped and bounded by us. Borrowed until the next call
      * of a hook of this session. */
     struct reply reply;
+    /* Of `end`, unless it refuses or discards: all of them are carried out, or the message is tempfailed. NULL: none.
+     * Borrowed likewise. */
+    const struct edits *edits;
 };
 
 /* Of a refusal, as the client is told: "554 5.7.1 text", what is missing or does not fit filled in. What passes the buffer's
@@ -55,17 +61,14 @@ struct milter_hooks {
     struct milter_reply (*recipient)(struct milter_session *session, size_t n);
     struct milter_reply (*headers)(struct milter_session *session); /* they have ended */
     bool headers_is_silent; /* `headers` always continues: the MTA need not wait for it */
-    /* More of the body is in the message's spool; never waits for anything. */
-    void (*body)(struct milter_session *session);
-    /* The message is whole. `edits` (empty) is carried out unless it is refused or discarded: all of it, or the message is
-     * tempfailed. */
-    struct milter_reply (*end)(struct milter_session *session, struct edits *edits);
+    void (*body)(struct milter_session *session); /* more of the body is in the message's spool */
+    struct milter_reply (*end)(struct milter_session *session); /* the message is whole */
     /* Instead of `end`: the message is refused (MILTER_REJECT: it is larger than may be) or deferred (MILTER_TEMPFAIL: no memory,
      * no disk) by the milter itself. */
     void (*failed)(struct milter_session *session, enum milter_action action);
     /* The MTA has been sent what `end` decided (ok: the kernel took all of it), or could not be, or an edit was not
-     * possible: then it does not take the message. */
-    void (*sent)(struct milter_session *session, bool ok);
+     * possible: then it does not take the message. Continues, or has more to do (MILTER_LATER). */
+    struct milter_reply (*sent)(struct milter_session *session, bool ok);
     /* The message is over, however it ended: the last call with it. After `sender` it is always called. */
     void (*message_gone)(struct milter_session *session);
     void (*disconnect)(
@@ -79,9 +82,18 @@ void *milter_session_state(const struct milter_session *session); /* the daemon'
 void milter_session_set_state(struct milter_session *session, void *state);
 /* The message under way; NULL between messages. */
 struct message *milter_session_message(const struct milter_session *session);
-/* 0; -1: the MTA has hung up, and nobody waits for this hook any more. In `end` it also tells the MTA that we are still
- * working, so that its time-out begins anew. */
+/* While an answer is awaited, on the loop or the thread that makes it. 0; -1: the MTA has hung up, and nobody waits for it
+ * any more. In `end` it also tells the MTA that we are still working, so that its time-out begins anew. */
 int milter_session_progress(struct milter_session *session);
+
+/* ---- an answer that comes later ---- */
+
+/* On the loop, once after a hook said MILTER_LATER, perhaps before it has returned: this is what it says. */
+void milter_session_answer(struct milter_session *session, const struct milter_reply *reply);
+/* In a hook, or on the loop while its answer is awaited: `work` makes the answer on a thread, where it may wait. It may
+ * say MILTER_LATER again. Returns MILTER_LATER, for the hook to do so. */
+typedef struct milter_reply milter_work(struct milter_session *session);
+struct milter_reply milter_session_on_thread(struct milter_session *session, milter_work *work);
 
 /* ---- the daemon's side; main thread ---- */
 

@@ -35,8 +35,10 @@ struct connections {
     const struct milter_shared *shared;
     struct worker *worker;
     struct connection *first;
+    char *space; /* into which they all read; CONNECTION_READ bytes */
     bool is_draining;
 };
+enum { CONNECTION_READ = 256 << 10 };
 
 /* ---- a session; one thread at a time ---- */
 
@@ -46,8 +48,10 @@ struct session_link {
     /* Prepares them for sending before the answer. False: they cannot be carried out; nothing is sent. */
     bool (*edits)(void *carrier, const struct edits *edits);
     void (*reply)(void *carrier, const struct buf *text); /* of a refusal: "554 5.7.1 text" */
-    /* 0; -1: the MTA is gone. It is only told so when it `may_say`. */
+    /* 0; -1: the MTA is gone. It is only told so when it `may_say`. Any thread. */
     int (*progress)(void *carrier, bool may_say);
+    /* On the loop: there is an answer, or work for a thread. Nothing of the session is called from inside it. */
+    void (*wake)(void *carrier);
 };
 
 struct milter_session *session_new(const struct milter_shared *shared, struct worker *worker,
@@ -63,7 +67,7 @@ struct session_client { /* SMFIC_CONNECT */
     unsigned port;
 };
 /* Each is one command, the result its answer; in any order, and repeated: what makes no sense is answered with
- * MILTER_CONTINUE. */
+ * MILTER_CONTINUE. After MILTER_LATER session_go_on() has the answer, and nothing else is called before. */
 enum milter_action session_connect(struct milter_session *session,
                                    const struct session_client *client);
 enum milter_action session_helo(struct milter_session *session, struct slice name);
@@ -75,28 +79,50 @@ void session_header(struct milter_session *session, struct slice name, struct sl
 enum milter_action session_headers_end(struct milter_session *session);
 void session_body(struct milter_session *session, struct slice bytes);
 enum milter_action session_end(struct milter_session *session);
-/* The answer to the end of a message is out, or cannot be: then the message is over. Nothing happens without one. */
-void session_sent(struct milter_session *session, bool ok);
+/* The answer to the end of a message is out, or cannot be: then the message is over (or MILTER_LATER). Nothing happens
+ * without one; with one it comes before anything else. */
+enum milter_action session_sent(struct milter_session *session, bool ok);
 void session_abort(struct milter_session *session); /* the message under way is over */
 bool session_has_message(const struct milter_session *session);
+/* So many bytes more of the body go to the disk: session_body() is to be called on a thread. */
+bool session_body_waits(const struct milter_session *session, size_t bytes);
+
+/* ---- after MILTER_LATER ---- */
+bool session_has_work(const struct milter_session *session); /* on the loop */
+void session_work(struct milter_session *session); /* does it; on a thread */
+bool session_is_answered(const struct milter_session *session); /* on the loop */
+enum milter_action
+session_go_on(struct milter_session *session); /* it is answered; perhaps LATER again */
 
 /* ---- packets (commands.c); one thread at a time ---- */
 
 struct commands; /* opaque; the protocol's side of a connection */
 
-/* `progress` as in session_link. NULL: out of memory. */
+struct commands_link { /* as in session_link */
+    int (*progress)(void *carrier, bool may_say);
+    void (*wake)(void *carrier);
+};
+/* NULL: out of memory. */
 struct commands *commands_new(const struct milter_shared *shared, struct worker *worker,
-                              int (*progress)(void *carrier, bool may_say), void *carrier);
+                              const struct commands_link *link, void *carrier);
 void commands_free(struct commands **commands); /* the session too; NULL-safe; clears */
 
 enum commands_state {
     COMMANDS_GO_ON,
+    COMMANDS_LATER, /* the answer is not known yet: commands_go_on() when it is */
     COMMANDS_SENT, /* the end of a message is answered: commands_sent() when that is out */
     COMMANDS_CLOSE, /* QUIT, or what is not the protocol: answers so far may still be sent */
 };
 /* Does what it says; answers are added to commands_output(). */
 enum commands_state commands_run(struct commands *commands, const struct milter_packet *packet);
-void commands_sent(struct commands *commands, bool ok);
+/* It has to wait for the disk: commands_run() is to be called on a thread. */
+bool commands_waits(const struct commands *commands, const struct milter_packet *packet);
+enum commands_state commands_sent(struct commands *commands, bool ok); /* GO_ON or LATER */
+/* After COMMANDS_LATER: as session_has_work() and so on. */
+bool commands_has_work(const struct commands *commands);
+void commands_work(struct commands *commands);
+bool commands_is_answered(const struct commands *commands);
+enum commands_state commands_go_on(struct commands *commands);
 struct buf *commands_output(struct commands *commands); /* to send, and to clear then */
 bool commands_are_idle(const struct commands *commands); /* no message is under way */
 

@@ -38,6 +38,59 @@ void session_set_leading_space(struct milter_session *session, bool has_leading_
     session->has_leading_space = has_leading_space;
 }
 
+/* ---- answers that come later ---- */
+
+void milter_session_answer(struct milter_session *session, const struct milter_reply *reply)
+{
+    session->answer = *reply;
+    session->is_answered = true;
+    session->link->wake(session->carrier);
+}
+
+struct milter_reply milter_session_on_thread(struct milter_session *session, milter_work *work)
+{
+    session->work = work;
+    session->link->wake(session->carrier);
+    return (struct milter_reply){ .action = MILTER_LATER };
+}
+
+enum milter_action session_after(struct milter_session *session, struct milter_reply reply,
+                                 session_then *then)
+{
+    if (reply.action != MILTER_LATER)
+        return then(session, &reply);
+    session->then = then;
+    return MILTER_LATER;
+}
+
+bool session_has_work(const struct milter_session *session)
+{
+    return session->work != NULL;
+}
+
+void session_work(struct milter_session *session)
+{
+    milter_work *work = session->work;
+
+    session->work = NULL;
+    struct milter_reply reply = work(session);
+    if (reply.action == MILTER_LATER)
+        return; /* its answer may be there already */
+    session->answer = reply;
+    session->is_answered = true;
+}
+
+bool session_is_answered(const struct milter_session *session)
+{
+    return session->is_answered;
+}
+
+enum milter_action session_go_on(struct milter_session *session)
+{
+    session->is_answered = false;
+    return session->then(session, &session->answer);
+}
+
 /* ---- answers ---- */
 
 bool session_is_refusal(enum milter_action action)
@@ -71,12 +124,12 @@ void session_set_reply(struct milter_session *session, const struct milter_reply
 }
 
 /* What a hook said of the whole connection. */
-static enum milter_action answer(struct milter_session *session, struct milter_reply reply)
+static enum milter_action answer(struct milter_session *session, const struct milter_reply *reply)
 {
-    if (session_is_refusal(reply.action))
-        session_set_reply(session, &reply);
-    session->is_passed |= reply.action == MILTER_ACCEPT;
-    return reply.action == MILTER_DISCARD ? MILTER_CONTINUE : reply.action;
+    if (session_is_refusal(reply->action))
+        session_set_reply(session, reply);
+    session->is_passed |= reply->action == MILTER_ACCEPT;
+    return reply->action == MILTER_DISCARD ? MILTER_CONTINUE : reply->action;
 }
 
 /* ---- the connection ---- */
@@ -164,7 +217,7 @@ enum milter_action session_connect(struct milter_session *session,
     session_read_macros(session);
     if (session->shared->hooks->connect == NULL)
         return MILTER_CONTINUE;
-    return answer(session, session->shared->hooks->connect(session));
+    return session_after(session, session->shared->hooks->connect(session), answer);
 }
 
 /* Without a client there is nobody to ask hooks about, here and at MAIL: the state that they need is made at connect. */
@@ -175,5 +228,5 @@ enum milter_action session_helo(struct milter_session *session, struct slice nam
     session_read_macros(session);
     if (session->shared->hooks->helo == NULL || session->is_passed || !session->is_known)
         return MILTER_CONTINUE;
-    return answer(session, session->shared->hooks->helo(session));
+    return session_after(session, session->shared->hooks->helo(session), answer);
 }

@@ -4,6 +4,10 @@
 
 #include "common/milter/milter_private.h"
 
+/* What follows a hook's answer. */
+typedef enum milter_action session_then(struct milter_session *session,
+                                        const struct milter_reply *reply);
+
 struct milter_session {
     const struct milter_shared *shared;
     struct worker *worker;
@@ -20,7 +24,19 @@ struct milter_session {
     bool is_decided; /* the message has ended, its answer is on the way */
     bool is_sent_as_decided; /* unless an edit was not possible */
     struct milter_reply failure; /* what the message gets at the next chance; CONTINUE: nothing */
+
+    /* while an answer is awaited: */
+    session_then *then;
+    milter_work *work; /* to be done on a thread; NULL: none */
+    struct milter_reply answer;
+    bool is_answered;
+    struct milter_settings settings; /* in force when the message began */
+    enum admission_result admitted;
 };
+
+/* `then`, now or when the answer is there. */
+enum milter_action session_after(struct milter_session *session, struct milter_reply reply,
+                                 session_then *then);
 
 bool session_is_refusal(enum milter_action action);
 /* The text of a refusal, with what is missing in it. */

@@ -2,6 +2,8 @@
  * session_impl.h.
  *
  * What goes wrong where no answer is due (a bound, the disk) is kept, and becomes the next answer. */
+#include <assert.h>
+
 #include "common/milter/session_impl.h"
 #include "common/observe/log.h"
 #include "common/run/descriptors.h"
@@ -35,18 +37,28 @@ static void end_message(struct milter_session *session)
     admission_leave(shared->admission);
 }
 
-void session_sent(struct milter_session *session, bool ok)
+static enum milter_action is_settled(struct milter_session *session,
+                                     UNUSED const struct milter_reply *reply)
+{
+    end_message(session);
+    return MILTER_CONTINUE;
+}
+
+enum milter_action session_sent(struct milter_session *session, bool ok)
 {
     if (!session->is_decided)
-        return;
-    if (session->shared->hooks->sent != NULL)
-        session->shared->hooks->sent(session, ok && session->is_sent_as_decided);
-    end_message(session);
+        return MILTER_CONTINUE;
+    session->is_decided = false;
+    if (session->shared->hooks->sent == NULL)
+        return is_settled(session, &go_on);
+    return session_after(session,
+                         session->shared->hooks->sent(session, ok && session->is_sent_as_decided),
+                         is_settled);
 }
 
 void session_abort(struct milter_session *session)
 {
-    session_sent(session, false);
+    assert(!session->is_decided); /* session_sent() comes first */
     if (session->message == NULL)
         return;
     metric_add(session->shared->metrics.aborted, 1);
@@ -67,11 +79,13 @@ static void count_action(const struct milter_session *session, enum milter_actio
     metric_add(ids[action], 1);
 }
 
-/* Before its end. */
+/* Before its end, unless it goes on. */
 static enum milter_action conclude(struct milter_session *session, const struct milter_reply *reply)
 {
     enum milter_action action = reply->action;
 
+    if (action == MILTER_CONTINUE)
+        return MILTER_CONTINUE;
     if (session_is_refusal(action))
         session_set_reply(session, reply);
     count_action(session, action);
@@ -89,14 +103,15 @@ static enum milter_action conclude_failed(struct milter_session *session)
 
 static struct milter_reply tempfail(unsigned code, struct slice enhanced, struct slice text)
 {
-    return (struct milter_reply){ MILTER_TEMPFAIL, { code, enhanced, text } };
+    return (struct milter_reply){ .action = MILTER_TEMPFAIL, .reply = { code, enhanced, text } };
 }
 
 static struct milter_reply reply_to_fill(enum message_fill fill)
 {
     if (fill == MESSAGE_TOO_MUCH)
         return (struct milter_reply){
-            MILTER_REJECT, { 552, SLICE("5.3.4"), SLICE("Message is larger than is handled here") }
+            .action = MILTER_REJECT,
+            .reply = { 552, SLICE("5.3.4"), SLICE("Message is larger than is handled here") },
         };
     return tempfail(452, SLICE("4.3.1"), SLICE("Insufficient system storage"));
 }
@@ -215,15 +230,33 @@ static enum milter_action ask_sender(struct milter_session *session)
     metric_change(shared->metrics.in_flight, 1);
     if (shared->hooks->sender == NULL)
         return MILTER_CONTINUE;
-    struct milter_reply reply = shared->hooks->sender(session);
-    return reply.action == MILTER_CONTINUE ? MILTER_CONTINUE : conclude(session, &reply);
+    return session_after(session, shared->hooks->sender(session), conclude);
+}
+
+static enum milter_action enter(struct milter_session *session,
+                                UNUSED const struct milter_reply *reply)
+{
+    struct bound bound = bound_of(session, &session->settings);
+
+    if (session->admitted == ADMITTED)
+        return ask_sender(session);
+    message_unref(&session->message);
+    return not_admitted(session, session->admitted, &bound, session->settings.overload);
+}
+
+static struct milter_reply wait_for_room(struct milter_session *session)
+{
+    struct bound bound = bound_of(session, &session->settings);
+
+    session->admitted =
+        admission_enter(session->shared->admission, bound.most, session->settings.session_wait_ms);
+    return go_on;
 }
 
 enum milter_action session_sender(struct milter_session *session, struct slice path,
                                   const struct slice *arguments, size_t count)
 {
-    struct admission *admission = session->shared->admission;
-    struct milter_settings settings;
+    struct milter_settings *settings = &session->settings;
 
     session_abort(session);
     if (session->is_passed)
@@ -233,33 +266,27 @@ enum milter_action session_sender(struct milter_session *session, struct slice p
     session->message = message_new();
     enum message_fill fill = MESSAGE_NO_ROOM;
     if (session->message != NULL &&
-        session->shared->settings(session->message->arena, &settings) == 0)
+        session->shared->settings(session->message->arena, settings) == 0)
         fill = begin_message(session, path, arguments, count);
     if (fill != MESSAGE_OK) {
         message_unref(&session->message);
         return defer(session, reply_to_fill(fill));
     }
-    struct bound bound = bound_of(session, &settings);
-    enum admission_result result = admission_enter(admission, bound.most, settings.session_wait_ms);
-    if (result == ADMITTED)
-        return ask_sender(session);
-    message_unref(&session->message);
-    return not_admitted(session, result, &bound, settings.overload);
+    struct bound bound = bound_of(session, settings);
+    session->admitted = admission_enter(session->shared->admission, bound.most, 0);
+    if (session->admitted == ADMISSION_FULL && settings->session_wait_ms > 0)
+        return session_after(session, milter_session_on_thread(session, wait_for_room), enter);
+    return enter(session, &go_on);
 }
 
-static enum milter_action ask_recipient(struct milter_session *session)
+static enum milter_action answer_recipient(struct milter_session *session,
+                                           const struct milter_reply *reply)
 {
-    struct message *message = session->message;
-    struct milter_reply reply =
-        session->shared->hooks->recipient(session, message->recipient_count - 1);
-
-    if (reply.action == MILTER_CONTINUE)
-        return MILTER_CONTINUE;
-    if (!session_is_refusal(reply.action))
-        return conclude(session, &reply);
-    message_drop_recipient(message); /* this one alone */
-    session_set_reply(session, &reply);
-    return reply.action;
+    if (!session_is_refusal(reply->action))
+        return conclude(session, reply);
+    message_drop_recipient(session->message); /* this one alone */
+    session_set_reply(session, reply);
+    return reply->action;
 }
 
 /* Of one that the MTA refuses itself {rcpt_addr} is the reply's text. */
@@ -286,7 +313,11 @@ enum milter_action session_recipient(struct milter_session *session, struct slic
     note(session, add_recipient(session, path, arguments, count));
     if (session->shared->hooks->recipient == NULL)
         return MILTER_CONTINUE;
-    return has_failed(session) ? conclude_failed(session) : ask_recipient(session);
+    if (has_failed(session))
+        return conclude_failed(session);
+    return session_after(session,
+                         session->shared->hooks->recipient(session, message->recipient_count - 1),
+                         answer_recipient);
 }
 
 /* ---- the content ---- */
@@ -313,23 +344,41 @@ static enum message_fill end_headers(struct milter_session *session)
     return message_end_headers(message, &bounds);
 }
 
+static bool headers_may_answer(const struct milter_session *session)
+{
+    const struct milter_hooks *hooks = session->shared->hooks;
+
+    return hooks->headers != NULL && !hooks->headers_is_silent;
+}
+
+static enum milter_action answer_headers(struct milter_session *session,
+                                         const struct milter_reply *reply)
+{
+    return headers_may_answer(session) ? conclude(session, reply) : MILTER_CONTINUE;
+}
+
 enum milter_action session_headers_end(struct milter_session *session)
 {
     const struct milter_hooks *hooks = session->shared->hooks;
     struct message *message = session->message;
-    bool may_answer = hooks->headers != NULL && !hooks->headers_is_silent;
 
     if (message == NULL || message->head.ptr != NULL)
         return MILTER_CONTINUE;
     if (!has_failed(session))
         note(session, end_headers(session));
     if (has_failed(session))
-        return may_answer ? conclude_failed(session) : MILTER_CONTINUE;
+        return headers_may_answer(session) ? conclude_failed(session) : MILTER_CONTINUE;
     if (hooks->headers == NULL)
         return MILTER_CONTINUE;
-    struct milter_reply reply = hooks->headers(session);
-    return !may_answer || reply.action == MILTER_CONTINUE ? MILTER_CONTINUE
-                                                          : conclude(session, &reply);
+    return session_after(session, hooks->headers(session), answer_headers);
+}
+
+bool session_body_waits(const struct milter_session *session, size_t bytes)
+{
+    const struct message *message = session->message;
+
+    return message != NULL && message->body != NULL && !has_failed(session) &&
+           spool_needs_file(message->body, bytes);
 }
 
 void session_body(struct milter_session *session, struct slice bytes)
@@ -361,19 +410,14 @@ static bool take_edits(struct milter_session *session, const struct edits *edits
     return false;
 }
 
-static enum milter_action decide(struct milter_session *session)
+static enum milter_action decide(struct milter_session *session, const struct milter_reply *said)
 {
-    const struct milter_hooks *hooks = session->shared->hooks;
-    struct milter_reply reply = go_on;
-    struct edits edits;
+    struct milter_reply reply = *said;
 
-    edits_init(&edits);
-    session->is_ending = true;
-    if (hooks->end != NULL)
-        reply = hooks->end(session, &edits);
     session->is_ending = false;
     session->is_sent_as_decided = session_is_refusal(reply.action) ||
-                                  reply.action == MILTER_DISCARD || take_edits(session, &edits);
+                                  reply.action == MILTER_DISCARD || reply.edits == NULL ||
+                                  take_edits(session, reply.edits);
     if (!session->is_sent_as_decided)
         reply = tempfail(451, SLICE("4.3.0"), SLICE("Message cannot be changed as it must be"));
     if (session_is_refusal(reply.action))
@@ -395,5 +439,8 @@ enum milter_action session_end(struct milter_session *session)
         return conclude_failed(session);
     session_refresh(session, message->arena, "i", &message->queue_id);
     message_end(message);
-    return decide(session);
+    if (session->shared->hooks->end == NULL)
+        return decide(session, &go_on);
+    session->is_ending = true;
+    return session_after(session, session->shared->hooks->end(session), decide);
 }

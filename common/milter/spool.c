@@ -160,6 +160,13 @@ int spool_append(struct spool *spool, struct slice bytes)
     return 0;
 }
 
+bool spool_needs_file(const struct spool *spool, size_t more)
+{
+    uint64_t size = atomic_load_explicit(&spool->size, memory_order_relaxed);
+
+    return size > spool->memory_max || more > spool->memory_max - size;
+}
+
 const char *spool_error(const struct spool *spool)
 {
     return spool->error[0] == '\0' ? NULL : spool->error;

@@ -21,6 +21,8 @@ void spool_free(struct spool **spool); /* nobody may read any more; NULL-safe; c
 
 /* 0; -1 when memory or the disk is full or size_max is passed: spool_error() says which, and nothing more can be added. */
 int spool_append(struct spool *spool, struct slice bytes);
+bool spool_needs_file(const struct spool *spool,
+                      size_t more); /* so many bytes more go to the disk */
 const char *spool_error(const struct spool *spool); /* one line; NULL: none; the appending thread */
 bool spool_is_too_large(const struct spool *spool); /* the error: size_max is passed */
 

@@ -8,6 +8,8 @@
 enum { CHUNK = 64 << 10 };
 enum { READ, BROKEN, LIMITED };
 
+enum { QUICK_BYTES = 64 << 10, QUICK_FIELDS = 500 }; /* mime_is_quick() */
+
 static struct metric metrics[] = {
     [READ] = METRIC("gatehouse_mime_read_total", METRIC_COUNTER,
                     "Messages whose MIME structure was read for rules."),
@@ -431,4 +433,10 @@ int mime_read(const struct message *message, unsigned wanted, struct arena *aren
     metric_add(metric_of(&metrics[BROKEN]), out->is_broken);
     metric_add(metric_of(&metrics[LIMITED]), out->is_limited);
     return ok ? 0 : -1;
+}
+
+bool mime_is_quick(const struct message *message, unsigned wanted)
+{
+    return (wanted & MIME_STRUCTURE) == 0 && message->head.len <= QUICK_BYTES &&
+           message->header_count <= QUICK_FIELDS;
 }

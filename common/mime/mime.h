@@ -2,7 +2,7 @@
  * attachments. The structure is walked in one pass over the bytes, without recursion and with bounds (RFC 2045, 2046, 5322);
  * single header fields are decoded by GMime (RFC 2047, 2231, charsets to UTF-8). Its only user is this directory.
  *
- * CPU work: for the milter's thread, never on a worker's loop. Read it only when rules name such facts. Any number of
+ * CPU work: for a thread of the milter's, not for a worker's loop, unless mime_is_quick(). Read it only when rules name such facts. Any number of
  * threads, each with its own arena; mime_init() once before. Reads the body through message_read(), 64 KiB at a time; memory
  * is bounded by the arena and by MIME_*_MAX. */
 #ifndef GATEHOUSE_MIME_MIME_H
@@ -72,5 +72,7 @@ enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2, MIME_FROM = 4 /* of the header fiel
  * even then. -1: out of memory (`arena` full), or the body cannot be read: the facts are unknown then. */
 int mime_read(const struct message *message, unsigned wanted, struct arena *arena,
               struct mime_facts *out);
+/* Header fields alone, and a header as messages have it: it is read within a fraction of a millisecond. */
+bool mime_is_quick(const struct message *message, unsigned wanted);
 
 #endif

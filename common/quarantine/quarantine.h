@@ -1,8 +1,7 @@
 /* common/quarantine/quarantine.h - messages kept for a human to decide: bounded by size and age, the oldest make room.
  *
- * quarantine_keep() and quarantine_drop() wait for the disk: they are called on the milter's thread, in the hook `end` (before
- * the MTA gets its answer) and the hook `sent`, never on a worker's loop. other sessions have threads of their own
- * while one waits. Everything else of it runs on the keeper's thread (control.h). */
+ * quarantine_keep() and quarantine_drop() wait for the disk: they are called on a thread of the milter's, before the MTA
+ * gets its answer and after it, never on a worker's loop. Everything else of it runs on the keeper's thread (control.h). */
 #ifndef GATEHOUSE_QUARANTINE_QUARANTINE_H
 #define GATEHOUSE_QUARANTINE_QUARANTINE_H
 

@@ -248,6 +248,14 @@ int worker_post_or(struct worker *worker, worker_call *fn, worker_call *dropped,
     return 0;
 }
 
+int worker_do(struct worker *worker, worker_call *fn, worker_call *dropped, void *arg)
+{
+    if (current != worker)
+        return worker_post_or(worker, fn, dropped, arg);
+    fn(worker, arg);
+    return 0;
+}
+
 struct event_base *worker_base(const struct worker *worker)
 {
     return worker->base;

@@ -38,6 +38,8 @@ typedef void worker_call(struct worker *worker, void *arg);
 int worker_post(struct worker *worker, worker_call *fn, void *arg);
 /* The same; `dropped` runs instead (thread of worker_free()) when the worker ends before `fn` ran. */
 int worker_post_or(struct worker *worker, worker_call *fn, worker_call *dropped, void *arg);
+/* At once on the worker's own thread, else as worker_post_or(). What its thread has posted before comes later then. */
+int worker_do(struct worker *worker, worker_call *fn, worker_call *dropped, void *arg);
 
 /* ---- what a worker has; on its own thread unless said otherwise ---- */
 struct event_base *worker_base(const struct worker *worker);

@@ -6,7 +6,7 @@
  *     hook end:   rewrite(), outbox_put() for each copy; -1: 451 to the MTA, outbox_drop() of those before
  *     hook sent:  ok ? outbox_send(id) : outbox_drop(id)
  *
- * outbox_put() and outbox_drop() wait for the disk: on the milter's thread only. Sending has threads of its own, one for each
+ * outbox_put() and outbox_drop() wait for the disk: on a thread of the milter's only. Sending has threads of its own, one for each
  * connection: one copy is never tried by two at a time, and copies that were tried in vain have at most half of them, so that those
  * for whom the listener hangs do not hold up the others for long. */
 #ifndef GATEHOUSE_CONTENTD_RELEASE_OUTBOX_H

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_milter.c - any bytes from an MTA: each message's hooks are balanced, what is answered is packets. The
- * first byte says what hooks answer. */
+ * first byte says what hooks answer, and when. */
 #include <assert.h>
 
 #include "common/milter/milter_private.h"
@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INPUT_MOST = 100000, MAY_REFUSE = 1, IS_SILENT = 2, IS_GONE = 4 };
+enum { INPUT_MOST = 100000, MAY_REFUSE = 1, IS_SILENT = 2, IS_GONE = 4, IS_LATE = 8 };
 
 static uint8_t mode;
 static long begun, gone, connected, disconnected;
@@ -24,34 +24,49 @@ static struct milter_reply answer(void)
                                       mode & MAY_REFUSE ? actions[turn % 5] : MILTER_CONTINUE };
 }
 
+static struct milter_reply kept;
+
+static struct milter_reply say_kept(struct milter_session *session)
+{
+    (void)session;
+    return kept;
+}
+
+static struct milter_reply say(struct milter_session *session, struct milter_reply reply)
+{
+    kept = reply;
+    return mode & IS_LATE ? milter_session_on_thread(session, say_kept) : reply;
+}
+
 static struct milter_reply on_connect(struct milter_session *session)
 {
     connected++;
     milter_session_set_state(session, &connected);
-    return answer();
+    return say(session, answer());
 }
 
 static struct milter_reply on_sender(struct milter_session *session)
 {
     assert(milter_session_state(session) == &connected);
     begun++;
-    return answer();
+    return say(session, answer());
 }
 
 static struct milter_reply on_recipient(struct milter_session *session, size_t n)
 {
     assert(n + 1 == milter_session_message(session)->recipient_count);
-    return answer();
+    return say(session, answer());
 }
 
 static struct milter_reply on_headers(struct milter_session *session)
 {
     assert(slice_ends_with(milter_session_message(session)->head, SLICE("\r\n")));
-    return answer();
+    return say(session, answer());
 }
 
-static struct milter_reply on_end(struct milter_session *session, struct edits *edits)
+static struct milter_reply on_end(struct milter_session *session)
 {
+    static struct edits edits;
     const struct message *message = milter_session_message(session);
     struct edit edit = { .kind = (enum edit_kind)(message->header_count % EDIT_KINDS),
                          .name = SLICE("X"),
@@ -64,8 +79,17 @@ static struct milter_reply on_end(struct milter_session *session, struct edits *
         assert(message_read(message, at, sizeof space, space, &part) == 0);
         assert(part.len > 0);
     }
-    edits_add(edits, message->arena, &edit);
-    return answer();
+    edits_init(&edits);
+    edits_add(&edits, message->arena, &edit);
+    struct milter_reply reply = answer();
+    reply.edits = &edits;
+    return say(session, reply);
+}
+
+static struct milter_reply on_sent(struct milter_session *session, bool ok)
+{
+    (void)ok;
+    return say(session, (struct milter_reply){ .action = MILTER_CONTINUE });
 }
 
 static void on_gone(struct milter_session *session)
@@ -86,6 +110,7 @@ static struct milter_hooks hooks = {
     .recipient = on_recipient,
     .headers = on_headers,
     .end = on_end,
+    .sent = on_sent,
     .message_gone = on_gone,
     .disconnect = on_disconnect,
 };
@@ -105,6 +130,25 @@ static int say_progress(void *carrier, bool may_say)
     (void)carrier;
     (void)may_say;
     return mode & IS_GONE ? -1 : 0;
+}
+
+static void wake(void *carrier)
+{
+    (void)carrier;
+}
+
+static const struct commands_link link_of = { say_progress, wake };
+
+/* As a connection does. */
+static enum commands_state await(struct commands *commands, enum commands_state state)
+{
+    while (state == COMMANDS_LATER) {
+        if (commands_has_work(commands))
+            commands_work(commands);
+        assert(commands_is_answered(commands));
+        state = commands_go_on(commands);
+    }
+    return state;
 }
 
 /* What we say is packets. */
@@ -148,16 +192,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         prepare(&shared);
     mode = data[0];
     hooks.headers_is_silent = (mode & IS_SILENT) != 0;
-    struct commands *commands = commands_new(&shared, NULL, say_progress, NULL);
+    struct commands *commands = commands_new(&shared, NULL, &link_of, NULL);
     assert(commands != NULL);
     for (struct slice rest = { (const char *)data + 1, size - 1 };
          state != COMMANDS_CLOSE && milter_packet_read(rest, &packet, &used) == WIRE_DONE;
          rest = slice_skip(rest, used)) {
-        state = commands_run(commands, &packet);
+        state = await(commands, commands_run(commands, &packet));
         check_output(commands_output(commands));
         if (state == COMMANDS_SENT)
-            commands_sent(commands, (mode & IS_GONE) == 0);
+            await(commands, commands_sent(commands, (mode & IS_GONE) == 0));
     }
+    await(commands, commands_sent(commands, false));
     commands_free(&commands);
     assert(begun == gone && connected == disconnected && admission_count(shared.admission) == 0);
     return 0;

@@ -53,11 +53,11 @@ def start_script(workdir, request):
         daemon.stop(timeout=40)
 
 
-def waits_at_the_end(client):
-    """A message is whole, and nobody decides."""
+def waits_at_the_end(client, wait):
+    """A message is whole, and nobody decides: `wait`, a thread has it, or `later`, the loop."""
     client.start()
     client.mail()
-    client.header(DO, "wait 60000")
+    client.header(DO, f"{wait} 60000")
     client.headers_end()
     client.send(packet("E"))
     assert client.read().command == "p"
@@ -265,20 +265,22 @@ def test_a_lost_connection_ends_the_message(script, count):
     wait_for(lambda: script.messages() == 0, "no message is under way")
 
 
-def test_the_mta_hangs_up_while_it_waits(script):
+@pytest.mark.parametrize("wait", ["wait", "later"])
+def test_the_mta_hangs_up_while_it_waits(script, wait):
     before = script.hooks("sent"), script.hooks("not-sent")
     with script.client() as client:
-        waits_at_the_end(client)
+        waits_at_the_end(client, wait)
         assert script.messages() == 1
     wait_for(lambda: script.messages() == 0, "the message is gone")
     assert (script.hooks("sent"), script.hooks("not-sent")) == (before[0], before[1] + 1)
 
 
-def test_progress_is_sent_while_the_end_waits(script):
+@pytest.mark.parametrize("wait", ["wait", "later"])
+def test_progress_is_sent_while_the_end_waits(script, wait):
     with script.client() as client:
         client.start()
         client.mail()
-        client.header(DO, "wait 400")
+        client.header(DO, f"{wait} 400")
         client.headers_end()
         client.send(packet("E"))
         replies = [client.read().command]
@@ -302,9 +304,10 @@ def test_another_client_may_follow_on_the_connection(script):
 
 # ---- bounds ----
 
-def test_large_bodies_are_kept_in_a_file(start_script):
+@pytest.mark.parametrize("tcp", [False, True])
+def test_large_bodies_are_kept_in_a_file(start_script, tcp):
     daemon = start_script(["message_memory=10000", "message_size_max=5000000"])
-    with daemon.client() as client:
+    with daemon.client(tcp=tcp) as client:
         client.start()
         for size in (9999, 10000, 10001, 3000000, 5000000):
             change = client.message(headers=[(DO, "report")], body=b"x" * size)[1][0]
@@ -509,8 +512,8 @@ def test_commands_in_any_order(target):
     commands = [packet("C", strings("client") + b"4\0\x19" + strings("192.0.2.1")), packet("H", strings("client")),
                 packet("M", strings("<a@example.net>")), packet("M", strings("<wait@example.net>")), packet("R", strings("<b>")),
                 packet("R", strings("<reject@b>")), packet("L", strings("a", "b")), packet("L", strings(DO, "wait 1")),
-                packet("L", strings(DO, "body x")), packet("N"), packet("B", b"x" * 1000), packet("E"), packet("E", b"body"),
-                packet("T"), packet("U", strings("FOO")), packet("A"), packet("K"), packet("D", b"Mi\0x\0")]
+                packet("L", strings(DO, "later 1")), packet("L", strings(DO, "body x")), packet("N"),
+                packet("B", b"x" * 1000), packet("E"), packet("E", b"body"), packet("T"), packet("U", strings("FOO")), packet("A"), packet("K"), packet("D", b"Mi\0x\0")]
     for _ in range(300):
         feed(target, start + b"".join(chance.choice(commands) for _ in range(chance.randint(1, 60))))
     works(target)
@@ -552,7 +555,7 @@ def test_others_do_not_wait_for_slow_ones(script):
         client = script.client()
         client.start()
         client.mail()
-        client.header(DO, "wait 60000")
+        client.header(DO, f"{'wait' if n % 3 else 'later'} 60000")
         client.headers_end()
         client.send(packet("E") if n % 2 else packet("B", b"x" * 100)[:50])
         waiting.append(client)
@@ -565,12 +568,13 @@ def test_others_do_not_wait_for_slow_ones(script):
 
 # ---- the end ----
 
-def test_finishes_what_is_under_way(start_script):
+@pytest.mark.parametrize("wait", ["wait", "later"])
+def test_finishes_what_is_under_way(start_script, wait):
     daemon = start_script()
     idle, begun, ending = (daemon.client().start() for _ in range(3))
     begun.mail()
     ending.mail()
-    ending.header(DO, "wait 500")
+    ending.header(DO, f"{wait} 500")
     ending.headers_end()
     ending.send(packet("E"))
     daemon.process.send_signal(signal.SIGTERM)
@@ -587,11 +591,12 @@ def test_finishes_what_is_under_way(start_script):
         client.close()
 
 
-def test_does_not_wait_for_ever_at_the_end(start_script):
+@pytest.mark.parametrize("wait", ["wait", "later"])
+def test_does_not_wait_for_ever_at_the_end(start_script, wait):
     """A hook that waits longer goes with the process, its message is not accepted."""
     daemon = start_script()
     with daemon.client() as client:
-        waits_at_the_end(client)
+        waits_at_the_end(client, wait)
         daemon.process.send_signal(signal.SIGTERM)
         with pytest.raises((EOFError, ConnectionError)):
             while client.read().command == "p":
@@ -615,7 +620,7 @@ def test_survives_being_fed_by_many_at_once(target):
         with target.client() as client:
             client.start()
             for _ in range(20):
-                client.message(headers=[(DO, chance.choice(["report", "wait 5", "reject", "add X-A: b", "discard"]))],
+                client.message(headers=[(DO, chance.choice(["report", "wait 5", "later 5", "reject", "add X-A: b", "discard"]))],
                                body=b"x" * chance.randrange(3000))
 
     threads = [threading.Thread(target=run, args=[seed]) for seed in range(16)]

@@ -5,11 +5,11 @@
  *
  *   add NAME: VALUE       insert INDEX NAME: VALUE    change INDEX NAME: VALUE    remove INDEX NAME
  *   add-rcpt ADDRESS      remove-rcpt ADDRESS         sender ADDRESS              body TEXT         hold REASON
- *   reject 550 5.7.1 TEXT tempfail 450 4.7.1 TEXT     accept     discard          wait MILLISECONDS
+ *   reject 550 5.7.1 TEXT tempfail 450 4.7.1 TEXT     accept     discard
+ *   wait MILLISECONDS     on a thread                 later MILLISECONDS          on the loop
  *   report                adds X-Saw: what the hooks know of client, envelope and size
  *
  * Every hook's name is counted: milter_script_hooks_total{hook=}. */
-#include "common/milter/job.h"
 #include "common/milter/params.h"
 #include "common/observe/metrics.h"
 #include "common/run/op.h"
@@ -33,49 +33,64 @@ static struct milter_reply go_on(void)
     return (struct milter_reply){ .action = MILTER_CONTINUE };
 }
 
-/* ---- waiting: a job on the worker's loop ---- */
+/* ---- waiting: on the loop, with an answer that comes later ---- */
 
 struct nap {
     struct op op; /* first member */
-    struct job *job;
-    struct worker *worker;
-    uint64_t ms;
+    struct milter_session *session;
+    struct milter_reply reply; /* what comes then */
+    uint64_t until_ms; /* on the worker's clock */
 };
 
-static void nap_over(struct op *op, UNUSED enum op_result result)
+static uint64_t now_ms(const struct nap *nap)
 {
-    job_done(((struct nap *)op)->job);
+    const struct clock *clock = worker_clock(milter_session_worker(nap->session));
+
+    return clock->now_ms(clock);
 }
 
-static void nap_start(struct job *job, void *work)
-{
-    struct nap *nap = work;
-
-    nap->job = job;
-    op_start(&nap->op, nap->worker, nap->ms, nap_over);
-}
-
-static void nap_abandon(void *work)
-{
-    op_abandon(&((struct nap *)work)->op);
-}
-
-static const struct job_kind nap_kind = { nap_start, nap_abandon, free };
+static void nap_on(struct nap *nap);
 
 /* Less when the MTA hangs up. */
-static void wait(struct milter_session *session, uint64_t ms)
+static void nap_over(struct op *op, UNUSED enum op_result result)
+{
+    struct nap *nap = (struct nap *)op;
+
+    if (milter_session_progress(nap->session) == 0 && now_ms(nap) < nap->until_ms) {
+        nap_on(nap);
+        return;
+    }
+    milter_session_answer(nap->session, &nap->reply);
+    free(nap);
+}
+
+static void nap_on(struct nap *nap)
+{
+    uint64_t now = now_ms(nap), left = nap->until_ms > now ? nap->until_ms - now : 1;
+
+    op_start(&nap->op, milter_session_worker(nap->session), left < PROGRESS_MS ? left : PROGRESS_MS,
+             nap_over);
+}
+
+static void nap_begin(UNUSED struct worker *worker, void *arg)
+{
+    nap_on(arg);
+}
+
+static struct milter_reply answer_later(struct milter_session *session, uint64_t ms,
+                                        const struct milter_reply *reply)
 {
     struct nap *nap = calloc(1, sizeof *nap);
 
     if (nap == NULL)
-        return;
-    nap->worker = milter_session_worker(session);
-    nap->ms = ms;
-    struct job *job = job_start(nap->worker, &nap_kind, nap);
-    while (job != NULL && job_wait(job, PROGRESS_MS, PROGRESS_MS, NULL, NULL) == JOB_LATE)
-        if (milter_session_progress(session))
-            break;
-    job_drop(&job);
+        return *reply;
+    nap->session = session;
+    nap->reply = *reply;
+    nap->until_ms = now_ms(nap) + ms;
+    if (worker_do(milter_session_worker(session), nap_begin, NULL, nap) == 0)
+        return (struct milter_reply){ .action = MILTER_LATER };
+    free(nap);
+    return *reply;
 }
 
 /* ---- actions ---- */
@@ -109,9 +124,8 @@ static struct milter_reply act_on(struct milter_session *session, struct slice t
     if (!slice_cut(&rest, end, &word))
         return reply;
     if (slice_equal(word, SLICE("wait")))
-        wait(session, WAIT_MS);
-    else
-        find_action(word, &reply.action);
+        return answer_later(session, WAIT_MS, &reply);
+    find_action(word, &reply.action);
     return reply;
 }
 
@@ -218,34 +232,75 @@ static bool do_edit(const struct message *message, struct slice word, struct sli
     return false;
 }
 
-static struct milter_reply on_end(struct milter_session *session, struct edits *edits)
+/* Milliseconds of a field `X-Do: wait` or `later`; 0: there is none. */
+static uint64_t find_wait(const struct message *message, struct slice wanted)
+{
+    const struct message_header *header;
+    uint64_t ms = 0;
+
+    for (size_t n = 1; (header = message_header_find(message, SLICE("X-Do"), n)) != NULL; n++) {
+        struct slice text = slice_trim(header->value), word;
+        if (slice_cut(&text, ' ', &word) && slice_equal(word, wanted))
+            slice_to_u64(text, &ms);
+    }
+    return ms;
+}
+
+static struct milter_reply do_fields(struct milter_session *session)
 {
     const struct message *message = milter_session_message(session);
-    struct milter_reply reply = go_on();
+    struct edits *edits = arena_alloc(message->arena, sizeof *edits);
+    struct milter_reply reply = { .action = MILTER_CONTINUE, .edits = edits };
     const struct message_header *header;
-    uint64_t wait_ms = 0;
     const char *error;
 
-    count("end");
+    if (edits == NULL)
+        return (struct milter_reply){ .action = MILTER_TEMPFAIL };
+    edits_init(edits);
     for (size_t n = 1; (header = message_header_find(message, SLICE("X-Do"), n)) != NULL; n++) {
         struct slice text = slice_trim(header->value), word = text;
         if (!slice_cut(&text, ' ', &word))
             text = SLICE("");
         if (slice_equal(word, SLICE("report")))
             report(message, edits);
-        else if (slice_equal(word, SLICE("wait")))
-            slice_to_u64(text, &wait_ms);
         else if (!do_edit(message, word, text, edits) && find_action(word, &reply.action))
             reply_parse(text, "45", &reply.reply, &error);
     }
-    if (wait_ms > 0)
-        wait(session, wait_ms);
     return reply;
 }
 
-static void on_sent(UNUSED struct milter_session *session, bool ok)
+/* On a thread; less when the MTA hangs up. */
+static struct milter_reply sleep_and_do(struct milter_session *session)
+{
+    const struct message *message = milter_session_message(session);
+    struct milter_reply reply = do_fields(session);
+    uint64_t left = find_wait(message, SLICE("wait"));
+
+    while (left > 0 && milter_session_progress(session) == 0) {
+        uint64_t part = left < PROGRESS_MS ? left : PROGRESS_MS;
+        const struct timespec pause = { 0, (long)part * 1000000 };
+        nanosleep(&pause, NULL);
+        left -= part;
+    }
+    return reply;
+}
+
+static struct milter_reply on_end(struct milter_session *session)
+{
+    const struct message *message = milter_session_message(session);
+    uint64_t later_ms = find_wait(message, SLICE("later"));
+
+    count("end");
+    if (find_wait(message, SLICE("wait")) > 0)
+        return milter_session_on_thread(session, sleep_and_do);
+    struct milter_reply reply = do_fields(session);
+    return later_ms > 0 ? answer_later(session, later_ms, &reply) : reply;
+}
+
+static struct milter_reply on_sent(UNUSED struct milter_session *session, bool ok)
 {
     count(ok ? "sent" : "not-sent");
+    return go_on();
 }
 
 static void on_gone(UNUSED struct milter_session *session)

@@ -2,6 +2,7 @@
 #include "common/mime/mime.h"
 #include "common/observe/log.h"
 #include <poll.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -46,6 +47,8 @@ struct bench {
     struct snapshot *snapshot;
     struct message *message;
     struct inspection *inspection;
+    sem_t ended;
+    enum inspection_end end;
 };
 
 static void bench_begin(struct bench *bench, const char *conf, const char *const *recipients)
@@ -59,6 +62,7 @@ static void bench_begin(struct bench *bench, const char *conf, const char *const
     store = fake_store_new(&clock_system);
     ip_address_parse(SLICE("198.18.0.1"), &client.address);
     *bench = (struct bench){ .snapshot = contentd_snapshot_of(conf), .message = message_new() };
+    sem_init(&bench->ended, 0, 0);
     bench->worker = worker_new(1, "test", &clock_system, &hooks);
     assert_int_equal(0, worker_start(bench->worker));
     assert_int_equal(MESSAGE_OK, message_set_client(bench->message, &client));
@@ -69,6 +73,27 @@ static void bench_begin(struct bench *bench, const char *conf, const char *const
         message_add_recipient(bench->message, slice_of(*recipients), NULL, 0);
     message_add_header(bench->message, SLICE("From"), SLICE(" A <a@example.net>"));
     message_add_header(bench->message, SLICE("Subject"), SLICE(" Hello"));
+}
+
+static void on_end(void *arg, enum inspection_end end)
+{
+    struct bench *bench = arg;
+
+    bench->end = end;
+    sem_post(&bench->ended);
+}
+
+static bool on_progress(UNUSED void *arg)
+{
+    return true;
+}
+
+/* Waits for bench->end. */
+static void bench_finish(struct bench *bench, bool (*progress)(void *arg))
+{
+    assert_true(inspection_finish(bench->inspection, on_end, progress, bench));
+    while (sem_wait(&bench->ended) != 0)
+        ;
 }
 
 /* NULL: it could not be decided. */
@@ -88,9 +113,11 @@ static const struct decided *bench_run_as(struct bench *bench,
     message_add_body(bench->message, SLICE("hello\r\n"));
     inspection_more(bench->inspection);
     message_end(bench->message);
-    if (inspection_finish(bench->inspection, NULL, NULL) != INSPECTION_DECIDED)
-        return NULL;
-    return inspection_decided(bench->inspection);
+    if (explained == NULL)
+        bench_finish(bench, on_progress);
+    else
+        bench->end = inspection_await(bench->inspection); /* as those who explain do */
+    return bench->end == INSPECTION_DECIDED ? inspection_decided(bench->inspection) : NULL;
 }
 
 static const struct decided *bench_run(struct bench *bench)
@@ -465,7 +492,8 @@ static void without_a_waiter_nothing_goes_on(UNUSED void **state)
     bench.inspection =
         inspection_start(bench.worker, snapshot_ref(bench.snapshot), bench.message, &counts);
     message_end(bench.message);
-    assert_int_equal(INSPECTION_UNWANTED, inspection_finish(bench.inspection, has_gone, NULL));
+    bench_finish(&bench, has_gone);
+    assert_int_equal(INSPECTION_UNWANTED, bench.end);
     assert_int_equal(1, poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 10000));
     int scanner = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
     assert_true(scanner >= 0);

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "common/milter/job.h"
@@ -214,6 +215,45 @@ static void fails_with_its_loop(void **state)
     assert_int_equal(1, atomic_load(&released));
 }
 
+struct at_once {
+    sem_t ended;
+    bool began, was_posted, was_abandoned, was_done;
+};
+
+/* On the loop. */
+static void do_all(struct worker *worker, void *arg)
+{
+    struct at_once *seen = arg;
+    struct work *work = new_work(worker, LONG_MS);
+    struct job *job = job_start(worker, &kind, work);
+
+    seen->began = work->job == job;
+    job_post(job, more);
+    seen->was_posted = work->posted == 1;
+    job_drop(&job);
+    seen->was_abandoned = atomic_load(&abandoned) == 1 && atomic_load(&released) == 1;
+    job = job_start(worker, &kind, new_work(worker, 0));
+    job_post(job, abandon); /* it is done */
+    job_drop(&job);
+    seen->was_done = atomic_load(&abandoned) == 1 && atomic_load(&released) == 2;
+    sem_post(&seen->ended);
+}
+
+static void on_the_loop_all_happens_at_once(void **state)
+{
+    struct at_once seen = { .began = false };
+
+    sem_init(&seen.ended, 0, 0);
+    worker_post(*state, do_all, &seen);
+    while (sem_wait(&seen.ended) != 0)
+        ;
+    assert_true(seen.began);
+    assert_true(seen.was_posted);
+    assert_true(seen.was_abandoned);
+    assert_true(seen.was_done);
+    sem_destroy(&seen.ended);
+}
+
 static void *drop_at_random(void *arg)
 {
     for (unsigned i = 0; i < 300; i++) {
@@ -251,6 +291,7 @@ int main(void)
         TEST(progress_is_told_while_it_waits),
         TEST(waiting_ends_when_it_is_pointless),
         TEST(fails_with_its_loop),
+        TEST(on_the_loop_all_happens_at_once),
         TEST(many_threads_many_jobs),
     };
 

@@ -17,22 +17,14 @@ static struct milter_reply any_recipient(struct milter_session *session, size_t 
     return any(session);
 }
 
-static struct milter_reply any_end(struct milter_session *session, struct edits *edits)
-{
-    (void)edits;
-    return any(session);
-}
-
 static const struct milter_hooks none = { .connect = NULL };
 static const struct milter_hooks all = { .connect = any,
                                          .helo = any,
                                          .sender = any,
                                          .recipient = any_recipient,
                                          .headers = any,
-                                         .end = any_end };
-static const struct milter_hooks silent = { .headers = any,
-                                            .headers_is_silent = true,
-                                            .end = any_end };
+                                         .end = any };
+static const struct milter_hooks silent = { .headers = any, .headers_is_silent = true, .end = any };
 
 static const struct {
     const char *what;

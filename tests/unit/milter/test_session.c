@@ -20,10 +20,54 @@ struct bench {
     const struct milter_reply *reply; /* of `end`; NULL: as `say` says */
     const char *say; /* pairs: a hook's letter, its answer's */
     bool edits_fail, is_gone;
-    size_t edits, progress;
+    size_t edits, progress, wakes;
+    struct edits wanted; /* by `end` */
+    enum { AT_ONCE, LATER, ON_THREAD, TWICE_LATER, WAYS } way; /* in which hooks answer */
+    struct milter_reply kept; /* the answer that comes later */
 };
 
 static struct bench bench;
+
+static struct milter_reply say_kept(UNUSED struct milter_session *session)
+{
+    return bench.kept;
+}
+
+static struct milter_reply say_later(UNUSED struct milter_session *session)
+{
+    return (struct milter_reply){ .action = MILTER_LATER };
+}
+
+/* What a hook says that means this. */
+static struct milter_reply reply_by(struct milter_reply reply)
+{
+    bench.kept = reply;
+    switch (bench.way) {
+    case LATER:
+        return say_later(bench.session);
+    case ON_THREAD:
+        return milter_session_on_thread(bench.session, say_kept);
+    case TWICE_LATER:
+        return milter_session_on_thread(bench.session, say_later);
+    case AT_ONCE:
+    case WAYS:
+        break;
+    }
+    return reply;
+}
+
+/* What a connection does about MILTER_LATER. */
+static enum milter_action await(struct milter_session *session, enum milter_action action)
+{
+    while (action == MILTER_LATER) {
+        if (session_has_work(session))
+            session_work(session);
+        if (!session_is_answered(session))
+            milter_session_answer(session, &bench.kept);
+        action = session_go_on(session);
+    }
+    return action;
+}
 
 static struct milter_reply trace(char hook)
 {
@@ -39,29 +83,29 @@ static struct milter_reply trace(char hook)
 
 static struct milter_reply on_connect(UNUSED struct milter_session *session)
 {
-    return trace('c');
+    return reply_by(trace('c'));
 }
 
 static struct milter_reply on_helo(UNUSED struct milter_session *session)
 {
-    return trace('h');
+    return reply_by(trace('h'));
 }
 
 static struct milter_reply on_sender(struct milter_session *session)
 {
     assert_non_null(milter_session_message(session));
-    return trace('m');
+    return reply_by(trace('m'));
 }
 
 static struct milter_reply on_recipient(struct milter_session *session, size_t n)
 {
     assert_int_equal(n + 1, milter_session_message(session)->recipient_count);
-    return trace('r');
+    return reply_by(trace('r'));
 }
 
 static struct milter_reply on_headers(UNUSED struct milter_session *session)
 {
-    return trace('n');
+    return reply_by(trace('n'));
 }
 
 static void on_body(UNUSED struct milter_session *session)
@@ -69,22 +113,25 @@ static void on_body(UNUSED struct milter_session *session)
     trace('b');
 }
 
-static struct milter_reply on_end(struct milter_session *session, struct edits *edits)
+static struct milter_reply on_end(struct milter_session *session)
 {
     struct edit edit = { .kind = EDIT_ADD_HEADER, .name = SLICE("A"), .text = SLICE("b") };
 
     assert_true(message_is_whole(milter_session_message(session)));
-    assert_int_equal(0, edits->count);
-    edits_add(edits, milter_session_message(session)->arena, &edit);
+    edits_init(&bench.wanted);
+    edits_add(&bench.wanted, milter_session_message(session)->arena, &edit);
     assert_int_equal(bench.is_gone ? -1 : 0, milter_session_progress(session));
     struct milter_reply reply = trace('e');
-    return bench.reply == NULL ? reply : *bench.reply;
+    if (bench.reply != NULL)
+        reply = *bench.reply;
+    reply.edits = &bench.wanted;
+    return reply_by(reply);
 }
 
-static void on_sent(struct milter_session *session, bool ok)
+static struct milter_reply on_sent(struct milter_session *session, bool ok)
 {
     assert_non_null(milter_session_message(session));
-    trace(ok ? 's' : 'f');
+    return reply_by(trace(ok ? 's' : 'f'));
 }
 
 static void on_gone(struct milter_session *session)
@@ -142,7 +189,13 @@ static void note_answer(enum milter_action action)
         buf_printf(&bench.trace, "=%c", answers[action]);
 }
 
-static const struct session_link fake_link = { get_macro, take_edits, take_reply, say_progress };
+static void note_wake(UNUSED void *carrier)
+{
+    bench.wakes++;
+}
+
+static const struct session_link fake_link = { get_macro, take_edits, take_reply, say_progress,
+                                               note_wake };
 
 static enum milter_action step(char letter)
 {
@@ -175,8 +228,7 @@ static enum milter_action step(char letter)
         session_reset(session);
         return MILTER_CONTINUE;
     default:
-        session_sent(session, letter == 'S');
-        return MILTER_CONTINUE;
+        return session_sent(session, letter == 'S');
     }
 }
 
@@ -218,7 +270,8 @@ static const char *run(const char *steps, const char *say)
     buf_clear(&bench.trace);
     bench.say = say;
     for (; *steps != '\0'; steps++)
-        note_answer(step(*steps));
+        note_answer(await(bench.session, step(*steps)));
+    await(bench.session, session_sent(bench.session, false)); /* as a lost connection does */
     session_free(&bench.session);
     bench.session = session_new(&bench.shared, NULL, &fake_link, &bench);
     return buf_text(&bench.trace);
@@ -265,13 +318,73 @@ static const struct {
     { "too large", "CMNBBBES", "", "cmnbbXg=rd" },
 };
 
+/* However late their answers are. */
 static void calls_hooks_in_their_order(UNUSED void **state)
 {
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        const char *got = run(cases[i].steps, cases[i].say);
-        if (strcmp(got, cases[i].want) != 0)
-            fail_msg("%s: want %s, got %s", cases[i].what, cases[i].want, got);
+    for (size_t i = 0; i < COUNT(cases) * WAYS; i++) {
+        size_t n = i / WAYS;
+        bench.way = i % WAYS;
+        const char *got = run(cases[n].steps, cases[n].say);
+        if (strcmp(got, cases[n].want) != 0)
+            fail_msg("%s: want %s, got %s in way %d", cases[n].what, cases[n].want, got,
+                     (int)bench.way);
     }
+}
+
+static void whoever_waits_for_an_answer_is_woken(UNUSED void **state)
+{
+    bench.way = LATER;
+    assert_int_equal(MILTER_LATER, step('C'));
+    assert_int_equal(0, bench.wakes);
+    assert_false(session_has_work(bench.session) || session_is_answered(bench.session));
+    milter_session_on_thread(bench.session, say_kept);
+    assert_int_equal(1, bench.wakes);
+    assert_true(session_has_work(bench.session) && !session_is_answered(bench.session));
+    session_work(bench.session);
+    assert_true(session_is_answered(bench.session) && !session_has_work(bench.session));
+    assert_int_equal(MILTER_CONTINUE, session_go_on(bench.session));
+    assert_int_equal(MILTER_LATER, step('M'));
+    milter_session_answer(bench.session, &(struct milter_reply){ .action = MILTER_REJECT });
+    assert_int_equal(2, bench.wakes);
+    assert_int_equal(MILTER_REJECT, session_go_on(bench.session));
+    assert_false(session_is_answered(bench.session));
+}
+
+/* Room is waited for on a thread. */
+static void waits_for_room(UNUSED void **state)
+{
+    struct milter_session *other = session_new(&bench.shared, NULL, &fake_link, &bench);
+    struct session_client client = { SLICE("client"), { NULL, 0 }, 0 };
+
+    bench.settings.max_sessions = 1;
+    bench.settings.session_wait_ms = 60000;
+    session_connect(other, &client);
+    assert_int_equal(MILTER_CONTINUE, session_sender(other, SLICE("<a@example.net>"), NULL, 0));
+    step('C');
+    assert_int_equal(MILTER_LATER, step('M'));
+    session_abort(other); /* the thread that waits sees it */
+    assert_true(session_has_work(bench.session));
+    session_work(bench.session);
+    assert_int_equal(MILTER_CONTINUE, session_go_on(bench.session));
+    assert_int_equal(1, admission_count(bench.shared.admission));
+    session_free(&other);
+}
+
+static void what_goes_to_the_disk_is_for_a_thread(UNUSED void **state)
+{
+    bench.settings.message_memory = 5;
+    assert_false(session_body_waits(bench.session, 100)); /* there is no message */
+    step('C');
+    step('M');
+    assert_false(session_body_waits(bench.session, 100));
+    step('N');
+    assert_false(session_body_waits(bench.session, 5));
+    assert_true(session_body_waits(bench.session, 6));
+    step('B');
+    assert_true(session_body_waits(bench.session, 1));
+    step('B');
+    step('B'); /* too large: it is not kept any more */
+    assert_false(session_body_waits(bench.session, 1));
 }
 
 static void any_order_is_taken(UNUSED void **state)
@@ -383,22 +496,22 @@ static const struct {
     struct milter_reply reply;
     const char *want;
 } replies[] = {
-    { "nothing said", { MILTER_REJECT, { 0 } }, "554 5.7.1 Message refused" },
-    { "deferred", { MILTER_TEMPFAIL, { 0 } }, "451 4.7.1 Try again later" },
+    { "nothing said", { .action = MILTER_REJECT, .reply = { 0 } }, "554 5.7.1 Message refused" },
+    { "deferred", { .action = MILTER_TEMPFAIL, .reply = { 0 } }, "451 4.7.1 Try again later" },
     { "all said",
-      { MILTER_REJECT, { 550, SLICE_INIT("5.1.1"), SLICE_INIT("no") } },
+      { .action = MILTER_REJECT, .reply = { 550, SLICE_INIT("5.1.1"), SLICE_INIT("no") } },
       "550 5.1.1 no" },
     { "codes of the other kind",
-      { MILTER_REJECT, { 450, SLICE_INIT("4.1.1"), SLICE_INIT("no") } },
+      { .action = MILTER_REJECT, .reply = { 450, SLICE_INIT("4.1.1"), SLICE_INIT("no") } },
       "554 5.7.1 no" },
     { "codes that disagree",
-      { MILTER_TEMPFAIL, { 450, SLICE_INIT("5.1.1"), SLICE_INIT("no") } },
+      { .action = MILTER_TEMPFAIL, .reply = { 450, SLICE_INIT("5.1.1"), SLICE_INIT("no") } },
       "450 4.7.1 no" },
     { "a code of success",
-      { MILTER_TEMPFAIL, { 250, SLICE_INIT("2.0.0"), SLICE_INIT("ok") } },
+      { .action = MILTER_TEMPFAIL, .reply = { 250, SLICE_INIT("2.0.0"), SLICE_INIT("ok") } },
       "451 4.7.1 ok" },
     { "no code at all",
-      { MILTER_REJECT, { 9999, SLICE_INIT("junk"), SLICE_INIT("a\r\nb") } },
+      { .action = MILTER_REJECT, .reply = { 9999, SLICE_INIT("junk"), SLICE_INIT("a\r\nb") } },
       "554 5.7.1 a??b" },
 };
 
@@ -421,6 +534,9 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(calls_hooks_in_their_order),
+        TEST(whoever_waits_for_an_answer_is_woken),
+        TEST(waits_for_room),
+        TEST(what_goes_to_the_disk_is_for_a_thread),
         TEST(any_order_is_taken),
         TEST(a_change_that_is_not_possible_defers),
         TEST(edits_are_for_what_is_delivered),

@@ -100,6 +100,22 @@ static void takes_nothing_more_beyond_its_bound(UNUSED void **state)
     spool_free(&spool);
 }
 
+static void knows_what_the_disk_is_needed_for(UNUSED void **state)
+{
+    struct spool_bounds bounds = { "/tmp", 100, 1000 };
+    struct spool *spool = spool_new(&bounds);
+
+    assert_false(spool_needs_file(spool, 100));
+    assert_true(spool_needs_file(spool, 101));
+    assert_true(spool_needs_file(spool, SIZE_MAX));
+    assert_int_equal(0, grow(spool, 0, 100, 100));
+    assert_false(spool_needs_file(spool, 0));
+    assert_true(spool_needs_file(spool, 1));
+    assert_int_equal(0, grow(spool, 100, 200, 100));
+    assert_true(spool_needs_file(spool, 0));
+    spool_free(&spool);
+}
+
 static void says_why_there_is_no_file(UNUSED void **state)
 {
     struct spool_bounds bounds = { "/nonexistent/directory", 100, 1000 };
@@ -200,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_was_added),
         cmocka_unit_test(takes_nothing_more_beyond_its_bound),
+        cmocka_unit_test(knows_what_the_disk_is_needed_for),
         cmocka_unit_test(says_why_there_is_no_file),
         cmocka_unit_test(says_that_the_disk_is_full),
         cmocka_unit_test(leaves_no_name_in_the_directory),

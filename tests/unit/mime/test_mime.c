@@ -421,6 +421,21 @@ static void a_large_part_is_counted_to_the_byte(UNUSED void **state)
     reading_free(&reading);
 }
 
+/* What a loop may read itself. */
+static void knows_what_is_read_at_once(UNUSED void **state)
+{
+    struct message_header fields[1] = { { SLICE("Subject"), SLICE("hello") } };
+    struct message message = { .headers = fields, .header_count = 1, .head = { "", 20000 } };
+
+    assert_true(mime_is_quick(&message, MIME_HEADERS | MIME_FROM));
+    assert_false(mime_is_quick(&message, MIME_HEADERS | MIME_STRUCTURE));
+    message.head.len = 100000;
+    assert_false(mime_is_quick(&message, MIME_HEADERS));
+    message.head.len = 20000;
+    message.header_count = 2000;
+    assert_false(mime_is_quick(&message, MIME_FROM));
+}
+
 static void *read_many(UNUSED void *arg)
 {
     for (unsigned i = 0; i < 200; i++) {
@@ -512,6 +527,7 @@ int main(void)
         cmocka_unit_test(survives_deep_fields),
         cmocka_unit_test(says_when_memory_is_out),
         cmocka_unit_test(a_large_part_is_counted_to_the_byte),
+        cmocka_unit_test(knows_what_is_read_at_once),
         cmocka_unit_test(several_threads_decode_at_the_same_time),
     };
 

@@ -93,6 +93,31 @@ static void a_call_may_post_the_next(UNUSED void **state)
     worker_free(&worker);
 }
 
+static void do_one(struct worker *worker, void *arg)
+{
+    unsigned *count = arg;
+
+    worker_do(worker, count_one, NULL, count);
+    assert_int_equal(11, *count);
+    worker_stop(worker);
+}
+
+static void its_own_thread_need_not_wait(UNUSED void **state)
+{
+    struct worker *worker = worker_new(0, "main", &clock_system, NULL);
+    unsigned count = 0, never = 0;
+
+    worker_do(worker, count_one, NULL, &count);
+    assert_int_equal(0, count); /* it is not its thread yet */
+    count = 9;
+    worker_post(worker, do_one, &count); /* after the one before */
+    assert_int_equal(0, worker_run(worker));
+    assert_int_equal(11, count);
+    worker_do(worker, count_one, count_one, &never);
+    worker_free(&worker);
+    assert_int_equal(1, never);
+}
+
 static void tells_when_a_call_was_dropped(UNUSED void **state)
 {
     struct worker *worker = worker_new(1, "never", &clock_system, NULL);
@@ -252,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_all_calls_of_all_threads_in_order),
         cmocka_unit_test(a_call_may_post_the_next),
+        cmocka_unit_test(its_own_thread_need_not_wait),
         cmocka_unit_test(tells_when_a_call_was_dropped),
         cmocka_unit_test(says_when_its_start_fails),
         cmocka_unit_test(calls_its_hooks_around_the_loop),
