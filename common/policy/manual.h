@@ -16,6 +16,9 @@
       "    matches \"*.example.com\"      a pattern with * and ?, or /a regular expression/\n" \
       "    is set   is empty            has a value, has none\n" \
       "    and   or   not   ( )\n\n" \
+      "The case of ASCII letters does not matter, in lists and maps neither. Only a regular expression over what somebody " \
+      "wrote, such as subject or header.NAME, minds it, unless it is written /.../i; over mailboxes, domains and " \
+      "words it does not. Texts are compared as a whole: matches \"*word*\" looks inside.\n\n" \
       "A fact that cannot be had is unknown, and so is every comparison with it; a rule whose whole condition comes out " \
       "unknown follows its trouble setting. A failed lookup alone never refuses mail." }
 

@@ -75,7 +75,8 @@ static bool is_literal(const struct value *value, const struct value *literal)
 {
     switch (literal->type) {
     case VALUE_WORD:
-        return slice_equal_nocase(value->text, literal->text);
+    case VALUE_TEXT:
+        break;
     case VALUE_NUMBER:
         return compare_numbers(value->number, literal->number) == 0;
     case VALUE_BOOLEAN:
@@ -88,10 +89,8 @@ static bool is_literal(const struct value *value, const struct value *literal)
         if (slice_starts_with(literal->text, SLICE("@")))
             return domain_fits(address_domain(value->text), slice_skip(literal->text, 1));
         return slice_equal(value->text, literal->text);
-    case VALUE_TEXT:
-        break;
     }
-    return slice_equal(value->text, literal->text);
+    return slice_equal_nocase(value->text, literal->text);
 }
 
 static bool relation_holds(enum relation relation, int order)
@@ -126,8 +125,6 @@ static int compare_values(const struct value *a, const struct value *b)
         equal = a->boolean == b->boolean;
     else if (a->type == VALUE_ADDRESS)
         equal = ipnet_contains(&b->net, &a->net);
-    else if (a->type == VALUE_TEXT && b->type == VALUE_TEXT)
-        equal = slice_equal(a->text, b->text);
     else
         equal = slice_equal_nocase(a->text, b->text);
     return equal ? 0 : NOT_ORDERED;

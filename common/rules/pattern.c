@@ -118,7 +118,7 @@ struct pattern *pattern_new(struct slice text, bool ignore_case, char error[PATT
     else if (text.ptr[0] == '/')
         ok = compile_regex(pattern, text, options, error, offset);
     else
-        ok = compile_glob(pattern, text, options, error, offset);
+        ok = compile_glob(pattern, text, PCRE2_CASELESS, error, offset);
     if (ok)
         pattern->limits = pcre2_match_context_create(NULL);
     if (pattern->limits == NULL) {

@@ -13,7 +13,8 @@ struct pattern; /* opaque, immutable */
 #define PATTERN_MAX 1000 /* bytes of a pattern */
 #define PATTERN_ERROR_MAX 120
 
-/* NULL: *error says what is wrong and *offset where in `text`. `ignore_case` also without an `i`. */
+/* NULL: *error says what is wrong and *offset where in `text`. The case of ASCII letters matters in a regular expression without
+ * an `i` alone, and not even there with `ignore_case`. */
 struct pattern *pattern_new(struct slice text, bool ignore_case, char error[PATTERN_ERROR_MAX],
                             size_t *offset);
 void pattern_free(struct pattern **pattern); /* NULL-safe; clears *pattern */

@@ -7,8 +7,9 @@
 #include "common/mail/ipnet.h"
 
 enum value_type {
-    VALUE_TEXT, /* compared byte by byte */
-    VALUE_WORD, /* compared without regard to case; a closed vocabulary when the fact lists one */
+    /* Both are compared without regard to the case of ASCII letters, as in lists. */
+    VALUE_TEXT, /* what somebody wrote: in a regular expression case matters, unless it says /i */
+    VALUE_WORD, /* a name; a closed vocabulary when the fact lists one */
     VALUE_NUMBER, /* compared as numbers; literals may carry K M G (1024s); up to 3 decimals mean something */
     VALUE_BOOLEAN, /* a condition by itself */
     VALUE_ADDRESS, /* IPv4 or IPv6 address or network; `= 192.0.2.0/24` means lies in */

@@ -39,6 +39,10 @@ static const struct {
     { "connections.late >= 0", UNKNOWN }, /* rules did not name it when the client connected */
     /* what every milter knows */
     { "header.Subject = \"Hello\" and header.x-many = \"two\" and header.none is empty", YES },
+    { "header.subject = \"HELLO\" and header.x-many in (ONE, three)", YES },
+    { "header.subject matches \"hel*\"", YES },
+    { "header.subject matches \"/hello/\"", NO },
+    { "header.subject matches \"/hello/i\"", YES },
     { "header.X-Coded = \"Grüße\"", YES },
     { "header_count = 4", YES },
     { "client_address is empty and direction = outbound", YES }, /* mail of this host */

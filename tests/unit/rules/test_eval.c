@@ -117,10 +117,17 @@ static const struct {
     const char *when, *fact, *text;
     char want;
 } comparisons[] = {
-    /* text: byte by byte */
+    /* text: in any case, as in lists, but in a regular expression */
     { "helo_name = Foo", "helo_name", "Foo", 'T' },
-    { "helo_name = Foo", "helo_name", "foo", 'F' },
-    { "helo_name != Foo", "helo_name", "foo", 'T' },
+    { "helo_name = Foo", "helo_name", "foo", 'T' },
+    { "helo_name != Foo", "helo_name", "foo", 'F' },
+    { "helo_name = Foo", "helo_name", "fool", 'F' },
+    { "helo_name in (bar, FOO)", "helo_name", "Foo", 'T' },
+    { "helo_name matches \"*FOO*\"", "helo_name", "a fool", 'T' },
+    { "helo_name matches \"/FOO/\"", "helo_name", "a fool", 'F' },
+    { "helo_name matches \"/FOO/i\"", "helo_name", "a fool", 'T' },
+    { "helo_name = \"GR\xc3\x9cN\"", "helo_name", "gr\xc3\x9cn", 'T' },
+    { "helo_name = \"GR\xc3\x9cN\"", "helo_name", "gr\xc3\xbcn", 'F' }, /* ASCII's alone */
     { "helo_name = \"a \\\"b\\\" \\\\ \\c\"", "helo_name", "a \"b\" \\ \\c", 'T' },
     /* word: in any case */
     { "country in (KP, ru)", "country", "RU", 'T' },
@@ -197,7 +204,7 @@ static const struct {
     { "helo_name not matches \"a\"", "helo_name", "?", 'U' },
     /* patterns */
     { "helo_name matches \"mx?.example.*\"", "helo_name", "mx1.example.com", 'T' },
-    { "helo_name matches \"mx?.example.*\"", "helo_name", "MX1.example.com", 'F' },
+    { "helo_name matches \"mx?.example.*\"", "helo_name", "MX1.example.com", 'T' },
     { "helo_name not matches \"*.com\"", "helo_name", "mx1.example.com", 'F' },
     { "helo_name matches \"/^MX\\d\\./i\"", "helo_name", "mx1.example.com", 'T' },
     { "client_name matches \"*.EXAMPLE.com\"", "client_name", "a.example.com", 'T' },
