@@ -22,7 +22,7 @@ const struct fact_type contentd_facts[] = {
     { "score", VALUE_NUMBER, EVERYWHERE, NULL, NULL, false, FACT_SCORE,
       "At end-of-message the score of the recipient's chain; and what rules with the action score have added so far." },
     { "recipient", VALUE_MAILBOX, ONE_RECIPIENT, NULL, NULL, false, FACT_RECIPIENT,
-      "The recipient that is being decided: rules that name it run once for each." },
+      "The recipient that is being decided: rules that name it run once for each. Without a domain: as Postfix completes it." },
     { "recipient_domain", VALUE_DOMAIN, ONE_RECIPIENT, NULL, NULL, false, FACT_RECIPIENT_DOMAIN,
       "The domain of recipient." },
     { "chain", VALUE_WORD, ONE_RECIPIENT, NULL, NULL, false, FACT_CHAIN, "The name of the recipient's chain." },

@@ -73,8 +73,11 @@ static bool connections_fact(const struct connection_counts *counts, int id, str
 static bool recipient_fact(const struct fact_subject *subject, int id, struct value *out)
 {
     const struct mailbox_settings *mailboxes = &subject->of.mailboxes;
-    struct slice recipient = subject->recipient == NULL ? SLICE("") : subject->recipient->address;
+    const struct message_recipient *of = subject->recipient;
+    struct slice recipient = of == NULL ? SLICE("") : of->address;
 
+    if (slice_find(recipient, '@') == SIZE_MAX && of != NULL)
+        recipient = of->normal; /* the MTA completes it: with its myorigin */
     if (id == FACT_RECIPIENT)
         return value_of_mailbox(out, recipient, mailboxes, subject->of.arena);
     if (id == FACT_RECIPIENT_DOMAIN)

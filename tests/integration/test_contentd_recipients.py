@@ -20,6 +20,9 @@ kept@example.org = own
 [rule kept]
 when = recipient matches "/kept/i"
 then = quarantine for the test
+[rule whole]
+when = recipient = whole@example.org and recipient_domain = example.org
+then = quarantine for the test
 [rule moved]
 when = recipient_domain = moved.example.org
 then = redirect kept@example.org
@@ -35,13 +38,17 @@ MAIN_CF = """\
 virtual_alias_maps = inline:{ { kept-alias@example.org = one@example.org, two@example.org } }
 recipient_canonical_maps = inline:{ { kept-canonical@example.org = canonical@example.org } }
 recipient_delimiter = +
-myorigin = example.org
 """
+MYORIGIN = "myorigin = example.org\n"  # of all of Postfix
 
 # What follows RCPT TO:, and the chain; None: we refuse it.
 WRITTEN = [
     ("<kept@example.org>", "own"),
     ("<KEPT@Example.ORG>", "own"),
+    ("<kept>", "own"),
+    ("Kept", "own"),
+    ('<"kept">', "own"),
+    ("<kept-alias>", "other"),
     ("< kept@example.org >", "own"),
     (" kept@example.org", "own"),
     ("<kept@example.org.>", "own"),
@@ -74,7 +81,7 @@ WRITTEN = [
 
 @pytest.fixture(scope="module")
 def site(workdir, sink):
-    postfix = filtering_postfix(workdir / "postfix", sink, workdir / "contentd/milter", MAIN_CF)
+    postfix = filtering_postfix(workdir / "postfix", sink, workdir / "contentd/milter", MAIN_CF, MYORIGIN)
     contentd = Filter(workdir / "contentd", CONFIG.format(release=postfix.ports["release"]))
     yield contentd, postfix
     contentd.stop()
@@ -114,6 +121,7 @@ MOVED = [
     (["KEPT@Example.org", "plain@example.org", "x@spelt.example.org", "y@moved.example.org"], ["KEPT@Example.org", "plain@example.org"]),
     (["x@here.example.org", "plain@example.org", "kept@example.org"], ["plain@example.org"]),
     (["x@here.example.org", "kept@example.org"], ["plain@example.org"]),
+    (["kept", "x@moved.example.org"], ["kept@example.org"]),
     (["kept-canonical@example.org", "x@moved.example.org", "kept@example.org"], ["kept@example.org"]),
 ]
 
@@ -128,3 +136,13 @@ def test_who_is_redirected_arrives(site, sink, recipients, delivered):
     queue_id = text.split()[-1]
     wait_for(lambda: f"{queue_id}: removed" in postfix.log, "it has been delivered")
     assert sorted(to for message in sink.find(subject) for to in message.recipients) == delivered
+
+
+def test_rules_see_the_whole_name(site, sink):
+    contentd, postfix = site
+    with postfix.session("mx") as session:
+        code, text = send(session, "a@example.net", ["whole", "plain"], "From: <a@example.net>\nSubject: whole\n\nhello")
+    assert code == 250, text
+    queue_id = text.split()[-1]
+    lines = wait_for(lambda: [line for line in Policyd.decisions(contentd) if line["queue_id"] == queue_id], "it is logged")
+    assert [line["recipient"] for line in lines if line["verdict"] == "quarantine"] == ["<whole>"]

@@ -54,12 +54,13 @@ class Filter(Policyd):
         return subprocess.run([GATECTL, "-s", self.http, *arguments], capture_output=True, text=True, check=False)
 
 
-def filtering_postfix(directory, sink, milter, main_cf=""):
-    """A Postfix with two services: `mx`, which asks this milter and has these lines of main.cf, and `release`, which asks none."""
+def filtering_postfix(directory, sink, milter, main_cf="", shared=""):
+    """A Postfix with two services: `mx`, which asks this milter and has these lines of main.cf, and `release`, which asks none;
+    `shared` are lines for all of it."""
     return Postfix(directory, sink, {
         "mx": f"smtpd_milters = unix:{milter}\nmilter_default_action = tempfail\n{main_cf}",
         "release": "smtpd_milters = \nsmtpd_recipient_restrictions = permit_mynetworks, reject\nsmtpd_relay_restrictions = \n",
-    })
+    }, shared)
 
 
 def send(session, sender, recipients, text):
