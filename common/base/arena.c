@@ -16,6 +16,7 @@ struct block {
 struct arena {
     struct block *newest;
     size_t taken, max;
+    bool has_failed;
 };
 
 struct arena *arena_new(size_t max)
@@ -49,6 +50,7 @@ void arena_reset(struct arena *arena)
 {
     struct block *keep = arena->newest;
 
+    arena->has_failed = false;
     if (keep == NULL)
         return;
     blocks_free(keep->older);
@@ -81,17 +83,28 @@ static struct block *block_add(struct arena *arena, size_t size)
     return block;
 }
 
+bool arena_has_failed(const struct arena *arena)
+{
+    return arena->has_failed;
+}
+
+static void *out_of_memory(struct arena *arena)
+{
+    arena->has_failed = true;
+    return NULL;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
     struct block *block = arena->newest;
 
     if (size > SIZE_MAX - ARENA_ALIGN - sizeof(struct block))
-        return NULL;
+        return out_of_memory(arena);
     size = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
     if (block == NULL || size > block->size - block->used)
         block = block_add(arena, size);
     if (block == NULL)
-        return NULL;
+        return out_of_memory(arena);
     void *piece = block->bytes + block->used;
     block->used += size;
     return memset(piece, 0, size);
@@ -100,7 +113,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size)
 {
     if (size > 0 && count > SIZE_MAX / size)
-        return NULL;
+        return out_of_memory(arena);
     return arena_alloc(arena, count * size);
 }
 

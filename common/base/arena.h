@@ -14,6 +14,8 @@ void arena_reset(struct arena *arena); /* frees all pieces, keeps one block for 
 
 /* Zeroed and aligned for any type. NULL: the bound or memory is reached. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* Whether a piece could not be had since it was made or reset: for who has many steps that may do without. */
+bool arena_has_failed(const struct arena *arena);
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size); /* checks the product */
 
 /* A copy followed by a NUL that `len` does not count. Absent (ptr NULL) when memory is out or `text` is absent. */

@@ -305,6 +305,9 @@ static bool mime_fact(const struct mime_facts *mime, int id, uint64_t wall_ms, s
     case MESSAGE_MIME_BROKEN:
         value_of_boolean(out, mime->is_broken);
         return true;
+    case MESSAGE_MIME_AMBIGUOUS:
+        value_of_boolean(out, mime->is_ambiguous);
+        return true;
     case MESSAGE_MIME_LIMITED:
         value_of_boolean(out, mime->is_limited);
         return true;

@@ -66,6 +66,7 @@ enum message_fact {
     MESSAGE_MIME_PARTS,
     MESSAGE_MIME_DEPTH,
     MESSAGE_MIME_BROKEN,
+    MESSAGE_MIME_AMBIGUOUS,
     MESSAGE_MIME_LIMITED,
     MESSAGE_FACTS
 };
@@ -171,8 +172,11 @@ extern const char *const message_spf_results[];
     { "mime.depth", VALUE_NUMBER, STAGES_END, NULL, NULL, false, MESSAGE_MIME_DEPTH, "How deep parts lie in parts." }, \
     { "mime.broken", VALUE_BOOLEAN, STAGES_END, NULL, NULL, false, MESSAGE_MIME_BROKEN, \
       "Whether its structure breaks the rules of MIME: an end that never comes, a missing boundary." }, \
+    { "mime.ambiguous", VALUE_BOOLEAN, STAGES_END, NULL, NULL, false, MESSAGE_MIME_AMBIGUOUS, \
+      "Whether mail programs may show other parts or attachments than rules see: several types, encodings or boundaries of a part, " \
+      "a boundary with more behind it or after the end, bare CR or NUL in a part's header." }, \
     { "mime.limited", VALUE_BOOLEAN, STAGES_END, NULL, NULL, false, MESSAGE_MIME_LIMITED, \
-      "Whether it has more parts, depth or names than are looked at." }
+      "Whether it has more parts, depth or names than are looked at, or a message in it that is encoded, into which nobody looks." }
 #define MESSAGE_FACT_ROWS \
     MESSAGE_CONNECTION_ROWS, MESSAGE_TIME_ROWS, MESSAGE_ENVELOPE_ROWS, MESSAGE_RECORD_ROWS, MESSAGE_HEADER_ROWS, \
     MESSAGE_STRUCTURE_ROWS

@@ -1,12 +1,12 @@
-/* common/mime/mime.c - see mime.h. Structure: mime_walk.c; decoding of single fields: mime_decode.c. */
+/* common/mime/mime.c - see mime.h. Parts: mime_parts.c, over mime_walk.c; decoding of single fields: mime_decode.c. */
 #include "common/mime/mime.h"
 
 #include "common/mail/address.h"
 #include "common/mime/mime_decode.h"
+#include "common/mime/mime_parts.h"
 #include "common/observe/metrics.h"
 
-enum { CHUNK = 64 << 10 };
-enum { READ, BROKEN, LIMITED };
+enum { READ, BROKEN, AMBIGUOUS, LIMITED };
 
 enum { QUICK_BYTES = 64 << 10, QUICK_FIELDS = 500 }; /* mime_is_quick() */
 
@@ -15,6 +15,8 @@ static struct metric metrics[] = {
                     "Messages whose MIME structure was read for rules."),
     [BROKEN] = METRIC("gatehouse_mime_broken_total", METRIC_COUNTER,
                       "Messages whose MIME structure is against the rules."),
+    [AMBIGUOUS] = METRIC("gatehouse_mime_ambiguous_total", METRIC_COUNTER,
+                         "Messages of which readers may show other parts than rules see."),
     [LIMITED] = METRIC("gatehouse_mime_limited_total", METRIC_COUNTER,
                        "Messages with more or deeper parts than are looked at."),
 };
@@ -198,225 +200,7 @@ static bool read_headers(const struct message *message, bool only_from, struct a
     return !from.is_full && find_name_address(out, arena);
 }
 
-/* ---- parts ---- */
-
-struct reading {
-    struct arena *arena;
-    struct mime_facts *facts;
-    struct mime_attachment **end; /* of the list */
-    struct mime_attachment *open; /* the part under way; NULL: it is no attachment */
-};
-
-/* The next field of this name in a block of fields: its value, folds and all. *rest is what comes after it. */
-static struct slice next_value(struct slice *rest, struct slice name)
-{
-    struct slice line;
-
-    while (rest->len > 0) {
-        struct slice whole = *rest;
-        if (!slice_cut(rest, '\n', &line))
-            *rest = slice_skip(*rest, rest->len);
-        while (rest->len > 0 && (rest->ptr[0] == ' ' || rest->ptr[0] == '\t'))
-            if (!slice_cut(rest, '\n', &line))
-                *rest = slice_skip(*rest, rest->len);
-        whole.len -= rest->len;
-        size_t colon = slice_find(whole, ':');
-        if (colon != SIZE_MAX && slice_equal_nocase(slice_trim(slice_part(whole, 0, colon)), name))
-            return slice_trim(slice_skip(whole, colon + 1));
-    }
-    return (struct slice){ NULL, 0 };
-}
-
-/* The only one. Of several the first counts here, and another one elsewhere: the structure is broken then. */
-static struct slice field_value(struct reading *reading, struct slice fields, struct slice name)
-{
-    struct slice value = next_value(&fields, name);
-
-    if (value.ptr != NULL && next_value(&fields, name).ptr != NULL)
-        reading->facts->is_broken = true;
-    return value;
-}
-
-/* By the first word: a comment or a parameter after it, which must not be there, changes nothing. */
-static enum mime_encoding encoding_of(struct reading *reading, struct slice fields)
-{
-    struct slice word = field_value(reading, fields, SLICE("content-transfer-encoding"));
-
-    for (size_t i = 0; i < word.len; i++)
-        if (strchr(" \t\r\n(;", word.ptr[i]) != NULL)
-            word.len = i;
-    if (slice_equal_nocase(word, SLICE("base64")))
-        return MIME_BASE64;
-    return slice_equal_nocase(word, SLICE("quoted-printable")) ? MIME_QUOTED_PRINTABLE
-                                                               : MIME_IDENTITY;
-}
-
-/* Without directories, and without the dots and blanks at the end that Windows does not see. */
-static struct slice file_name(struct slice name)
-{
-    for (size_t i = name.len; i-- > 0;)
-        if (name.ptr[i] == '/' || name.ptr[i] == '\\') {
-            name = slice_skip(name, i + 1);
-            break;
-        }
-    name = slice_trim(name);
-    while (name.len > 0 && strchr(". \t", name.ptr[name.len - 1]) != NULL)
-        name.len--;
-    return name.len == 0 ? (struct slice){ NULL, 0 } : name;
-}
-
-static bool set_name(struct mime_attachment *attachment, size_t n, struct slice name,
-                     struct arena *arena)
-{
-    size_t dot;
-
-    attachment->name[n] = name = file_name(name);
-    dot = name.ptr == NULL ? SIZE_MAX : slice_rfind(name, '.');
-    if (dot == SIZE_MAX)
-        return true;
-    struct slice extension = slice_skip(name, dot + 1);
-    char *lower = arena_alloc(arena, extension.len + 1);
-    if (lower == NULL)
-        return false;
-    for (size_t i = 0; i < extension.len; i++)
-        lower[i] = ascii_lower(extension.ptr[i]);
-    attachment->extension[n] = (struct slice){ lower, extension.len };
-    return true;
-}
-
-/* Clients take the one name or the other: rules see both. */
-static bool attach(struct reading *reading, const struct mime_type *type,
-                   const struct mime_disposition *disposition)
-{
-    struct mime_attachment *attachment = arena_alloc(reading->arena, sizeof *attachment);
-
-    if (attachment == NULL)
-        return false;
-    attachment->type = type->type;
-    bool has_two = disposition->name.ptr != NULL && type->name.ptr != NULL &&
-                   !slice_equal(disposition->name, type->name);
-    struct slice first = disposition->name.ptr != NULL ? disposition->name : type->name;
-    if (!set_name(attachment, 0, first, reading->arena) ||
-        (has_two && !set_name(attachment, 1, type->name, reading->arena)))
-        return false;
-    *reading->end = attachment;
-    reading->end = &attachment->next;
-    reading->open = attachment;
-    reading->facts->attachment_count++;
-    return true;
-}
-
-static void set_structure(const struct mime_type *type, struct mime_entity *out)
-{
-    if (slice_starts_with(type->type, SLICE("multipart/"))) {
-        out->kind = MIME_MULTIPART;
-        out->is_digest = slice_equal(type->type, SLICE("multipart/digest"));
-        if (type->boundary.len <= sizeof out->boundary) {
-            out->boundary_len = type->boundary.len;
-            if (out->boundary_len > 0)
-                memcpy(out->boundary, type->boundary.ptr, out->boundary_len);
-        }
-    } else if (out->encoding == MIME_IDENTITY &&
-               (slice_equal(type->type, SLICE("message/rfc822")) ||
-                slice_equal(type->type, SLICE("message/global")))) {
-        out->kind = MIME_MESSAGE;
-    }
-}
-
-static bool part_begins(void *arg, struct slice fields, bool in_digest, struct mime_entity *out)
-{
-    struct reading *reading = arg;
-    struct slice type_field = field_value(reading, fields, SLICE("content-type"));
-    struct slice disposition_field = field_value(reading, fields, SLICE("content-disposition"));
-    struct mime_type type = { .type = { NULL, 0 } };
-    struct mime_disposition disposition = { .is_attachment = false };
-
-    if (type_field.len > MIME_VALUE_MAX || disposition_field.len > MIME_VALUE_MAX)
-        reading->facts->is_limited = true;
-    reading->open = NULL;
-    if (type_field.ptr != NULL)
-        mime_decode_type(reading->arena, type_field, &type);
-    if (type.type.ptr == NULL)
-        type.type = in_digest ? SLICE("message/rfc822") : SLICE("text/plain");
-    if (disposition_field.ptr != NULL)
-        mime_decode_disposition(reading->arena, disposition_field, &disposition);
-    out->encoding = encoding_of(reading, fields);
-    set_structure(&type, out);
-    if (type.boundary.len > sizeof out->boundary)
-        reading->facts->is_limited = true;
-    if (out->kind == MIME_MULTIPART)
-        return true;
-    if (disposition.is_attachment || disposition.name.ptr != NULL || type.name.ptr != NULL ||
-        !slice_starts_with(type.type, SLICE("text/")))
-        return attach(reading, &type, &disposition);
-    return true;
-}
-
-static void part_ends(void *arg, uint64_t size)
-{
-    struct reading *reading = arg;
-
-    reading->facts->part_count++;
-    if (reading->open != NULL)
-        reading->open->size = size;
-    reading->open = NULL;
-}
-
-/* The message's own Content-* fields, as they stand in a part. */
-static bool own_fields(const struct message *message, struct buf *out)
-{
-    for (size_t i = 0; i < message->header_count; i++) {
-        const struct message_header *field = &message->headers[i];
-        if (slice_equal_nocase(slice_part(field->name, 0, 8), SLICE("content-")) &&
-            (buf_add(out, field->name) || buf_put(out, ": ") || buf_add(out, field->value) ||
-             buf_put(out, "\r\n")))
-            return false;
-    }
-    return true;
-}
-
-/* False: the body cannot be read, or the walk has ended. */
-static bool walk_body(const struct message *message, struct mime_walk *walk)
-{
-    char *space = malloc(CHUNK);
-    struct slice bytes = SLICE("");
-    uint64_t offset = message->head.len;
-    bool ok = space != NULL;
-
-    while (ok) {
-        ok = message_read(message, offset, CHUNK, space, &bytes) == 0;
-        if (!ok || bytes.len == 0)
-            break;
-        offset += bytes.len;
-        ok = mime_walk_feed(walk, bytes) == 0;
-    }
-    free(space);
-    return ok;
-}
-
-static bool read_structure(const struct message *message, struct arena *arena,
-                           struct mime_facts *out)
-{
-    AUTO_BUF fields = BUF_INIT(MIME_HEADER_MAX);
-    struct reading reading = { .arena = arena, .facts = out, .end = &out->attachments };
-    const struct mime_visitor visitor = { part_begins, part_ends, &reading };
-    struct mime_walk *walk = malloc(sizeof *walk);
-    bool ok;
-
-    if (walk == NULL)
-        return false;
-    out->is_limited |= !own_fields(message, &fields);
-    ok = mime_walk_init(walk, &visitor, buf_slice(&fields)) == 0;
-    if (ok)
-        ok = walk_body(message, walk);
-    mime_walk_end(walk);
-    out->depth = walk->depth;
-    out->is_broken |= walk->is_broken;
-    out->is_limited |= walk->is_limited;
-    ok = ok || (walk->is_limited && walk->parts == MIME_PARTS_MAX);
-    free(walk);
-    return ok;
-}
+/* ---- all of it ---- */
 
 int mime_read(const struct message *message, unsigned wanted, struct arena *arena,
               struct mime_facts *out)
@@ -425,12 +209,14 @@ int mime_read(const struct message *message, unsigned wanted, struct arena *aren
 
     *out = (struct mime_facts){ .from_count = 0 };
     if ((wanted & (MIME_HEADERS | MIME_FROM)) != 0)
-        ok = read_headers(message, (wanted & MIME_HEADERS) == 0, arena, out);
+        ok = read_headers(message, (wanted & MIME_HEADERS) == 0, arena, out) &&
+             !arena_has_failed(arena);
     if ((wanted & MIME_STRUCTURE) == 0)
         return ok ? 0 : -1;
-    ok = ok && read_structure(message, arena, out);
+    ok = ok && mime_parts_read(message, arena, out);
     metric_add(metric_of(&metrics[READ]), 1);
     metric_add(metric_of(&metrics[BROKEN]), out->is_broken);
+    metric_add(metric_of(&metrics[AMBIGUOUS]), out->is_ambiguous);
     metric_add(metric_of(&metrics[LIMITED]), out->is_limited);
     return ok ? 0 : -1;
 }

@@ -20,6 +20,7 @@ enum {
     MIME_NAME_MAX = 1000, /* bytes of a decoded text */
     MIME_ADDRESSES_MAX = 1000, /* of a From: or Reply-To: field */
     MIME_FROM_DOMAINS_MAX = 10,
+    MIME_NAMES_MAX = 4, /* of one part */
 };
 
 void mime_init(void); /* once, before other threads run */
@@ -27,10 +28,11 @@ void mime_init(void); /* once, before other threads run */
 /* Texts are UTF-8, absent when there is nothing; control characters become blanks. Mailboxes and domains are in their normal form
  * (address.h). */
 struct mime_attachment {
-    /* File names, decoded, without directories and without what Windows does not see at their ends: of the disposition, and of the
-     * type when that is another one: clients take the one or the other. Absent: none. */
-    struct slice name[2];
-    struct slice extension[2]; /* `exe`: what follows a name's last dot, lower case; absent: none */
+    /* File names, decoded, without directories and without what Windows does not see at their ends: all that one or the other mail
+     * program would show (mime_names.h). Absent: no more. */
+    struct slice name[MIME_NAMES_MAX];
+    struct slice extension
+        [MIME_NAMES_MAX]; /* `exe`: what follows a name's last dot, lower case; absent: none */
     struct slice type; /* declared, lower case: `application/pdf` */
     uint64_t size; /* bytes, decoded */
     struct mime_attachment *next;
@@ -62,14 +64,19 @@ struct mime_facts {
     size_t attachment_count;
     /* Against the rules: an end that never comes, a boundary that is missing, a field twice, NUL bytes in the header ... */
     bool is_broken;
-    /* A bound was passed: what lies beyond it is not seen, and a rule may refuse it; counted. */
+    /* Readers do not agree on what its parts are: several types, encodings or boundaries of one part, a boundary with more behind it,
+     * bare CR or NUL in a part's header ... What some of them show is not seen here; counted. */
+    bool is_ambiguous;
+    /* A bound was passed, or a message in it is encoded (RFC 2046 5.2.1 forbids it): what lies there is not seen, and a rule may
+     * refuse it; counted. */
     bool is_limited;
 };
 
 enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2, MIME_FROM = 4 /* of the header fields From: alone */ };
 
 /* `wanted`: a set of the above. MIME_HEADERS and MIME_FROM need the header fields, MIME_STRUCTURE the whole message. What needs no memory is set
- * even then. -1: out of memory (`arena` full), or the body cannot be read: the facts are unknown then. */
+ * even then. -1: out of memory (`arena` full), or the body cannot be read: the facts are unknown then. An arena that is full with
+ * attachments is a bound: is_limited. */
 int mime_read(const struct message *message, unsigned wanted, struct arena *arena,
               struct mime_facts *out);
 /* Header fields alone, and a header as messages have it: it is read within a fraction of a millisecond. */

@@ -28,19 +28,39 @@ static char *plain(struct arena *arena, struct slice raw)
     return text;
 }
 
-/* What GMime gave, in one line, without control characters, whole characters, bounded. */
-static struct slice take(struct arena *arena, const char *text)
+static bool is_inside_character(char c)
 {
-    struct slice line = slice_of(text), out;
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Whole characters, MIME_NAME_MAX bytes at most: the first of them. */
+static struct slice beginning_of(struct slice line)
+{
+    if (line.len > MIME_NAME_MAX) {
+        line.len = MIME_NAME_MAX;
+        while (line.len > 0 && is_inside_character(line.ptr[line.len]))
+            line.len--;
+    }
+    return line;
+}
+
+/* The last of them: what a file is, its name says at the end. */
+static struct slice end_of(struct slice line)
+{
+    line = slice_skip(line, line.len > MIME_NAME_MAX ? line.len - MIME_NAME_MAX : 0);
+    while (line.len > 0 && is_inside_character(line.ptr[0]))
+        line = slice_skip(line, 1);
+    return line;
+}
+
+/* What GMime gave, in one line, without control characters. */
+static struct slice clean(struct arena *arena, struct slice line)
+{
+    struct slice out;
     char *bytes;
 
     if (line.ptr == NULL)
         return line;
-    if (line.len > MIME_NAME_MAX) {
-        line.len = MIME_NAME_MAX;
-        while (line.len > 0 && ((unsigned char)line.ptr[line.len] & 0xc0) == 0x80)
-            line.len--;
-    }
     bytes = arena_alloc(arena, line.len + 1);
     if (bytes == NULL)
         return (struct slice){ NULL, 0 };
@@ -50,6 +70,11 @@ static struct slice take(struct arena *arena, const char *text)
     }
     out = slice_trim((struct slice){ bytes, line.len });
     return out.len == 0 ? (struct slice){ NULL, 0 } : out;
+}
+
+static struct slice take(struct arena *arena, const char *text)
+{
+    return clean(arena, beginning_of(slice_of(text)));
 }
 
 struct slice mime_decode_text(struct arena *arena, struct slice raw)
@@ -168,7 +193,7 @@ static char *with_type(struct arena *arena, char *text)
     return whole.ptr == NULL ? NULL : plain(arena, whole);
 }
 
-void mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *out)
+bool mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *out)
 {
     char *text = plain(arena, raw), *type;
     GMimeContentType *parsed;
@@ -178,21 +203,23 @@ void mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *o
         text = with_type(arena, text);
     parsed = text == NULL ? NULL : g_mime_content_type_parse(options, text);
     if (parsed == NULL)
-        return;
+        return text != NULL;
     type = g_mime_content_type_get_mime_type(parsed);
     for (char *c = type; c != NULL && *c != '\0'; c++)
         *c = ascii_lower(*c);
     out->type = take(arena, type);
-    out->name = take(arena, g_mime_content_type_get_parameter(parsed, "name"));
     if (strstr(text, "=?") != NULL)
         out->boundary = literal_boundary(arena, text);
     if (out->boundary.ptr == NULL)
         out->boundary = take(arena, g_mime_content_type_get_parameter(parsed, "boundary"));
     g_free(type);
     g_object_unref(parsed);
+    return true;
 }
 
-void mime_decode_disposition(struct arena *arena, struct slice raw, struct mime_disposition *out)
+static const char *const name_parameters[] = { "filename", "name" };
+
+bool mime_decode_disposition(struct arena *arena, struct slice raw, struct mime_disposition *out)
 {
     char *text = plain(arena, raw);
     GMimeContentDisposition *parsed;
@@ -200,8 +227,12 @@ void mime_decode_disposition(struct arena *arena, struct slice raw, struct mime_
     *out = (struct mime_disposition){ .is_attachment = false };
     parsed = text == NULL ? NULL : g_mime_content_disposition_parse(options, text);
     if (parsed == NULL)
-        return;
+        return text != NULL;
     out->is_attachment = g_mime_content_disposition_is_attachment(parsed);
-    out->name = take(arena, g_mime_content_disposition_get_parameter(parsed, "filename"));
+    for (size_t i = 0; i < COUNT(out->names); i++) {
+        const char *name = g_mime_content_disposition_get_parameter(parsed, name_parameters[i]);
+        out->names[i] = clean(arena, end_of(slice_of(name)));
+    }
     g_object_unref(parsed);
+    return true;
 }

@@ -1,6 +1,6 @@
 /* common/mime/mime_decode.h - single header fields, decoded: the only user of GMime. Thread-safe. Input is cut at
  * MIME_VALUE_MAX, texts at MIME_NAME_MAX; they are UTF-8 without control characters, in `arena`. Absent: nothing was there, or
- * memory is out (which mime.c notices by the arena being full). */
+ * memory is out (which arena_has_failed() knows). */
 #ifndef GATEHOUSE_MIME_MIME_DECODE_H
 #define GATEHOUSE_MIME_MIME_DECODE_H
 
@@ -18,16 +18,17 @@ typedef void mime_see_mailbox(void *arg, struct slice address, struct slice name
 size_t mime_decode_mailboxes(struct arena *arena, struct slice raw, mime_see_mailbox *see,
                              void *arg);
 
-/* Content-Type: `type` in lower case, the parameters `name` and `boundary`, decoded (RFC 2231). */
+/* Content-Type: `type` in lower case, the parameter `boundary`, decoded (RFC 2231). False: memory is out. */
 struct mime_type {
-    struct slice type, name, boundary;
+    struct slice type, boundary;
 };
-void mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *out);
-/* Content-Disposition. */
+bool mime_decode_type(struct arena *arena, struct slice raw, struct mime_type *out);
+/* Content-Disposition, and the names in a Content-Type: the parameters `filename` and `name`, decoded, of a long one the end. False:
+ * memory is out. */
 struct mime_disposition {
     bool is_attachment;
-    struct slice name;
+    struct slice names[2];
 };
-void mime_decode_disposition(struct arena *arena, struct slice raw, struct mime_disposition *out);
+bool mime_decode_disposition(struct arena *arena, struct slice raw, struct mime_disposition *out);
 
 #endif

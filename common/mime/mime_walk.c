@@ -92,6 +92,7 @@ static void push(struct mime_walk *walk, const struct mime_entity *entity)
 {
     struct mime_level *level = &walk->levels[walk->level_count++];
 
+    walk->has_closed = false;
     memcpy(level->boundary, entity->boundary, entity->boundary_len);
     level->len = entity->boundary_len;
     level->is_digest = entity->is_digest;
@@ -146,8 +147,13 @@ static void part_begin(struct mime_walk *walk)
 
 static void header_bytes(struct mime_walk *walk, struct slice bytes)
 {
-    if (memchr(bytes.ptr, '\0', bytes.len) != NULL)
-        walk->is_broken = true;
+    size_t cr = slice_find(bytes, '\r');
+
+    if (slice_find(bytes, '\0') != SIZE_MAX)
+        walk->is_broken = walk->is_ambiguous = true;
+    if ((walk->last == '\r' && bytes.ptr[0] != '\n') ||
+        (cr != SIZE_MAX && cr + 1 < bytes.len && bytes.ptr[cr + 1] != '\n'))
+        walk->is_ambiguous = true; /* a line ends there, or none does */
     if (walk->is_cut || buf_add(&walk->fields, bytes) != 0)
         walk->is_cut = true;
 }
@@ -174,17 +180,22 @@ static void header_line(struct mime_walk *walk, struct slice line)
 
 /* ---- lines ---- */
 
-/* Does the line end or begin a part of this level? */
-static bool is_boundary(struct slice line, const struct mime_level *level, bool *is_close)
-{
-    struct slice rest = slice_skip(line, 2);
+enum boundary { BOUNDARY_NONE, BOUNDARY_PREFIX, BOUNDARY_PART, BOUNDARY_CLOSE };
 
-    if (!slice_starts_with(line, SLICE("--")) ||
-        !slice_starts_with(rest, (struct slice){ level->boundary, level->len }))
-        return false;
-    rest = slice_skip(rest, level->len);
-    *is_close = slice_starts_with(rest, SLICE("--"));
-    return slice_trim(slice_skip(rest, *is_close ? 2 : 0)).len == 0;
+/* Does the line, which begins with "--", end or begin a part of this level? PREFIX: it does to those who compare no more than the
+ * boundary's own bytes, as RFC 2046 5.1.1 tells them to. */
+static enum boundary boundary_of(const struct mime_walk *walk, const struct mime_level *level,
+                                 struct slice line)
+{
+    struct slice rest;
+
+    if (line.len - 2 < level->len || memcmp(line.ptr + 2, level->boundary, level->len) != 0)
+        return BOUNDARY_NONE;
+    rest = slice_skip(line, 2 + level->len);
+    bool is_close = slice_starts_with(rest, SLICE("--"));
+    if (walk->line_len != line.len || slice_trim(slice_skip(rest, is_close ? 2 : 0)).len > 0)
+        return BOUNDARY_PREFIX;
+    return is_close ? BOUNDARY_CLOSE : BOUNDARY_PART;
 }
 
 /* Ends what is under way. */
@@ -201,35 +212,53 @@ static void close_part(struct mime_walk *walk)
         leaf_end(walk);
 }
 
+/* A part of this level begins, or the last one has ended. */
+static void enter_level(struct mime_walk *walk, size_t level, bool is_close)
+{
+    walk->is_at_boundary = true;
+    close_part(walk);
+    walk->is_at_boundary = false;
+    if (walk->where == WALK_FAILED)
+        return;
+    if (walk->level_count > level + 1) /* the ends of inner ones never came */
+        walk->is_broken = true;
+    walk->level_count = level + 1;
+    walk->messages = 0;
+    walk->has_closed = is_close;
+    if (is_close) {
+        walk->messages = walk->levels[level].messages;
+        walk->level_count = level;
+        walk->where = WALK_BETWEEN;
+    } else {
+        header_begin(walk);
+    }
+}
+
 /* True: the line was one. */
 static bool take_boundary(struct mime_walk *walk, struct slice line)
 {
-    bool is_close = false;
+    bool is_prefix = false;
 
-    if (line.len < 3 || line.ptr[0] != '-' || line.ptr[1] != '-' || walk->line_len != line.len)
+    if (line.len < 3 || line.ptr[0] != '-' || line.ptr[1] != '-')
         return false;
     for (size_t i = walk->level_count; i-- > 0;) {
-        if (!is_boundary(line, &walk->levels[i], &is_close))
+        enum boundary found = boundary_of(walk, &walk->levels[i], line);
+        is_prefix |= found == BOUNDARY_PREFIX;
+        if (found != BOUNDARY_PART && found != BOUNDARY_CLOSE)
             continue;
-        walk->is_at_boundary = true;
-        close_part(walk);
-        walk->is_at_boundary = false;
-        if (walk->where == WALK_FAILED)
-            return true;
-        if (walk->level_count > i + 1) /* the ends of inner ones never came */
-            walk->is_broken = true;
-        walk->level_count = i + 1;
-        walk->messages = 0;
-        if (is_close) {
-            walk->messages = walk->levels[i].messages;
-            walk->level_count = i;
-            walk->where = WALK_BETWEEN;
-        } else {
-            header_begin(walk);
-        }
+        enter_level(walk, i, found == BOUNDARY_CLOSE);
         return true;
     }
+    if (is_prefix || (walk->has_closed &&
+                      boundary_of(walk, &walk->levels[walk->level_count], line) == BOUNDARY_PART))
+        walk->is_ambiguous = true;
     return false;
+}
+
+static bool is_uuencoded(const struct mime_walk *walk, struct slice line)
+{
+    return walk->where == WALK_LEAF && walk->encoding != MIME_BASE64 &&
+           slice_starts_with(line, SLICE("begin ")) && walk->visitor->uuencoded != NULL;
 }
 
 static void line_ended(struct mime_walk *walk, unsigned line_end)
@@ -237,6 +266,8 @@ static void line_ended(struct mime_walk *walk, unsigned line_end)
     struct slice line = { walk->line, walk->line_kept };
 
     if (!take_boundary(walk, line)) {
+        if (is_uuencoded(walk, line) && !walk->visitor->uuencoded(walk->visitor->arg, line))
+            walk->where = WALK_FAILED;
         if (walk->where == WALK_LEAF)
             leaf_line(walk, line_end);
         else if (walk->where == WALK_HEADER && line.len > 0)

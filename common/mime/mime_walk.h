@@ -27,6 +27,8 @@ struct mime_visitor {
     bool (*begin)(void *arg, struct slice fields, bool in_digest, struct mime_entity *out);
     /* A part has ended that is no multipart: its size, decoded. In the order of the ends. */
     void (*end)(void *arg, uint64_t size);
+    /* A line of a leaf that begins with "begin ", when it is not base64. false: memory is out, and the walk ends. */
+    bool (*uuencoded)(void *arg, struct slice line);
     void *arg;
 };
 
@@ -42,6 +44,7 @@ struct mime_walk {
     enum { WALK_HEADER, WALK_LEAF, WALK_BETWEEN, WALK_FAILED } where;
     struct mime_level levels[MIME_DEPTH_MAX];
     size_t level_count;
+    bool has_closed; /* levels[level_count] has ended, and its boundary is still there */
     size_t messages; /* in one another, in the part under way */
     /* The line under way: its beginning, and what it adds to the leaf. */
     char line[MIME_BOUNDARY_MAX + 64];
@@ -61,7 +64,7 @@ struct mime_walk {
     bool is_at_boundary; /* the leaf ends there, not with the message */
     /* What was found. */
     size_t parts, depth;
-    bool is_broken, is_limited;
+    bool is_broken, is_ambiguous, is_limited;
 };
 
 /* `walk` is large: not for a stack. Begins with the body of a message whose own header is `fields`. -1: memory is out. */

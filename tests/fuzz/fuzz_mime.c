@@ -50,7 +50,7 @@ static void count_end(void *arg, uint64_t size)
 static struct counts walk(struct slice text, size_t piece)
 {
     struct counts counts = { 0, 0, 0 };
-    const struct mime_visitor visitor = { count_begin, count_end, &counts };
+    const struct mime_visitor visitor = { .begin = count_begin, .end = count_end, .arg = &counts };
     struct mime_walk *state = malloc(sizeof *state);
 
     expect(state != NULL);
@@ -76,8 +76,10 @@ static void read_facts(struct slice text)
         mime_read(message, MIME_HEADERS | MIME_STRUCTURE, arena, &facts) == 0) {
         for (const struct mime_attachment *one = facts.attachments; one != NULL; one = one->next) {
             count++;
-            expect(one->size <= text.len && one->name[0].len <= MIME_NAME_MAX);
-            expect(slice_find(one->name[0], '/') == SIZE_MAX);
+            expect(one->size <= text.len);
+            for (size_t i = 0; i < MIME_NAMES_MAX; i++)
+                expect(one->name[i].len <= MIME_NAME_MAX &&
+                       slice_find(one->name[i], '/') == SIZE_MAX);
         }
         expect(count == facts.attachment_count && facts.part_count <= MIME_PARTS_MAX);
         expect(facts.depth <= MIME_DEPTH_MAX);

@@ -57,6 +57,9 @@ then = reject 5.7.1 From address does not belong to this login
 [rule programs]
 when = attachment.extension in (exe, scr)
 then = reject 5.7.1 No programs, {{attachment.name}}
+[rule ambiguous]
+when = mime.ambiguous
+then = reject 5.7.1 Write it plainly
 
 [rule crowd]
 when  = connections > 2 and client_address = 198.18.7.7
@@ -154,6 +157,9 @@ def test_a_live_change_is_in_force_within_a_second(site, sink):
 @pytest.mark.parametrize("what, arguments, reply", [
     ("before the message", dict(sender="bad@example.net"), "Not you"),
     ("impersonation", dict(login="b@example.org"), "From address does not belong to this login"),
+    ("two boundaries", dict(head="MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b; boundary=c\n"), "Write it plainly"),
+    ("an attachment in two forms", dict(head="MIME-Version: 1.0\nContent-Type: application/octet-stream; name=a.txt; name*=utf-8''a.exe\n"),
+     "No programs, a.txt"),
     ("an attachment", dict(head="MIME-Version: 1.0\nContent-Type: application/octet-stream; name*=utf-8''a%2Eexe\n"), "No programs, a.exe"),
 ])
 def test_rules_refuse(site, what, arguments, reply):

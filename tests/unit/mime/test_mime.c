@@ -75,8 +75,8 @@ static const char *attachments_of(const struct mime_facts *facts, struct buf *ou
         put_text(out, one->name[0]);
         if (one->extension[0].ptr != NULL)
             buf_printf(out, " .%.*s", SLICE_ARG(one->extension[0]));
-        if (one->name[1].ptr != NULL)
-            buf_printf(out, " |%.*s", SLICE_ARG(one->name[1]));
+        for (size_t i = 1; i < MIME_NAMES_MAX && one->name[i].ptr != NULL; i++)
+            buf_printf(out, " |%.*s", SLICE_ARG(one->name[i]));
         buf_printf(out, " %.*s %llu", SLICE_ARG(one->type), (unsigned long long)one->size);
     }
     return buf_text(out);
@@ -262,6 +262,146 @@ static void lists_attachments(UNUSED void **state)
     }
 }
 
+#define ONE(fields) MIXED "--b\n" fields "\n\n1\n--b--\n"
+#define DISP "Content-Disposition: attachment; "
+
+static void every_name_that_a_reader_shows_is_told(UNUSED void **state)
+{
+    static const struct {
+        const char *fields, *want;
+    } cases[] = {
+        { ONE(DISP "filename=a.txt; filename*=utf-8''x.exe"), "a.txt .txt |x.exe" },
+        { ONE(DISP "filename*=utf-8''a.txt; filename=\"x.exe\""), "a.txt .txt |x.exe" },
+        { ONE(DISP "filename=a.txt; FILENAME=x.exe"), "a.txt .txt |x.exe" },
+        { ONE(DISP "filename=a.txt; filename*0=x.; filename*1=exe"), "a.txt .txt |x.exe" },
+        { ONE(DISP "name=x.exe"), "x.exe .exe" },
+        { ONE("Content-Type: text/plain; filename=x.exe"), "x.exe .exe" },
+        { ONE("Content-Type: text/plain; name*=utf-8''x%2Eexe"), "x.exe .exe" },
+        { ONE("Content-Type: text/plain; name=a.txt; name*=utf-8''x.exe"), "a.txt .txt |x.exe" },
+        { ONE(DISP "filename=a.txt\n" DISP "filename=x.exe"), "a.txt .txt |x.exe" },
+        { ONE("Content-Type: text/plain; name=a.txt\nContent-Type: text/plain; name=x.exe"),
+          "a.txt .txt |x.exe" },
+        { ONE("Content-Disposition: attachment filename=x.exe"), "x.exe .exe" },
+        { ONE("Content-Disposition: attachment, filename=x.exe"), "x.exe .exe" },
+        { ONE("Content-Disposition: filename=x.exe"), "x.exe .exe" },
+        { ONE(DISP "filename=\"\"; filename=x.exe"), "x.exe .exe" },
+        { ONE(DISP "filename=\"a.txt\"x.exe\""), "a.txt .txt |a.txtx.exe" },
+        { ONE(DISP "filename=\"x.exe::$DATA\""), "x.exe::$DATA .exe" },
+        { ONE(DISP "filename=a.txt; filename=a.txt; filename*=us-ascii''a.txt"), "a.txt .txt" },
+        { "Content-Type: text/plain\n\nbegin 644 x.exe\nM'\nend\n", "x.exe .exe" },
+        { "Content-Type: text/plain\n\nbegin the day with x.exe\nbegin 64 x.exe\n", "" },
+        { ONE("Content-Type: message/news\n\n" DISP "filename=x.exe"),
+          "- message/news 0; x.exe .exe" },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF out = BUF_INIT(10000);
+        struct reading reading;
+        read_text(&reading, cases[i].fields);
+        assert_int_equal(0, reading.rc);
+        attachments_of(&reading.facts, &out);
+        if (strncmp(cases[i].want, buf_text(&out), strlen(cases[i].want)) != 0 ||
+            (reading.facts.attachment_count > 0) != (cases[i].want[0] != '\0'))
+            fail_msg("%s: %s", cases[i].fields, buf_text(&out));
+        assert_false(reading.facts.is_limited);
+        reading_free(&reading);
+    }
+}
+
+#define PARTS_OF(b) "--" b "\n\ntext\n--" b "\n" EXE "filename=x.exe\n\n1\n--" b "--\n"
+
+static void tells_what_readers_do_not_agree_on(UNUSED void **state)
+{
+    static const char blanks[] = "          ";
+    static const struct {
+        const char *what, *text;
+        bool is_ambiguous, is_limited;
+    } cases[] = {
+        { "as it should be", MIXED PARTS_OF("b"), false, false },
+        { "an end that never comes", MIXED "--b\n\ntext\n", false, false },
+        { "a message that is cut",
+          MIXED "--b\nContent-Type: message/rfc822\n\nSubject: s\n" MIXED "--b--\n", false, false },
+        { "the inner boundary is longer",
+          MIXED "--b\nContent-Type: multipart/mixed; boundary=bb\n\n" PARTS_OF("bb") "--b--\n",
+          false, false },
+        { "long boundaries in pieces",
+          "Content-Type: multipart/mixed; boundary*0=aa; boundary*1=bb\n\n" PARTS_OF("aabb"), false,
+          false },
+        { "the same type twice", MIXED "--b\nContent-Type: a/b\nContent-Type: a/b\n\n1\n--b--\n",
+          false, false },
+        { "folded", "Content-Type: multipart/mixed;\r\n\tboundary=\"b\"\r\n\r\n" PARTS_OF("b"),
+          false, false },
+        { "the end twice", MIXED PARTS_OF("b") "--b--\n", false, false },
+        { "more behind a boundary", MIXED "--b\n\ntext\n--bX\n" EXE "filename=x.exe\n\n1\n--b--\n",
+          true, false },
+        { "bare CR behind one", MIXED "--b\n\ntext\n--b\r" EXE "filename=x.exe\n\n1\n--b--\n", true,
+          false },
+        { "blanks without end", NULL, true, false },
+        { "after the end", MIXED "--b\n\ntext\n--b--\n" PARTS_OF("b"), true, false },
+        { "two boundaries",
+          "Content-Type: multipart/mixed; boundary=c; boundary=b\n\n--c--\n" PARTS_OF("b"), true,
+          false },
+        { "a boundary in two forms",
+          "Content-Type: multipart/mixed; boundary=b; boundary*=us-ascii''c\n\n" PARTS_OF("b"),
+          true, false },
+        { "a boundary that has no end",
+          "Content-Type: multipart/mixed; boundary=\"b\n\n" PARTS_OF("b"), true, false },
+        { "a boundary with a control character",
+          "Content-Type: multipart/mixed; boundary=\"b\tc\"\n\n" PARTS_OF("b\tc"), true, false },
+        { "a boundary after a blank", "Content-Type: multipart/mixed boundary=b\n\n" PARTS_OF("b"),
+          true, false },
+        { "no boundary", "Content-Type: multipart/mixed\n\n" PARTS_OF("b"), true, false },
+        { "an empty boundary", "Content-Type: multipart/mixed; boundary=\"\"\n\n" PARTS_OF(""),
+          true, false },
+        { "multipart without more", "Content-Type: multipart; boundary=b\n\n" PARTS_OF("b"), true,
+          false },
+        { "multipart in quotes", "Content-Type: \"multipart/mixed\"; boundary=b\n\n" PARTS_OF("b"),
+          true, false },
+        { "two types", "Content-Type: text/plain\n" MIXED PARTS_OF("b"), true, false },
+        { "two encodings",
+          "Content-Type: a/b\nContent-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64\n\nQQ==\n",
+          true, false },
+        { "encoded parts", "Content-Transfer-Encoding: base64\n" MIXED "LS1i\n", true, false },
+        { "bare CR in a part's header", MIXED "--b\nContent-Type: text/plain\rX: y\n\n1\n--b--\n",
+          true, false },
+        { "an encoded message",
+          "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nUw==\n", false,
+          true },
+    };
+    AUTO_BUF padded = BUF_INIT(10000);
+
+    buf_put(&padded, MIXED "--b\n\ntext\n--b");
+    for (unsigned i = 0; i < 60; i++)
+        buf_put(&padded, blanks);
+    buf_put(&padded, "\n" EXE "filename=x.exe\n\n1\n--b--\n");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct reading reading;
+        read_text(&reading, cases[i].text == NULL ? buf_text(&padded) : cases[i].text);
+        assert_int_equal(0, reading.rc);
+        if (reading.facts.is_ambiguous != cases[i].is_ambiguous ||
+            reading.facts.is_limited != cases[i].is_limited)
+            fail_msg("%s: %d %d", cases[i].what, reading.facts.is_ambiguous,
+                     reading.facts.is_limited);
+        reading_free(&reading);
+    }
+}
+
+static void the_end_of_a_long_name_counts(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(10000);
+    struct reading reading;
+
+    buf_put(&text, MIXED "--b\n" DISP "filename=\"");
+    for (unsigned i = 0; i < 600; i++)
+        buf_put(&text, "\xc3\xa4");
+    buf_put(&text, ".exe\"\n\n1\n--b--\n");
+    read_slice(&reading, buf_slice(&text));
+    assert_slice("exe", reading.facts.attachments->extension[0]);
+    assert_in_range(reading.facts.attachments->name[0].len, MIME_NAME_MAX - 1, MIME_NAME_MAX);
+    assert_int_equal('\xc3', reading.facts.attachments->name[0].ptr[0]);
+    reading_free(&reading);
+}
+
 static void tells_what_is_broken(UNUSED void **state)
 {
     static const struct {
@@ -394,7 +534,7 @@ static void survives_deep_fields(UNUSED void **state)
     }
 }
 
-static void says_when_memory_is_out(UNUSED void **state)
+static void a_full_arena_is_a_bound(UNUSED void **state)
 {
     AUTO_BUF text = BUF_INIT(32 << 20);
     struct mime_facts facts;
@@ -402,9 +542,49 @@ static void says_when_memory_is_out(UNUSED void **state)
     put_many(&text, MIXED, "--b\n" EXE "filename=f#.exe\n\n1\n", 1000);
     struct message *message = mail_message_new(buf_slice(&text), "a@b.example");
     struct arena *arena = arena_new(64 << 10);
-    assert_int_equal(-1, mime_read(message, MIME_STRUCTURE, arena, &facts));
+    assert_int_equal(0, mime_read(message, MIME_STRUCTURE, arena, &facts));
+    assert_true(facts.is_limited);
+    assert_in_range(facts.attachment_count, 100, 999);
+    assert_slice("f0.exe", facts.attachments->name[0]);
     arena_free(&arena);
     message_unref(&message);
+}
+
+static void says_when_memory_is_out(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(1 << 20);
+    struct mime_facts facts;
+
+    buf_put(&text, "From: ");
+    while (text.len < 64 << 10)
+        buf_put(&text, "someone@somewhere.example, ");
+    buf_put(&text, "\n\n");
+    struct message *message = mail_message_new(buf_slice(&text), "a@b.example");
+    struct arena *arena = arena_new(10 << 10);
+    assert_int_equal(-1, mime_read(message, MIME_FROM, arena, &facts));
+    arena_free(&arena);
+    message_unref(&message);
+}
+
+/* Large fields that say nothing must not make an attachment after them unseen. */
+static void fields_of_other_parts_hide_none(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(64 << 20);
+    AUTO_BUF filler = BUF_INIT(64 << 10);
+    struct reading reading;
+
+    while (filler.len < 15900)
+        buf_put(&filler, "aaaaaaaaaa");
+    buf_put(&text, MIXED);
+    for (unsigned i = 0; i < 1500; i++)
+        buf_printf(&text, "--b\nContent-Type: x; q=%s\n\n\n", buf_text(&filler));
+    buf_printf(&text, "--b\nContent-Type: a/b; name=x.exe; q=%s\n\n1\n--b--\n", buf_text(&filler));
+    read_slice(&reading, buf_slice(&text));
+    assert_int_equal(0, reading.rc);
+    assert_false(reading.facts.is_limited);
+    assert_int_equal(1, reading.facts.attachment_count);
+    assert_slice("x.exe", reading.facts.attachments->name[0]);
+    reading_free(&reading);
 }
 
 static void a_large_part_is_counted_to_the_byte(UNUSED void **state)
@@ -525,7 +705,12 @@ int main(void)
         cmocka_unit_test(bounds_the_number_of_parts),
         cmocka_unit_test(bounds_header_fields),
         cmocka_unit_test(survives_deep_fields),
+        cmocka_unit_test(a_full_arena_is_a_bound),
         cmocka_unit_test(says_when_memory_is_out),
+        cmocka_unit_test(fields_of_other_parts_hide_none),
+        cmocka_unit_test(every_name_that_a_reader_shows_is_told),
+        cmocka_unit_test(tells_what_readers_do_not_agree_on),
+        cmocka_unit_test(the_end_of_a_long_name_counts),
         cmocka_unit_test(a_large_part_is_counted_to_the_byte),
         cmocka_unit_test(knows_what_is_read_at_once),
         cmocka_unit_test(several_threads_decode_at_the_same_time),
