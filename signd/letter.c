@@ -2,47 +2,11 @@
  * another phase; false, it waits for letter_step() from the loop. */
 #include "signd/letter_impl.h"
 
-#include "common/observe/log.h"
 #include "common/rules/trace.h"
-
-enum {
-    LETTER_MEMORY_MAX = 64 << 20,
-    PROGRESS_MS = 10000,
-    GRACE_MS = 5000, /* for a loop that is busy, beyond budget */
-};
 
 static void letter_step(struct letter *letter);
 
 /* ---- life ---- */
-
-static struct letter *letter_new(struct worker *worker, struct snapshot *snapshot,
-                                 struct message *message)
-{
-    struct letter *letter = calloc(1, sizeof *letter);
-
-    if (letter == NULL) {
-        snapshot_unref(&snapshot);
-        return NULL;
-    }
-    atomic_init(&letter->references, 1);
-    letter->worker = worker;
-    letter->snapshot = snapshot;
-    letter->setup = snapshot_data(snapshot);
-    letter->message = message_ref(message);
-    letter->arena = arena_new(LETTER_MEMORY_MAX);
-    rule_outcome_init(&letter->rules);
-    if (letter->arena == NULL) {
-        letter_unref(letter);
-        return NULL;
-    }
-    return letter;
-}
-
-static struct letter *letter_ref(struct letter *letter)
-{
-    atomic_fetch_add(&letter->references, 1);
-    return letter;
-}
 
 void letter_unref(struct letter *letter)
 {
@@ -56,14 +20,14 @@ void letter_unref(struct letter *letter)
     free(letter);
 }
 
-static uint64_t now(const struct letter *letter)
+uint64_t letter_now(const struct letter *letter)
 {
     const struct clock *clock = worker_clock(letter->worker);
 
     return clock->now_ms(clock);
 }
 
-static uint64_t wall_ms(const struct letter *letter)
+uint64_t letter_wall_ms(const struct letter *letter)
 {
     const struct clock *clock = worker_clock(letter->worker);
 
@@ -134,7 +98,7 @@ static void subject_make(struct letter *letter)
                 .has_record = letter->record.is_known,
                 .is_outbound = letter->is_outbound,
                 .mailboxes = letter->setup->parts.config->mailboxes,
-                .wall_ms = wall_ms(letter),
+                .wall_ms = letter_wall_ms(letter),
                 .arena = letter->arena },
         .results = letter->is_verified ? &letter->results : NULL,
         .is_signed = letter->signing == SIGNING_DONE,
@@ -313,7 +277,7 @@ static void stop(struct letter *letter)
 }
 
 /* The budget is over: what is missing is not known. */
-static void work_late(void *work)
+void letter_work_late(void *work)
 {
     struct letter *letter = work;
 
@@ -343,151 +307,4 @@ static void work_release(void *work)
     letter_unref(work);
 }
 
-static const struct job_kind letter_job = { work_start, work_abandon, work_release };
-
-/* ---- the milter's side ---- */
-
-static bool begin_work(struct letter *letter, enum letter_phase phase)
-{
-    letter->phase = phase;
-    job_drop(&letter->job);
-    letter->job = job_start(letter->worker, &letter_job, letter_ref(letter));
-    if (letter->job == NULL)
-        log_error("out of memory: a message is deferred");
-    return letter->job != NULL;
-}
-
-static void read_head(struct letter *letter)
-{
-    const struct signd_config *config = letter->setup->parts.config;
-    struct results *results = &letter->results;
-
-    message_record_locate(&letter->record, letter->message, letter->arena);
-    letter->is_outbound = direction_is_outbound(&letter->setup->direction, letter->message);
-    letter->has_mime =
-        mime_read(letter->message, MIME_FROM | (letter->setup->names.mime & MIME_HEADERS),
-                  letter->arena, &letter->mime) == 0;
-    letter->failed =
-        !letter->has_mime || claims_read(letter->message, (size_t)config->max_signatures,
-                                         wall_ms(letter) / SECOND, letter->arena, &results->claims,
-                                         &results->claim_count, &results->claims_over) != 0;
-}
-
-bool letter_starts_slowly(const struct message *message)
-{
-    return !mime_is_quick(message, MIME_HEADERS);
-}
-
-static struct letter *start(struct letter *letter)
-{
-    if (letter == NULL) {
-        log_error("out of memory: a message is deferred");
-        return NULL;
-    }
-    letter->started_ms = now(letter);
-    read_head(letter);
-    if (!begin_work(letter, PHASE_RECORD))
-        letter_drop(&letter);
-    return letter;
-}
-
-struct letter *letter_start(struct worker *worker, struct snapshot *snapshot,
-                            struct message *message)
-{
-    return start(letter_new(worker, snapshot, message));
-}
-
-struct letter *letter_explain(struct worker *worker, struct snapshot *snapshot,
-                              struct message *message, const struct letter_explained *explained)
-{
-    struct letter *letter = letter_new(worker, snapshot, message);
-
-    if (letter != NULL) {
-        letter->is_explained = true;
-        letter->explained = *explained;
-    }
-    return start(letter);
-}
-
-static uint64_t budget_of(const struct letter *letter)
-{
-    uint64_t budget = letter->setup->parts.config->common.budget;
-
-    return letter->is_explained && letter->explained.budget_ms < budget
-               ? letter->explained.budget_ms
-               : budget;
-}
-
-/* Until the loop has done its work, or the budget is over. */
-static bool await(struct letter *letter, bool (*progress)(void *arg), void *arg)
-{
-    uint64_t budget = budget_of(letter);
-    uint64_t used = now(letter) - letter->ended_ms;
-    enum job_result result =
-        job_wait(letter->job, used < budget ? budget - used : 0, PROGRESS_MS, progress, arg);
-
-    if (result == JOB_LATE && job_post(letter->job, work_late) == 0)
-        result = job_wait(letter->job, GRACE_MS, PROGRESS_MS, progress, arg);
-    if (result == JOB_LATE)
-        log_error("a message was not decided within budget: it is deferred");
-    return result == JOB_DONE; /* JOB_FAILED: the daemon ends; JOB_UNWANTED: the MTA has gone */
-}
-
-/* Rules may name what is in the body. */
-static void read_structure(struct letter *letter)
-{
-    unsigned wanted = letter->setup->names.mime;
-
-    if ((wanted & MIME_STRUCTURE) != 0)
-        letter->has_mime =
-            mime_read(letter->message, MIME_FROM | wanted, letter->arena, &letter->mime) == 0;
-}
-
-static bool decide(struct letter *letter, bool (*progress)(void *arg), void *arg)
-{
-    if (!await(letter, progress, arg))
-        return false;
-    if (letter->task == TASK_VERIFY && !letter->failed)
-        letter->failed = !letter_verify(letter);
-    if (letter->task == TASK_SIGN && !letter->failed)
-        letter_choose_keys(letter);
-    if ((letter->setup->names.stages & STAGE_END) != 0 && !letter_is_over(letter) &&
-        !letter->failed) {
-        read_structure(letter);
-        if (!begin_work(letter, PHASE_END_RULES) || !await(letter, progress, arg))
-            return false;
-    }
-    letter->failed = letter->failed || !letter_conclude(letter);
-    if (letter->failed)
-        log_error("%.*s: a message needs more memory than one may have: it is deferred",
-                  SLICE_ARG(letter->message->queue_id));
-    return !letter->failed;
-}
-
-bool letter_finish(struct letter *letter, struct shared *keys, struct shared *states,
-                   bool (*progress)(void *arg), void *arg)
-{
-    letter->keys = keys;
-    letter->states = states;
-    letter->ended_ms = now(letter);
-    letter->is_decided = decide(letter, progress, arg);
-    letter->decided_ms = now(letter);
-    return letter->is_decided;
-}
-
-void letter_drop(struct letter **letter)
-{
-    struct letter *gone = *letter;
-
-    *letter = NULL;
-    if (gone == NULL)
-        return;
-    struct job *job = gone->job;
-    job_drop(&job);
-    letter_unref(gone);
-}
-
-const struct letter_answer *letter_answer(const struct letter *letter)
-{
-    return &letter->told;
-}
+const struct job_kind letter_job = { work_start, work_abandon, work_release };

@@ -81,11 +81,17 @@ struct letter {
 };
 
 void letter_unref(struct letter *letter);
+uint64_t letter_now(const struct letter *letter); /* ms, monotonic */
+uint64_t letter_wall_ms(const struct letter *letter);
 struct slice letter_authserv_id(const struct letter *letter);
 /* Why it is refused: in a rule's words, or ours. */
 struct slice letter_reason(const struct letter *letter);
 /* Rules have refused or discarded it: nothing more is done to it. */
 bool letter_is_over(const struct letter *letter);
+
+/* letter.c: the loop's side. */
+extern const struct job_kind letter_job;
+void letter_work_late(void *letter); /* the budget is over: what is missing is not known */
 
 /* letter_end.c; on a thread of the milter's. False: out of memory. */
 bool letter_verify(struct letter *letter); /* all evidence is there */
