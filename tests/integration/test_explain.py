@@ -160,6 +160,7 @@ def test_nothing_is_asked_or_done_unless_told(contentd):
     assert answer["plan"]["possible"] and answer["verdict"] == "quarantine" and answer["plan"]["quarantine"][0]["recipients"] == ["b@example.org"]
     assert scanners(answer)["clam"]["source"] == "supposed" and scanners(answer)["spam"]["source"] == "given"
     explain(contentd, "contentd", *ENVELOPE, message=text(head(sender="x@forged.example")))
+    explain(contentd, "contentd", "helo_name=evil.example", "recipient=b@example.org")
     assert counted(contentd) == before
     assert len(contentd.decisions()) == lines
     assert contentd.get("/v1/quarantine")[1] == kept
