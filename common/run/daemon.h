@@ -59,7 +59,8 @@ struct daemon_spec {
     enum readiness (*ready)(struct daemon *daemon, struct buf *reason); /* optional; one line */
     const struct http_route *routes; /* beside /metrics, /health, /ready; their arg: the daemon */
     size_t route_count;
-    size_t http_body_max; /* bytes of a request to them; 0: 1 MiB */
+    /* Bytes of a request to them, at most 16 MiB; the larger, the fewer connections at the same time. 0: 1 MiB. */
+    size_t http_body_max;
 };
 
 /* Runs the daemon in the foreground. The exit status: 0, EX_USAGE 64, EX_OSERR 71, EX_CONFIG 78. */

@@ -3,7 +3,12 @@
 #include "common/observe/metrics.h"
 #include "common/run/daemon_private.h"
 
-enum { METRICS_MAX = 64 << 20, REASON_MAX = 1024, ALIVE_MS = 5000 };
+enum {
+    METRICS_MAX = 64 << 20,
+    REASON_MAX = 1024,
+    ALIVE_MS = 5000,
+    BODIES_MAX = 256 << 20, /* bytes of all requests together, where they may be large */
+};
 
 /* Prometheus' metrics of all threads together. */
 static void get_metrics(struct http_call *call, UNUSED void *arg)
@@ -48,7 +53,9 @@ static const struct http_route routes[] = {
 
 int daemon_http_start(struct daemon *daemon)
 {
-    struct http_options options = { .max_body = daemon->spec->http_body_max };
+    size_t body = daemon->spec->http_body_max;
+    struct http_options options = { .max_body = body,
+                                    .max_connections = body == 0 ? 0 : BODIES_MAX / body };
 
     if (daemon->http_listener_count == 0)
         return 0;

@@ -208,6 +208,23 @@ def test_a_record_may_be_supposed(contentd):
     assert not scanners(answer)["spam"]["wanted"] and scanners(answer)["clam"]["wanted"]
 
 
+def test_policyds_record_is_read_and_left_alone(workdir, redis):
+    key = "gh:tx:{4Xk2Lq/198.18.0.1/40000/192.0.2.1}"
+    daemon = Contentd(workdir / "recorded", "[rule passed]\nwhen = policy.spf = pass\nthen = reject\n",
+                      options=[f"store={redis.url}", f"quarantine_directory={workdir}/recorded/quarantine"])
+    try:
+        wait_for(lambda: daemon.get("/ready")[1].strip() == "ok", "its store is there")
+        redis.cli("HSET", key, "sender", "a@example.net", "spf", "pass", "spf.domain", "example.net")
+        before = redis.cli("HGETALL", key)
+        answer = explain(daemon, "contentd", *ENVELOPE, "daemon_address=192.0.2.1")
+        assert answer["verdict"] == "reject" and rules(answer, "data") == {"passed": "true"}
+        answer = explain(daemon, "contentd", *ENVELOPE, "daemon_address=192.0.2.2")
+        assert answer["verdict"] == "deliver" and rules(answer, "data") == {"passed": "false"}
+        assert redis.cli("HGETALL", key) == before and redis.cli("XLEN", "gh:log").strip() == "0"
+    finally:
+        daemon.stop()
+
+
 def test_it_is_said_in_words(contentd):
     said = run(contentd, "contentd", *ENVELOPE, "spam.score=7", message=text(head())).stdout.decode()
     assert re.search(r"^at rcpt, for b@example.org:$", said, re.M)
