@@ -145,13 +145,44 @@ static void see_list(struct seeing *seeing, InternetAddressList *list)
     }
 }
 
+/* How many ")" end every comment that may begin in the text; 0 when each has its own. GMime forgets the memory of an address whose
+ * comment does not end (up to MIME_VALUE_MAX bytes of each field). */
+static size_t missing_ends(const char *text)
+{
+    size_t opened = 0, closed = 0, missing = 0;
+
+    for (size_t i = strlen(text); i-- > 0;) {
+        closed += text[i] == ')' && (i == 0 || text[i - 1] != '\\');
+        opened += text[i] == '(';
+        if (opened > closed && opened - closed > missing)
+            missing = opened - closed;
+    }
+    return missing;
+}
+
+/* NULL: memory is out. */
+static char *with_comments_ended(struct arena *arena, char *text)
+{
+    size_t len = strlen(text), missing = missing_ends(text);
+    char *out = missing == 0 ? text : arena_alloc(arena, len + 1 + missing + 1);
+
+    if (missing == 0 || out == NULL)
+        return out;
+    memcpy(out, text, len);
+    out[len] = ' '; /* after a backslash at the end */
+    memset(out + len + 1, ')', missing);
+    return out;
+}
+
 size_t mime_decode_mailboxes(struct arena *arena, struct slice raw, mime_see_mailbox *see,
                              void *arg)
 {
     struct seeing seeing = { .arena = arena, .see = see, .arg = arg };
     char *text = plain(arena, raw);
-    InternetAddressList *list = text == NULL ? NULL : internet_address_list_parse(options, text);
 
+    if (text != NULL)
+        text = with_comments_ended(arena, text);
+    InternetAddressList *list = text == NULL ? NULL : internet_address_list_parse(options, text);
     see_list(&seeing, list);
     if (list != NULL)
         g_object_unref(list);

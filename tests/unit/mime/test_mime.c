@@ -129,6 +129,12 @@ static void reads_header_fields(UNUSED void **state)
         { "From: Boss <=?utf-8?q?boss=40bank.example?=>\n",
           "1 name=boss@bank.example fake=boss@bank.example" },
         { "From: the boss@bank.example\n", "1 name=the boss@bank.example fake=boss@bank.example" },
+        /* a comment that does not end: the address counts (and GMime would lose its memory: the sanitizer build tells) */
+        { "From: a@[192.0.2.1](\n", "1 from=a@[192.0.2.1]" },
+        { "From: a@x.example (b\n", "1 from=a@x.example name=b" },
+        { "From: a@x.example (b\\\n", "1 from=a@x.example name=b" },
+        { "From: a@x.example, b@y.example ((c) \\)\n", "2 from=a@x.example" },
+        { "From: \"sad :(\" <a@x.example>\n", "1 from=a@x.example name=sad :(" },
         { "From: undisclosed:;\n", "1 name=undisclosed:;" },
         { "From: Boss <>\n", "1 name=Boss <>" },
         { "", "0" },
