@@ -235,6 +235,16 @@ def test_it_is_said_in_words(contentd):
     assert said.endswith("verdict: deliver\n")
 
 
+def test_hostile_text_reaches_no_terminal(contentd, signd):
+    hostile = "\x1b[2J\x9b31m\x07"
+    fields = [("From", f"{hostile}@sender.example"), ("Subject", hostile), (f"X-{hostile}", hostile)]
+    for daemon, program, direction in ((contentd, "contentd", "client_address=198.18.0.1"), (signd, "signd", "client_address=127.0.0.1"),
+                                       (signd, "signd", "client_address=198.18.0.1")):
+        said = run(daemon, program, direction, f"sender={hostile}@example.net", f"recipient={hostile}@example.org", f"helo_name={hostile}",
+                   message=text(fields, hostile)).stdout.decode()
+        assert "verdict: " in said and not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", said), ascii(said)
+
+
 @pytest.mark.parametrize("words, want", [
     (["recipent=b@example.org"], 'there is no attribute "recipent"; did you mean "recipient"?'),
     ([], "a recipient is needed"),
