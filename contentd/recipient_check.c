@@ -5,12 +5,14 @@
 
 static const struct milter_reply replies[] = {
     [RECIPIENT_JOINS] = { .action = MILTER_CONTINUE },
-    [RECIPIENT_NOT_PLAIN] = { MILTER_REJECT,
-                              { 553, SLICE_INIT("5.1.3"),
-                                SLICE_INIT("Recipient address is not written as SMTP demands") } },
-    [RECIPIENT_APART] = { MILTER_TEMPFAIL,
-                          { 452, SLICE_INIT("4.5.3"),
-                            SLICE_INIT("Recipient is filtered otherwise, send separately") } },
+    [RECIPIENT_NOT_PLAIN] = { .action = MILTER_REJECT,
+                              .reply = { 553, SLICE_INIT("5.1.3"),
+                                         SLICE_INIT(
+                                             "Recipient address is not written as SMTP demands") } },
+    [RECIPIENT_APART] = { .action = MILTER_TEMPFAIL,
+                          .reply = { 452, SLICE_INIT("4.5.3"),
+                                     SLICE_INIT(
+                                         "Recipient is filtered otherwise, send separately") } },
 };
 
 static enum recipient_check check(const struct setup *setup, const struct message *message,
