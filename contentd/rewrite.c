@@ -10,6 +10,7 @@
 /* A field as it will be written: one of the message's, or one that we make. */
 struct field {
     struct slice name, value;
+    struct slice label; /* the name as it is written */
     bool is_ours; /* a blank goes before the value; folds are "\n" */
     bool is_gone;
 };
@@ -65,12 +66,19 @@ static size_t place_behind(const struct fields *fields, size_t count)
     return at;
 }
 
+static struct field field_of_edit(const struct edit *edit)
+{
+    return (struct field){
+        .name = edit->name, .value = edit->text, .label = edit->name, .is_ours = true
+    };
+}
+
 /* There is room for every edit to add one. */
 static void insert(struct fields *fields, size_t at, const struct edit *edit)
 {
     fields->n = 0;
     memmove(&fields->at[at + 1], &fields->at[at], (fields->count - at) * sizeof *fields->at);
-    fields->at[at] = (struct field){ edit->name, edit->text, true, false };
+    fields->at[at] = field_of_edit(edit);
     fields->count++;
 }
 
@@ -81,7 +89,7 @@ static void change(struct fields *fields, const struct edit *edit)
     if (at != SIZE_MAX && edit->text.ptr == NULL)
         fields->at[at].is_gone = true;
     else if (at != SIZE_MAX)
-        fields->at[at] = (struct field){ edit->name, edit->text, true, false };
+        fields->at[at] = field_of_edit(edit);
     else if (edit->text.ptr != NULL)
         insert(fields, fields->count, edit);
 }
@@ -128,7 +136,7 @@ static int put_value(struct buf *out, const struct field *field)
 
 static int put_field(struct buf *out, const struct field *field, bool has_leading_space)
 {
-    return buf_add(out, field->name) || buf_put_char(out, ':') ||
+    return buf_add(out, field->label) || buf_put_char(out, ':') ||
                    ((field->is_ours || !has_leading_space) && buf_put_char(out, ' ')) ||
                    put_value(out, field) || buf_put(out, "\r\n")
                ? -1
@@ -144,7 +152,9 @@ static bool fields_init(struct fields *fields, struct arena *arena, const struct
         return false;
     for (size_t i = 0; i < message->header_count; i++)
         fields->at[fields->count++] =
-            (struct field){ message->headers[i].name, message->headers[i].value, false, false };
+            (struct field){ .name = message->headers[i].name,
+                            .value = message->headers[i].value,
+                            .label = message_header_label(&message->headers[i]) };
     return true;
 }
 

@@ -74,6 +74,20 @@ static enum seal_result make_fields(const struct message *message, const struct 
     return SEAL_DONE;
 }
 
+/* Any white space may stand between a name and its colon (RFC 5322 4.5), but verifiers know a field by its name then only if it is
+ * one blank; of a message with more opendkim says nothing. "From " at the beginning of a line is no field for some, who then do not
+ * find From. */
+static bool has_odd_colon(const struct message *message)
+{
+    for (size_t i = 0; i < message->header_count; i++) {
+        const struct message_header *field = &message->headers[i];
+        if (field->blanks > 1 || (field->blanks > 0 && message_header_is(field, SLICE("From"))) ||
+            (field->blanks == 1 && field->name.ptr[field->name.len] != ' '))
+            return true;
+    }
+    return false;
+}
+
 enum seal_result seal(const struct message *message, const struct chosen_keys *keys,
                       const struct sign_settings *settings, uint64_t now_s, struct arena *arena,
                       struct edits *edits, const char **error)
@@ -81,6 +95,11 @@ enum seal_result seal(const struct message *message, const struct chosen_keys *k
     struct sign_settings used = *settings;
     unsigned char digest[DKIM_DIGEST_LEN];
     struct slice values[KEYS_OF_A_MESSAGE_MAX];
+
+    *error =
+        "From has a blank before its colon, or another field more than one, which verifiers read differently";
+    if (has_odd_colon(message))
+        return SEAL_REFUSED;
     enum seal_result result = hash_body(message, &used, digest, error);
 
     if (sign_needs_simple(message, &used))

@@ -96,7 +96,7 @@ static const struct message_header *take_field(const struct message *message, st
 static int put_value(struct buf *out, const struct message *message, size_t line_max,
                      const struct message_header *field)
 {
-    struct line_cutter cutter = { line_max, field->name.len + 1 };
+    struct line_cutter cutter = { line_max, field->name.len + field->blanks + 1 };
     struct slice rest = field->value;
     bool is_cut;
     int rc = 0;
@@ -122,7 +122,7 @@ static int put_field(struct buf *out, const struct message *message, enum canoni
 
     if (put_value(&value, message, line_max, field) != 0)
         return -1;
-    return header_canon(out, mode, field->name, buf_slice(&value), true);
+    return header_canon(out, mode, message_header_label(field), buf_slice(&value), true);
 }
 
 static int put_own_field(struct buf *out, enum canonicalization mode, struct slice value)

@@ -116,13 +116,24 @@ void verifier_free(struct verifier **verifier)
 
 /* ---- feeding it ---- */
 
+/* Tabs before the colon as blanks: with one the library does not know the field by its name, and a second From would not be
+ * one for it. */
+static int put_label(struct buf *out, const struct message_header *field)
+{
+    int rc = buf_add(out, field->name);
+
+    for (size_t i = 0; i < field->blanks && rc == 0; i++)
+        rc = buf_put_char(out, ' ');
+    return rc;
+}
+
 /* With CRLF at folds, as the library wants it. */
 static int feed_field(DKIM *dkim, const struct message *message, const struct message_header *field)
 {
     AUTO_BUF text = BUF_INIT(MESSAGE_HEADER_BYTES_MAX * 2);
     struct slice rest = field->value, line;
 
-    if (buf_add(&text, field->name) != 0 ||
+    if (put_label(&text, field) != 0 ||
         buf_put(&text, message->has_leading_space ? ":" : ": ") != 0)
         return -1;
     while (slice_cut(&rest, '\n', &line)) {

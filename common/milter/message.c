@@ -220,6 +220,12 @@ enum message_fill message_add_header(struct message *message, struct slice name,
     if (!copy(message, name, &own.name) || !copy(message, value, &own.value))
         return MESSAGE_NO_ROOM;
     message->header_bytes += name.len + value.len;
+    own.blanks = 0;
+    while (own.name.len > 0 &&
+           (own.name.ptr[own.name.len - 1] == ' ' || own.name.ptr[own.name.len - 1] == '\t')) {
+        own.name.len--;
+        own.blanks++;
+    }
     message->headers[message->header_count++] = own;
     return MESSAGE_OK;
 }
@@ -255,7 +261,7 @@ static size_t put_head(const struct message *message, char *to)
     size_t len = 0;
 
     for (size_t i = 0; i < message->header_count; i++) {
-        len += put_text(to == NULL ? NULL : to + len, message->headers[i].name);
+        len += put_text(to == NULL ? NULL : to + len, message_header_label(&message->headers[i]));
         len += put_text(to == NULL ? NULL : to + len, colon);
         len += put_value(to == NULL ? NULL : to + len, message->headers[i].value);
         len += put_text(to == NULL ? NULL : to + len, SLICE("\r\n"));
@@ -309,13 +315,14 @@ int message_read(const struct message *message, uint64_t offset, size_t max, cha
     return 0;
 }
 
+struct slice message_header_label(const struct message_header *field)
+{
+    return (struct slice){ field->name.ptr, field->name.len + field->blanks };
+}
+
 bool message_header_is(const struct message_header *field, struct slice name)
 {
-    size_t len = field->name.len;
-
-    while (len > name.len && (field->name.ptr[len - 1] == ' ' || field->name.ptr[len - 1] == '\t'))
-        len--;
-    return slice_equal_nocase(slice_part(field->name, 0, len), name);
+    return slice_equal_nocase(field->name, name);
 }
 
 const struct message_header *message_header_find(const struct message *message, struct slice name,

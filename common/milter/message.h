@@ -41,10 +41,11 @@ struct message_recipient {
 };
 
 struct message_header {
-    struct slice name; /* as received */
+    struct slice name; /* as received, without blanks at its end */
     /* All between the colon and the end of the field as received, leading blank included where the MTA gives it, folds as
      * "\n" or "\r\n" with the blank after it. Without the last line end. */
     struct slice value;
+    size_t blanks; /* that stood between name and colon (RFC 5322 4.5), behind `name` in memory */
 };
 
 struct message {
@@ -111,7 +112,9 @@ int message_read(const struct message *message, uint64_t offset, size_t max, cha
                  struct slice *out);
 bool message_is_whole(const struct message *message); /* its size does not change any more */
 
-/* Whether it is a field of this name, in any case; a blank before the colon (RFC 5322 4.5) is no part of the name. */
+/* All that stood before the colon: for whoever writes or signs the field as it came. */
+struct slice message_header_label(const struct message_header *field);
+/* Whether it is a field of this name, in any case. */
 bool message_header_is(const struct message_header *field, struct slice name);
 
 /* The n-th field of this name (any case), counted from 1; NULL: there is none. */

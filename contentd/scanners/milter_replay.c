@@ -87,7 +87,7 @@ static int put_header(const struct milter_replay *replay, struct buf *data)
     bool has_space = replay->message->has_leading_space;
     struct slice value = header->value;
 
-    if (milter_put_text(data, header->name))
+    if (milter_put_text(data, message_header_label(header)))
         return -1;
     if (wants_space && !has_space && buf_put_char(data, ' '))
         return -1;

@@ -258,6 +258,21 @@ def test_forged_results_are_removed_and_others_stay(postfix, sink):
     assert fields(arrived(sink, "forged-out"), "Authentication-Results")[1:] == STAY
 
 
+def test_white_space_before_a_colon_hides_no_field(postfix, sink, dns):
+    """RFC 5322 4.5. A forged result goes, and those of others stay; a second author is one."""
+    forged = (f"Authentication-Results : {FORGED[0]}\r\nAuthentication-Results: {STAY[0]}\r\n"
+              f"Authentication-Results\t: {FORGED[1]}\r\nAuthentication-Results : {STAY[1]}\r\n").encode()
+    found = receive(postfix, sink, inbound("white", fields=forged))
+    said = re.findall(r"^authentication-results[ \t]*:\s*([^;\s]+)", found.text, re.M | re.I)
+    assert said == [OURS, *(value.split(";")[0] for value in STAY[:2])], found.text
+    dns.add({"_dmarc.evil.example": {"TXT": ["v=DMARC1; p=reject"]}})
+    one = receive(postfix, sink, inbound("one-author"))
+    two = [receive(postfix, sink, inbound(f"two-authors-{n}", fields=b"From" + blanks + b": <y@evil.example>\r\n"))
+           for n, blanks in enumerate((b"", b" ", b"\t "))]
+    assert len({results(found)["dmarc"] for found in two}) == 1
+    assert results(two[0])["dmarc"] != results(one)["dmarc"]
+
+
 # What policyd's prepend does.
 PREPENDED = (f"Received-SPF: pass (x) receiver={OURS}; client-ip=198.18.0.1; envelope-from=x@other.example; helo=client.example.net")
 

@@ -116,7 +116,7 @@ static json_t *as_sent(const struct message *message, const struct edits *edits)
 
     put_inserted(&text, edits->first);
     for (size_t i = 0; i < message->header_count; i++)
-        put_field(&text, message->headers[i].name, "", message->headers[i].value);
+        put_field(&text, message_header_label(&message->headers[i]), "", message->headers[i].value);
     check(buf_put(&text, "\r\n") == 0, "out of memory");
     put_body(&text, message);
     check(base64_print(&encoded, text.data, text.len) == 0, "out of memory");

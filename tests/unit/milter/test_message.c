@@ -126,6 +126,7 @@ static const struct {
     { "empty", true, "Subject", "", "Subject:\r\n\r\n" },
     { "folds", true, "To", " a,\n\tb,\r\n c", "To: a,\r\n\tb,\r\n c\r\n\r\n" },
     { "begins with a line end", true, "To", "\n a", "To:\r\n a\r\n\r\n" },
+    { "blanks before the colon", true, "Subject \t", " hello", "Subject \t: hello\r\n\r\n" },
     { "8 bits", true, "X", " \xc3\xa9\xff", "X: \xc3\xa9\xff\r\n\r\n" },
 };
 
@@ -162,7 +163,10 @@ static void finds_fields_by_number(void **state)
     message_add_header(message, SLICE("Received \t"), SLICE("three"));
     assert_slice("one", message_header_find(message, SLICE("received"), 1)->value);
     assert_slice("two", message_header_find(message, SLICE("received"), 2)->value);
-    assert_slice("three", message_header_find(message, SLICE("received"), 3)->value);
+    const struct message_header *third = message_header_find(message, SLICE("received"), 3);
+    assert_slice("three", third->value);
+    assert_slice("Received", third->name);
+    assert_slice("Received \t", message_header_label(third));
     assert_null(message_header_find(message, SLICE("received"), 4));
     assert_null(message_header_find(message, SLICE("receive"), 1));
     assert_null(message_header_find(message, SLICE("received"), 0));

@@ -105,6 +105,8 @@ static void reads_header_fields(UNUSED void **state)
         /* several authors */
         { "From: a@x.example, b@y.example\n", "2 from=a@x.example" },
         { "From: a@x.example\nFrom: b@y.example\n", "2 from=a@x.example" },
+        { "From: a@x.example\nFrom : b@y.example\n", "2 from=a@x.example" },
+        { "From\t : a@x.example\nSubject : Hi\n", "1 from=a@x.example subject=Hi" },
         { "From: \n", "1" },
         { "From: team: a@x.example, b@x.example;\n", "2 from=a@x.example name=team" },
         { "fRoM: a@x.example\n", "1 from=a@x.example" },

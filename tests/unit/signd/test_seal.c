@@ -94,8 +94,13 @@ static const struct {
       NULL },
     { "a fold", HEAD "To: a,\r\n\tb\r\n\r\nx\r\n", "c=relaxed/relaxed;", NULL },
     { "no From", "Subject: x\r\n\r\nx\r\n", NULL, "no From" },
-    { "blanks before colons", "From : a@example.com\r\nTo\t: b\r\n\r\nx\r\n", "c=relaxed/relaxed;",
+    { "blanks before colons", "From: a@example.com\r\nTo : b\r\n\r\nx\r\n", "c=relaxed/relaxed;",
       NULL },
+    { "a blank before From's colon", "From : a@example.com\r\n\r\nx\r\n", NULL,
+      "From has a blank" },
+    { "a tab before a colon", HEAD "To\t: b\r\n\r\nx\r\n", NULL, "another field more than one" },
+    { "two blanks before a colon", HEAD "X-Odd  : b\r\n\r\nx\r\n", NULL,
+      "another field more than one" },
 };
 
 static void odd_bytes_are_signed_so_that_verifiers_agree_or_refused(UNUSED void **state)
@@ -117,7 +122,7 @@ static void a_blank_before_the_colon_is_no_part_of_the_name(UNUSED void **state)
 {
     struct sealed sealed;
 
-    seal_with(&sealed, SLICE("From : a@example.com\r\nTo\t: b\r\n\r\nx\r\n"), 0);
+    seal_with(&sealed, SLICE("From: a@example.com\r\nTo : b\r\n\r\nx\r\n"), 0);
     assert_true(says(sealed.edits.first, "h=From:From:To;"));
     sealed_free(&sealed);
 }

@@ -10,11 +10,11 @@ static const char ed25519_pem[] =
     "-----END PRIVATE KEY-----\n";
 
 static struct message_header fields[] = {
-    { SLICE_INIT("From"), SLICE_INIT(" Joe SixPack <joe@football.example.com>") },
-    { SLICE_INIT("To"), SLICE_INIT(" Suzie Q <suzie@shopping.example.net>") },
-    { SLICE_INIT("Subject"), SLICE_INIT(" Is dinner ready?") },
-    { SLICE_INIT("Date"), SLICE_INIT(" Fri, 11 Jul 2003 21:00:37 -0700 (PDT)") },
-    { SLICE_INIT("Message-ID"), SLICE_INIT(" <20030712040037.46341.5F8J@football.example.com>") },
+    { SLICE_INIT("From"), SLICE_INIT(" Joe SixPack <joe@football.example.com>"), 0 },
+    { SLICE_INIT("To"), SLICE_INIT(" Suzie Q <suzie@shopping.example.net>"), 0 },
+    { SLICE_INIT("Subject"), SLICE_INIT(" Is dinner ready?"), 0 },
+    { SLICE_INIT("Date"), SLICE_INIT(" Fri, 11 Jul 2003 21:00:37 -0700 (PDT)"), 0 },
+    { SLICE_INIT("Message-ID"), SLICE_INIT(" <20030712040037.46341.5F8J@football.example.com>"), 0 },
 };
 static const struct message joe = { .headers = fields,
                                     .header_count = COUNT(fields),
@@ -142,7 +142,7 @@ static void says_why_it_does_not_sign(UNUSED void **state)
     assert_null(sign(&without_from, key, arena, &error).ptr);
     assert_string_equal("the message has no From field, which every signature must cover", error);
     for (size_t i = 0; i < COUNT(many); i++)
-        many[i] = (struct message_header){ i == 0 ? SLICE("From") : SLICE("To"), SLICE(" x") };
+        many[i] = (struct message_header){ i == 0 ? SLICE("From") : SLICE("To"), SLICE(" x"), 0 };
     assert_null(sign(&with_many, key, arena, &error).ptr);
     assert_string_equal("too many header fields to sign", error);
     arena_free(&arena);
