@@ -1,7 +1,8 @@
 /* tests/fuzz/fuzz_policyd_conf.c - any bytes as policyd.conf (any_conf.h): read, and compiled to what would be in force. */
 #include <stdint.h>
 
-#include "policyd/policy_load.h"
+#include "policyd/config.h"
+#include "policyd/live.h"
 #include "tests/fakes/any_conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

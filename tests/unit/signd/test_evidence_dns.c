@@ -57,7 +57,6 @@ static void answer(UNUSED void *arg, const struct dns_query *query, struct dns_r
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    AUTO_BUF error = BUF_INIT(1000);
 
     if (fixture == NULL)
         return -1;
