@@ -53,15 +53,26 @@ void output_text(FILE *out, struct slice text)
         fwrite(buf_text(&escaped), 1, escaped.len, out);
 }
 
+/* All that jansson leaves as it is and a terminal may obey is DEL, which can only be in a string. */
+static int put_json(const char *bytes, size_t len, void *out)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] == 0x7f)
+            fputs("\\u007f", out);
+        else
+            putc(bytes[i], out);
+    return 0;
+}
+
 void output_json(FILE *out, const json_t *document)
 {
-    json_dumpf(document, out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    json_dump_callback(document, put_json, out, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     putc('\n', out);
 }
 
 void output_json_line(FILE *out, const json_t *document)
 {
-    json_dumpf(document, out, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_dump_callback(document, put_json, out, JSON_COMPACT | JSON_ENSURE_ASCII);
     putc('\n', out);
 }
 

@@ -117,7 +117,10 @@ int cmd_quarantine_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t c
         struct slice next = json_member(answer, "next");
         code = print_rows(ctl, json_object_get(answer, "messages"));
         if (next.ptr != NULL)
-            fprintf(ctl->out, "More: --after %.*s\n", SLICE_ARG(next));
+            fprintf(ctl->out, "%sMore: --after %.*s\n",
+                    json_array_size(json_object_get(answer, "messages")) == 0 ? "Nothing so far. "
+                                                                              : "",
+                    SLICE_ARG(next));
     }
     json_decref(answer);
     return code;

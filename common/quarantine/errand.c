@@ -8,8 +8,15 @@
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 
+/* One page of the list ends with any of these, or when it has as many rows as are wanted: others wait meanwhile, and it lies in
+ * memory. */
 enum {
-    LOOKED_AT_MAX = 20000, /* entries for one page of the list */
+    LOOKED_AT_MAX = 20000, /* entries */
+    PAGE_MS_MAX = 2000,
+    PAGE_BYTES_MAX = 4 << 20, /* of rows, as JSON */
+};
+
+enum {
     PAGE = 100,
     LISTED_RECIPIENTS_MAX = 20,
     CHUNK_BYTES = 384 << 10, /* of a message in one answer; divides by 3 */
@@ -126,44 +133,76 @@ static json_t *row(const struct kept *kept)
     return json;
 }
 
-/* Adds the entry if it is wanted. False: `count` are there. */
-static bool list_entry(struct errand *errand, const struct errand_place *place, const char *id,
-                       json_t *list)
+/* A page under way. */
+struct page {
+    struct errand *errand;
+    const struct errand_place *place;
+    json_t *list;
+    uint64_t now_ms, until_ms; /* wall clock; monotonic */
+    size_t looked_at, bytes;
+};
+
+static void add_row(struct page *page, const struct kept *kept)
+{
+    json_t *json = row(kept);
+
+    if (json != NULL)
+        page->bytes += json_dumpb(json, NULL, 0, JSON_ENSURE_ASCII);
+    json_array_append_new(page->list, json);
+}
+
+/* Adds the entry if it is wanted. */
+static void list_entry(struct page *page, const char *id)
 {
     AUTO_BUF error = BUF_INIT(400);
     struct arena *arena = arena_new(KEPT_MEMORY_MAX);
     struct kept kept;
+    enum folder_result result = arena == NULL
+                                    ? FOLDER_FAILED
+                                    : folder_read(quarantine_folder(page->place->quarantine),
+                                                  slice_of(id), arena, &kept, &error);
 
-    enum folder_result result = arena == NULL ? FOLDER_FAILED
-                                              : folder_read(quarantine_folder(place->quarantine),
-                                                            slice_of(id), arena, &kept, &error);
     if (result == FOLDER_OK || result == FOLDER_DAMAGED) {
-        if (is_wanted(errand, &kept))
-            json_array_append_new(list, row(&kept));
+        if (is_wanted(page->errand, &kept))
+            add_row(page, &kept);
     } else if (error.len > 0) {
         log_warning("quarantine: %s", buf_text(&error));
     }
     arena_free(&arena);
-    return json_array_size(list) < errand->count;
+    page->looked_at++;
+}
+
+static bool is_full(const struct page *page)
+{
+    const struct clock *clock = page->place->clock;
+
+    return json_array_size(page->list) >= page->errand->count || page->looked_at >= LOOKED_AT_MAX ||
+           page->bytes >= PAGE_BYTES_MAX || clock->now_ms(clock) >= page->until_ms;
+}
+
+static bool is_old_enough(const struct page *page, const char *id)
+{
+    uint64_t from = kept_id_time_ms(slice_of(id));
+
+    return page->errand->older_ms == 0 ||
+           (page->now_ms >= from && page->now_ms - from >= page->errand->older_ms);
 }
 
 /* Newest first. *last is where the next page begins; empty: there is none. */
-static void list_page(struct errand *errand, const struct errand_place *place, json_t *list,
-                      char last[KEPT_ID_LEN + 1])
+static void list_page(struct page *page, char last[KEPT_ID_LEN + 1])
 {
-    struct folder *folder = quarantine_folder(place->quarantine);
-    uint64_t now = place->clock->wall_ms(place->clock);
-    struct slice after = control_param(errand->request, "after");
+    struct folder *folder = quarantine_folder(page->place->quarantine);
+    struct slice after = control_param(page->errand->request, "after");
     char ids[PAGE][KEPT_ID_LEN + 1];
-    size_t looked_at = 0, n;
+    size_t n;
 
     while ((n = folder_list(folder, after, true, PAGE, ids)) > 0) {
         for (size_t i = 0; i < n; i++) {
-            uint64_t from = kept_id_time_ms(slice_of(ids[i]));
             memcpy(last, ids[i], KEPT_ID_LEN + 1);
-            if (errand->older_ms > 0 && (now < from || now - from < errand->older_ms))
+            if (!is_old_enough(page, ids[i]))
                 continue;
-            if (!list_entry(errand, place, ids[i], list) || ++looked_at == LOOKED_AT_MAX)
+            list_entry(page, ids[i]);
+            if (is_full(page))
                 return;
         }
         after = slice_of(last);
@@ -174,12 +213,17 @@ static void list_page(struct errand *errand, const struct errand_place *place, j
 static void run_list(struct errand *errand, const struct errand_place *place)
 {
     struct folder *folder = quarantine_folder(place->quarantine);
-    json_t *list = json_array();
+    const struct clock *clock = place->clock;
+    struct page page = { .errand = errand,
+                         .place = place,
+                         .list = json_array(),
+                         .now_ms = clock->wall_ms(clock),
+                         .until_ms = clock->now_ms(clock) + PAGE_MS_MAX };
     char last[KEPT_ID_LEN + 1] = "";
 
-    list_page(errand, place, list, last);
+    list_page(&page, last);
     errand_answer(errand, 200,
-                  json_pack("{s:o, s:o, s:I, s:I}", "messages", list, "next",
+                  json_pack("{s:o, s:o, s:I, s:I}", "messages", page.list, "next",
                             last[0] == '\0' ? json_null() : json_string(last), "total",
                             (json_int_t)folder_count(folder), "bytes",
                             (json_int_t)folder_bytes(folder)));

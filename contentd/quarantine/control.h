@@ -8,6 +8,7 @@
  *     POST   /v1/quarantine/ID/release[?recipient=R|to=R[&sender=S]]  {"id", "released": [R], "refused": [{"recipient", "reply"}], "kept"}
  *     DELETE /v1/quarantine/ID                {"id", "deleted": true}
  *
+ * A page of the list has `count` rows, or less when it took 2 s, 20,000 entries or 4 MiB: as long as there is a "next", there is more.
  * `recipient` and `sender` of the list are compared without regard to case; `@example.com` fits every mailbox there. A release
  * goes to the recipients the message is kept for (or to one of them), which are then no longer kept; `to` sends a copy to
  * somebody else, from `sender` instead of its own, and keeps all. An answer of release with nobody in "released" has the status 502.

@@ -1,6 +1,9 @@
 """What contentd and gatectl make of a quarantine's directory: old, damaged, large, with the daemon and without it."""
 import fcntl
+import hashlib
 import json
+import os
+import pty
 import re
 import subprocess
 import threading
@@ -193,3 +196,101 @@ def test_a_directory_that_stays_taken_is_no_reason_not_to_look_at_mail(place):
             assert "another process uses it; messages that are to be kept are deferred" in child.output
         finally:
             assert child.stop() == 0, child.output
+
+
+def peak_kib(pid):
+    """The most memory that a process has had."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def is_sanitized():
+    return "asan" in str(GATECTL) or "tsan" in str(GATECTL)
+
+
+def test_a_hundred_thousand_messages_in_pages(place):
+    """Listed page by page, each bounded, and nothing is missing or twice."""
+    site = Site(place, 1)
+    ids = kept_files.put_many(site.quarantine, 100000)
+    contentd = site.contentd()
+    try:
+        before = peak_kib(contentd.process.pid)
+        assert contentd.metric("gatehouse_quarantine_messages") == 100000
+        page = json.loads(site.gatectl("list", "-n", "1000", "--json").stdout)
+        assert [row["id"] for row in page["messages"]] == ids[:-1001:-1]
+        assert (page["next"], page["total"]) == (ids[-1000], 100000)
+        # A search looks at a bounded number of them at a time, too.
+        after, pages, found = [], 0, []
+        while True:
+            page = json.loads(site.gatectl("list", "--find", "kept 123", "--json", "-n", "1000", *after).stdout)
+            found += [row["subject"] for row in page["messages"]]
+            pages += 1
+            if page["next"] is None:
+                break
+            after = ["--after", page["next"]]
+        wanted = [f"kept {n}" for n in range(99999, -1, -1) if f"kept {n}".startswith("kept 123")]
+        assert found == wanted and pages >= 5
+        assert "Nothing so far. More: --after " in site.gatectl("list", "--find", "no such").stdout
+        site.gatectl("delete", ids[0], ids[50000], ids[-1])
+        assert contentd.metric("gatehouse_quarantine_messages") == 99997
+        if not is_sanitized():
+            assert peak_kib(contentd.process.pid) - before < 50000
+    finally:
+        contentd.stop()
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_large_message_is_shown_piece_by_piece(place, is_down):
+    """50 MiB arrive whole, and are never in memory at once."""
+    site = Site(place, 1)
+    body = b"Subject: large\r\n\r\n" + b"%063d\r\n" * 1000 % tuple(range(1000)) * 900
+    kept = kept_files.put(site.quarantine, body)
+    contentd = None if is_down else site.contentd()
+    shown, size, peak = hashlib.sha256(), 0, 0
+    with subprocess.Popen([GATECTL, "-c", site.conf, "quarantine", "show", kept, "--message"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as gatectl:
+        while data := gatectl.stdout.read(1 << 20):
+            shown.update(data)
+            size += len(data)
+            if len(data) == 1 << 20:  # so it waits for us
+                peak = peak_kib(gatectl.pid)
+    assert gatectl.returncode == 0
+    assert size > 50 << 20 and shown.digest() == hashlib.sha256(body).digest()
+    if not is_sanitized():
+        assert 0 < peak < 40000
+        assert is_down or peak_kib(contentd.process.pid) < 40000
+    if contentd is not None:
+        contentd.stop()
+
+
+def test_a_terminal_obeys_nothing_of_what_is_kept(place):
+    """Names, texts and bytes with control characters, seen on a terminal; ids from the command line."""
+    site = Site(place, 1)
+    evil = "\x1b]0;pwned\x07\x1b[2J\r\n\x9b31m\u202egpj.exe\x7f"
+    recipient = {"address": f"r{evil}@example.org", "arguments": ""}
+    names = ("sender", "reason", "subject", "from", "queue_id", "client_name", "helo_name", "message_id", "reference", "sasl_username")
+    kept = kept_files.put(site.quarantine, evil.encode() + b"\xff\x1b[31m\r\n\r\n" + b"\x1b[2J" * 1000, recipients=[recipient],
+                          findings=[{"scanner": evil, "result": evil, "text": evil}], **dict.fromkeys(names, evil))
+    lost = kept_files.put(site.quarantine, f"Subject: {evil}\r\n\r\n".encode())
+    (site.quarantine / f"{lost}.json").write_text(evil)
+
+    def on_terminal(*arguments):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([GATECTL, "-c", site.conf, "quarantine", *arguments], stdout=theirs, stderr=theirs) as gatectl:
+            os.close(theirs)
+            seen = b""
+            try:
+                while data := os.read(ours, 65536):
+                    seen += data
+            except OSError:  # the end of a terminal
+                pass
+            os.close(ours)
+            gatectl.wait(30)
+        return seen
+    for arguments in (["list"], ["show", kept], ["show", lost], ["show", kept, "--message"], ["show", evil], ["delete", evil],
+                      ["release", kept], ["release", kept, "--to", evil], ["release", kept, "--recipient", evil],
+                      ["list", "--find", evil], ["list", "--json"], ["list", "--after", evil]):
+        seen = on_terminal(*arguments)
+        assert seen, arguments
+        assert not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae|\r[^\n\r]", seen), (arguments, seen)
+    assert rb"\x1b]0;pwned" in on_terminal("show", kept)

@@ -113,10 +113,10 @@ static void json_is_ascii(UNUSED void **state)
 {
     json_t *json = json_pack("{s:s}", "a",
                              "b\xc3\xbc"
-                             "\x1b");
+                             "\x1b\x7f");
     char *text = printed(print_json, json);
 
-    assert_string_equal("{\"a\":\"b\\u00FC\\u001B\"}\n", text);
+    assert_string_equal("{\"a\":\"b\\u00FC\\u001B\\u007f\"}\n", text);
     free(text);
     json_decref(json);
 }
