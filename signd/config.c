@@ -56,11 +56,11 @@ static const struct conf_param rule_params[] = {
 #define CONF_STRUCT struct domain_section
 /* clang-format off */
 static const struct conf_param domain_params[] = {
-    { PARAM(header_canonicalization), CONF_WORD, "relaxed", .words = canonical_words, .live = true,
+    { PARAM(header_canonicalization), CONF_WORD, "$header_canonicalization", .words = canonical_words, .live = true,
       .doc = "Of header fields, for this domain's signatures." },
-    { PARAM(body_canonicalization), CONF_WORD, "relaxed", .words = canonical_words, .live = true,
+    { PARAM(body_canonicalization), CONF_WORD, "$body_canonicalization", .words = canonical_words, .live = true,
       .doc = "Of the body, for this domain's signatures." },
-    { PARAM(signature_expiry), CONF_TIME, "0", 0, 366 * DAY, .live = true,
+    { PARAM(signature_expiry), CONF_TIME, "$signature_expiry", 0, 366 * DAY, .live = true,
       .doc = "After this time this domain's signatures are worth nothing any more (x=). 0: they stay." },
 };
 /* clang-format on */
@@ -132,7 +132,8 @@ static const struct conf_param params[] = {
 static const struct conf_kind kinds[] = {
     RULE_KIND(rule_params), LIST_KIND, MAP_KIND,
     { "domain", true, PARAMS(domain_params), SECTIONS(struct domain_section, domains, domain_count),
-      "How mail is signed with the keys of one domain, where that is not as for all.",
+      "How mail is signed with the keys of one domain, where that is not as for all. What a section does not say is as the parameter "
+      "of that name ($NAME) has it.",
       "[domain example.com]\nbody_canonicalization = simple\n" },
 };
 /* clang-format on */

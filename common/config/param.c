@@ -138,10 +138,26 @@ static void set_value(const struct loader *loader, const struct conf_param *row,
                    row->name, complaint.text);
 }
 
+/* "$NAME": of the program's parameter, where a mistake in it is reported. */
+static void set_from_program(const struct loader *loader, const struct conf_param *row, void *out)
+{
+    const struct conf_schema *schema = loader->schema;
+    struct slice name = slice_of(row->initial + 1);
+    const struct conf_entry *entry = conf_find(&loader->conf->sections[0], name);
+    const struct conf_param *from = conf_param_find(schema->params, schema->param_count, name);
+    struct conf_complaint complaint;
+
+    if (from != NULL)
+        (void)param_value_parse(row, entry == NULL ? slice_of(from->initial) : entry->value,
+                                loader->arena, field_of(out, row), &complaint);
+}
+
 /* A parameter without a default value keeps its zeroed field: an absent text, an empty list. */
 static void set_default(const struct loader *loader, const struct conf_param *row, void *out)
 {
-    if (row->type != CONF_PAIRS && row->initial != NULL && row->initial[0] != '\0')
+    if (row->type != CONF_PAIRS && row->initial != NULL && row->initial[0] == '$')
+        set_from_program(loader, row, out);
+    else if (row->type != CONF_PAIRS && row->initial != NULL && row->initial[0] != '\0')
         set_value(loader, row, slice_of(row->initial), out);
 }
 
@@ -360,17 +376,32 @@ static bool row_is_sound(const struct conf_param *params, size_t at, struct aren
             return conf_complain(out, 0, "%s: there twice", row->name);
     if (row->type != CONF_PAIRS && row->initial == NULL && row->example == NULL)
         return conf_complain(out, 0, "%s: neither default nor example", row->name);
-    if (row->type != CONF_PAIRS && row->initial != NULL &&
+    if (row->type != CONF_PAIRS && row->initial != NULL && row->initial[0] != '$' &&
         !text_is_sound(row, slice_of(row->initial), arena, out))
         return false;
     return row->example == NULL || text_is_sound(row, slice_of(row->example), arena, out);
 }
 
-static bool params_are_sound(const struct conf_param *params, size_t count, struct arena *arena,
-                             struct conf_complaint *out)
+/* "$NAME": of a section alone, and there is such a parameter of the same type. */
+static bool inherited_is_sound(const struct conf_schema *schema, const struct conf_param *row,
+                               struct conf_complaint *out)
+{
+    if (row->type == CONF_PAIRS || row->initial == NULL || row->initial[0] != '$')
+        return true;
+    const struct conf_param *from =
+        conf_param_find(schema->params, schema->param_count, slice_of(row->initial + 1));
+    bool is_own = row >= schema->params && row < schema->params + schema->param_count;
+    return (!is_own && from != NULL && from->type == row->type && from->words == row->words &&
+            from->initial != NULL) ||
+           conf_complain(out, 0, "%s: %s is no parameter that it could be taken from", row->name,
+                         row->initial);
+}
+
+static bool params_are_sound(const struct conf_schema *schema, const struct conf_param *params,
+                             size_t count, struct arena *arena, struct conf_complaint *out)
 {
     for (size_t i = 0; i < count; i++)
-        if (!row_is_sound(params, i, arena, out))
+        if (!row_is_sound(params, i, arena, out) || !inherited_is_sound(schema, &params[i], out))
             return false;
     return true;
 }
@@ -410,14 +441,15 @@ static bool kind_is_sound(const struct conf_schema *schema, size_t at, struct ar
     for (size_t i = 0; i < at; i++)
         if (slice_equal(slice_of(schema->kinds[i].kind), slice_of(kind->kind)))
             return conf_complain(out, 0, "[%s]: there twice", kind->kind);
-    return params_are_sound(kind->params, kind->param_count, arena, out) &&
+    return params_are_sound(schema, kind->params, kind->param_count, arena, out) &&
            (kind->example == NULL || example_is_sound(schema, kind, arena, out));
 }
 
 bool conf_schema_is_sound(const struct conf_schema *schema, struct conf_complaint *out)
 {
     struct arena *arena = arena_new(16u << 20);
-    bool ok = arena != NULL && params_are_sound(schema->params, schema->param_count, arena, out);
+    bool ok =
+        arena != NULL && params_are_sound(schema, schema->params, schema->param_count, arena, out);
 
     for (size_t i = 0; ok && i < schema->kind_count; i++)
         ok = kind_is_sound(schema, i, arena, out);

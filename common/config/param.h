@@ -76,7 +76,9 @@ struct conf_param {
     const char *name; /* a last `*` stands for anything: `rate.user.*`, or `*` alone */
     size_t offset, size; /* of the field; PARAM() sets the first three */
     enum conf_type type;
-    const char *initial; /* the default; "": none; NULL: must be given (CONF_PAIRS: no meaning) */
+    /* The default; "": none; NULL: must be given (CONF_PAIRS: no meaning). In a section "$NAME": what the program's parameter of this
+     * name has, which is of the same type. */
+    const char *initial;
     uint64_t least, most; /* most 0: no bound */
     bool live; /* a reload is enough; otherwise a restart is needed */
     const char *const *words; /* CONF_WORD: NULL-terminated */

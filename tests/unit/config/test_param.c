@@ -406,6 +406,8 @@ static const struct {
       "x.*: words or * do not go with the type" },
     { { { PARAM(fast), CONF_BOOLEAN, "yes", DOC }, { PARAM(fast), CONF_BOOLEAN, "no", DOC } },
       "fast: there twice" },
+    { { { PARAM(fast), CONF_BOOLEAN, "$fast", DOC } },
+      "fast: $fast is no parameter that it could be taken from" },
 };
 
 static void finds_what_is_wrong_with_a_table(UNUSED void **state)

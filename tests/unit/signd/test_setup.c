@@ -102,6 +102,30 @@ static void each_domain_is_signed_as_it_wants(UNUSED void **state)
     signd_loaded_free(&loaded);
 }
 
+/* What a section does not say is as for all, whether that was said or not. */
+static void what_a_domain_does_not_say_is_as_for_all(UNUSED void **state)
+{
+    struct signd_loaded loaded;
+
+    signd_load_text(&loaded,
+                    "header_canonicalization = simple\nbody_canonicalization = simple\n"
+                    "signature_expiry = 1d\n[domain a.example]\n"
+                    "[domain b.example]\nheader_canonicalization = relaxed\nsignature_expiry = 0\n",
+                    NULL);
+    const struct sign_settings *a = setup_sign(loaded.setup, SLICE("a.example"));
+    const struct sign_settings *b = setup_sign(loaded.setup, SLICE("b.example"));
+    assert_int_equal(CANONICAL_SIMPLE, a->header);
+    assert_int_equal(CANONICAL_SIMPLE, a->body);
+    assert_int_equal(86400, a->expire_s);
+    assert_int_equal(CANONICAL_RELAXED, b->header);
+    assert_int_equal(CANONICAL_SIMPLE, b->body);
+    assert_int_equal(0, b->expire_s);
+    signd_loaded_free(&loaded);
+    signd_load_text(&loaded, "[domain a.example]\n", NULL);
+    assert_int_equal(CANONICAL_RELAXED, setup_sign(loaded.setup, SLICE("a.example"))->header);
+    signd_loaded_free(&loaded);
+}
+
 static void who_signs_for_whom_is_as_configured(UNUSED void **state)
 {
     struct signd_loaded loaded;
@@ -145,6 +169,7 @@ int main(void)
         cmocka_unit_test(knows_what_rules_need),
         cmocka_unit_test(from_is_oversigned_whatever_is_configured),
         cmocka_unit_test(each_domain_is_signed_as_it_wants),
+        cmocka_unit_test(what_a_domain_does_not_say_is_as_for_all),
         cmocka_unit_test(who_signs_for_whom_is_as_configured),
         cmocka_unit_test(states_of_keys_are_taken_over),
     };
