@@ -17,7 +17,7 @@
 enum {
     QUEUE_MAX = 8 << 20, /* bytes */
     QUEUE_KEPT = 1 << 20, /* memory for so many is not given back */
-    REST_MS = 1,
+    REST_MS = 5,
     CLOSE_MS = 1000,
     CHANGE_MS = 1000,
 };

@@ -24,9 +24,9 @@ measure() {
 }
 
 start_contentd() { # NAME: with $run/NAME.conf, on the unix socket $run/NAME
-    mkdir -p "$run/quarantine" "$run/outbox"
+    mkdir -p "$run/$1.quarantine" "$run/$1.outbox" # each its own: the second one would wait for the lock
     build/bin/gatehouse-contentd -c "$run/$1.conf" -o "listen=${2:-unix:$run/$1}" -o "http=unix:$run/$1.http" \
-        -o "log=file:$run/decisions" -o "quarantine_directory=$run/quarantine" -o "outbox_directory=$run/outbox" \
+        -o "log=file:$run/decisions" -o "quarantine_directory=$run/$1.quarantine" -o "outbox_directory=$run/$1.outbox" \
         >"$run/$1.log" 2>&1 &
     pid[$1]=$!
     wait_for test -S "$run/$1.http"
