@@ -46,7 +46,7 @@ struct dkim_claim {
 };
 
 /* Where the key is: "sel._domainkey.example.com" and a NUL. */
-enum { CLAIM_NAME_MAX = 255 };
+enum { CLAIM_NAME_MAX = 255, CLAIM_FIELDS_MAX = 200 /* named in h=; good ones name 20 */ };
 void claim_key_name(const struct dkim_claim *claim, char out[CLAIM_NAME_MAX + 1]);
 
 /* The claims of a message, the first `max` of them from the top; *over: how many more there are. `now_s`: Unix time. In

@@ -14,6 +14,8 @@
     " bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n"                                        \
     " b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus\r\n"                              \
     " Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==\r\n"
+#define TEN_FIELDS ":a:b:c:d:e:f:g:h:i:j"
+#define FIFTY_FIELDS TEN_FIELDS TEN_FIELDS TEN_FIELDS TEN_FIELDS TEN_FIELDS
 #define RSA_FIELD                                                                                  \
     "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n"                                    \
     " d=football.example.com; i=@football.example.com;\r\n"                                        \
@@ -125,6 +127,11 @@ static const struct {
           "DKIM-Signature: v=1; a=rsa-sha1; d=example.com; s=test; h=from; bh=AAAA; b=AAAA\r\n" FIELDS
           "\r\n" BODY),
       NULL, DKIM_POLICY, "SHA-1" },
+    { "more fields in h= than anybody signs",
+      SLICE_INIT("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; h=from" FIFTY_FIELDS
+                     FIFTY_FIELDS FIFTY_FIELDS FIFTY_FIELDS "; bh=AAAA; b=AAAA\r\n" FIELDS
+                 "\r\n" BODY),
+      NULL, DKIM_POLICY, "too many" },
     { "From not signed",
       SLICE_INIT(
           "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=test; h=to; bh=AAAA; b=AAAA\r\n" FIELDS
