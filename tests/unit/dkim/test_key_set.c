@@ -3,6 +3,7 @@
 #include "common/dkim/key_set.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/fakes/key_directory.h"
@@ -141,6 +142,73 @@ static void other_peoples_keys_are_not_used(UNUSED void **state)
     shared_unref(&set);
 }
 
+/* A daemon's user is 1001, its group 1002. */
+static const struct {
+    uid_t owner;
+    gid_t group;
+    mode_t mode;
+    const char *reason; /* NULL: it is used */
+} owners[] = {
+    { 0, 0, 0600, NULL },
+    { 0, 0, 0640, NULL },
+    { 0, 1002, 0640, NULL },
+    { 1001, 0, 0640, NULL },
+    { 1001, 1002, 0640, NULL },
+    { 1001, 1003, 0600, NULL },
+    { 1001, 1003, 0640, "a group may read it" },
+    { 0, 1003, 0640, "a group may read it" },
+    { 1002, 1002, 0640, "another user" },
+    { 1001, 1002, 0660, "its group may write" },
+    { 1001, 1002, 0620, "its group may write" },
+    { 1001, 1002, 0604, "others may" },
+    { 1001, 1002, 0602, "others may" },
+    { 1001, 1002, 0601, "others may" },
+};
+
+static void only_the_daemon_and_root_may_reach_a_key(UNUSED void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    make_domains();
+    rules = (struct key_rules){ 1001, 1002 };
+    for (size_t i = 0; i < COUNT(owners); i++) {
+        const char *path = key_directory_path(&keys, "b.example/s1.key");
+        const struct key_file *first = NULL;
+        assert_int_equal(0, chown(path, owners[i].owner, owners[i].group));
+        assert_int_equal(0, chmod(path, owners[i].mode));
+        struct shared *set = read_set(NULL);
+        assert_int_equal(1, find(set, SLICE("b.example"), &first));
+        if ((first->key != NULL) != (owners[i].reason == NULL) ||
+            (owners[i].reason != NULL && strstr(first->reason, owners[i].reason) == NULL))
+            fail_msg("row %zu: \"%s\"", i, first->reason);
+        shared_unref(&set);
+    }
+}
+
+static void names_are_those_of_the_dns(UNUSED void **state)
+{
+    static const struct {
+        const char *file;
+        size_t keys;
+    } rows[] = {
+        { "c.example/a.key", 1 },   { "c.example/z.key", 1 },  { "c.example/0_-9.key", 1 },
+        { "c.example/a.b.key", 1 }, { "c.example/A.key", 0 },  { "c.example/a b.key", 0 },
+        { "c.example/.key", 0 },    { "c.example/.a.key", 0 }, { "c.example/{.key", 0 },
+        { "c.example/`.key", 0 },   { "c.example/a.pem", 0 },
+    };
+
+    key_directory_domain(&keys, "c.example");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct key_file *first = NULL;
+        key_directory_put_key(&keys, rows[i].file, DKIM_ED25519, 0);
+        struct shared *set = read_set(NULL);
+        if (find(set, SLICE("c.example"), &first) != rows[i].keys)
+            fail_msg("%s", rows[i].file);
+        shared_unref(&set);
+        assert_int_equal(0, unlink(key_directory_path(&keys, rows[i].file)));
+    }
+}
+
 static void without_the_directory_the_last_keys_stay(UNUSED void **state)
 {
     const struct key_file *first = NULL;
@@ -191,6 +259,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_key_says_why_and_hurts_nobody, make_root,
                                         remove_root),
         cmocka_unit_test_setup_teardown(other_peoples_keys_are_not_used, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(only_the_daemon_and_root_may_reach_a_key, make_root,
+                                        remove_root),
+        cmocka_unit_test_setup_teardown(names_are_those_of_the_dns, make_root, remove_root),
         cmocka_unit_test_setup_teardown(without_the_directory_the_last_keys_stay, make_root,
                                         remove_root),
         cmocka_unit_test_setup_teardown(a_closed_directory_is_a_domain_with_keys, make_root,

@@ -49,6 +49,16 @@ static void a_clock_behind_changes_nothing(UNUSED void **state)
     assert_false(key.changes);
 }
 
+static void without_a_pause_it_goes_on_at_once(UNUSED void **state)
+{
+    const struct dkim_rotation hasty = { .activate_after_s = 0, .retire_after_s = 0 };
+    struct dkim_rotating key = { SLICE("example.com"), SLICE("s"), DKIM_RSA, DKIM_SEEN, 5000,
+                                 DKIM_VISIBLE,         false,      0 };
+
+    dkim_rotate(&key, 1, &hasty, 5000);
+    assert_true(key.changes && key.next == DKIM_ACTIVE);
+}
+
 static void the_predecessor_of_the_same_kind_retires(UNUSED void **state)
 {
     struct dkim_rotating keys[] = {
@@ -77,6 +87,8 @@ static const struct {
     { "pending", true, DKIM_PENDING, 0, NULL },
     { "active since=5", true, DKIM_ACTIVE, 5, NULL },
     { "retiring since=5 by=root note=a b", true, DKIM_RETIRING, 5, "a b" },
+    { "retiring since=5 by=root", true, DKIM_RETIRING, 5, NULL },
+    { "retiring since=5 note=a b", true, DKIM_RETIRING, 5, "a b" },
     { "", false, 0, 0, NULL },
     { "gone", false, 0, 0, NULL },
     { "active since=x", false, 0, 0, NULL },
@@ -99,6 +111,8 @@ static void reads_and_writes_states(UNUSED void **state)
         assert_int_equal(lives[i].since_s, life.since_s);
         assert_true(slice_equal(slice_of(lives[i].note), life.note) || lives[i].note == NULL);
         assert_int_equal(0, dkim_life_print(&text, &life));
+        if (lives[i].since_s > 0)
+            assert_string_equal(lives[i].text, buf_text(&text));
         assert_true(dkim_life_parse(buf_slice(&text), &again, &error));
         assert_true(again.state == life.state && again.since_s == life.since_s &&
                     slice_equal(again.note, life.note));
@@ -112,6 +126,7 @@ static void splits_names(UNUSED void **state)
     assert_true(dkim_life_name(SLICE("example.com/s1"), &domain, &selector));
     assert_true(slice_equal(domain, SLICE("example.com")));
     assert_true(slice_equal(selector, SLICE("s1")));
+    assert_true(dkim_life_name(SLICE("a/b"), &domain, &selector));
     assert_false(dkim_life_name(SLICE("example.com"), &domain, &selector));
     assert_false(dkim_life_name(SLICE("/s1"), &domain, &selector));
     assert_false(dkim_life_name(SLICE("example.com/"), &domain, &selector));
@@ -123,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_each_step_in_time),
         cmocka_unit_test(a_clock_behind_changes_nothing),
+        cmocka_unit_test(without_a_pause_it_goes_on_at_once),
         cmocka_unit_test(the_predecessor_of_the_same_kind_retires),
         cmocka_unit_test(reads_and_writes_states),
         cmocka_unit_test(splits_names),
