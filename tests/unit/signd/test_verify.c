@@ -187,6 +187,51 @@ static void tells_the_reasons_apart(UNUSED void **state)
     }
 }
 
+#define SUBDOMAIN_FIELD                                                                            \
+    "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=football.example.com;\r\n"            \
+    " i=joe@a.football.example.com; s=test; h=from;\r\n"                                           \
+    " bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=F45dVWDfMbQDGHJFlXUN\r\n"
+/* What the owner says of a key besides. */
+static const struct {
+    const char *what;
+    struct slice text;
+    const char *key;
+    enum dkim_result want;
+    const char *comment;
+    bool is_testing;
+} notes[] = {
+    { "nothing", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; p=" RSA_PUBLIC, DKIM_PASS,
+      NULL, false },
+    { "testing", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; t=y; p=" RSA_PUBLIC, DKIM_PASS,
+      NULL, true },
+    { "not for subdomains", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; t=s; p=" RSA_PUBLIC,
+      DKIM_PASS, NULL, false },
+    { "both", SLICE_INIT(RSA_FIELD FIELDS "\r\n" BODY), "v=DKIM1; t=s:y; p=" RSA_PUBLIC, DKIM_PASS,
+      NULL, true },
+    { "a subdomain, and any may be", SLICE_INIT(SUBDOMAIN_FIELD FIELDS "\r\n" BODY),
+      "v=DKIM1; p=" RSA_PUBLIC, DKIM_FAIL, "verification failed", false },
+    { "a subdomain, and none may be", SLICE_INIT(SUBDOMAIN_FIELD FIELDS "\r\n" BODY),
+      "v=DKIM1; t=s; p=" RSA_PUBLIC, DKIM_PERMERROR, "not for subdomains", false },
+    { "a subdomain, testing, and none may be", SLICE_INIT(SUBDOMAIN_FIELD FIELDS "\r\n" BODY),
+      "v=DKIM1; t=y:s; p=" RSA_PUBLIC, DKIM_PERMERROR, "not for subdomains", true },
+};
+
+static void heeds_what_is_said_of_a_key(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(notes); i++) {
+        struct judged judged;
+        judge_with(&judged, notes[i].text, notes[i].key);
+        const struct dkim_claim *claim = &judged.claims[0];
+        if (judged.count != 1 || claim->result != notes[i].want ||
+            claim->is_testing != notes[i].is_testing ||
+            (notes[i].comment != NULL &&
+             (claim->comment == NULL || strstr(claim->comment, notes[i].comment) == NULL)))
+            fail_msg("%s: %s, %s, testing %d", notes[i].what, dkim_result_words[claim->result],
+                     claim->comment, claim->is_testing);
+        judged_free(&judged);
+    }
+}
+
 /* What is malformed, or refused by the library, does not take the good ones with it. */
 static void bad_signatures_do_not_hurt_good_ones(UNUSED void **state)
 {
@@ -334,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_of_rfc_8463_verifies),
         cmocka_unit_test(tells_the_reasons_apart),
+        cmocka_unit_test(heeds_what_is_said_of_a_key),
         cmocka_unit_test(bad_signatures_do_not_hurt_good_ones),
         cmocka_unit_test(looks_at_so_many_and_counts_the_rest),
         cmocka_unit_test(a_key_not_looked_up_is_a_temperror),
