@@ -229,6 +229,79 @@ static void without_a_directory_nothing_goes_out_unsigned(UNUSED void **state)
     shared_unref(&none);
 }
 
+/* Nobody has made a key yet: mail goes out as it is. */
+static void with_an_empty_directory_nothing_is_held_back(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct key_directory empty;
+
+    key_directory_make(&empty);
+    struct shared *none = key_set_read(empty.root, &rules, 0, NULL);
+    const struct key_ring ring = { .files = shared_get(none) };
+    struct chosen_keys chosen;
+    assert_int_equal(KEYS_NONE, key_ring_choose(&ring, SLICE("a@example.org"), 0, &chosen));
+    assert_int_equal(0, chosen.count);
+    shared_unref(&none);
+    key_directory_remove(&empty);
+}
+
+/* The keys of before go on signing. */
+static void a_lost_directory_holds_nothing_back(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct shared *lost = key_set_read("/nowhere/keys", &rules, 0, files);
+    const struct key_ring ring = { .files = shared_get(lost), .lives = all_active };
+    struct chosen_keys chosen;
+
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@example.org"), 0, &chosen));
+    assert_int_equal(1, chosen.count);
+    shared_unref(&lost);
+}
+
+static void signs_with_so_many_keys_at_most(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct key_directory many;
+    char name[40];
+
+    key_directory_make(&many);
+    key_directory_domain(&many, "example.com");
+    for (int i = 0; i < KEYS_OF_A_MESSAGE_MAX + 2; i++) {
+        snprintf(name, sizeof name, "example.com/s%02d.key", i);
+        key_directory_put_key(&many, name, DKIM_ED25519, 0);
+    }
+    struct shared *set = key_set_read(many.root, &rules, 0, NULL);
+    struct key_lives *lives = make_active(shared_get(set));
+    const struct key_ring ring = { .files = shared_get(set), .lives = lives };
+    struct chosen_keys chosen;
+    assert_int_equal(KEYS_FOUND, key_ring_choose(&ring, SLICE("a@example.com"), 0, &chosen));
+    assert_int_equal(KEYS_OF_A_MESSAGE_MAX, chosen.count);
+    key_lives_free(lives);
+    shared_unref(&set);
+    key_directory_remove(&many);
+}
+
+static void finds_each_of_many_states(UNUSED void **state)
+{
+    enum { LIVES = 31 };
+    struct key_lives_builder *builder = key_lives_builder_new(LIVES);
+    char field[40], text[40];
+
+    for (size_t i = 0; i < LIVES; i++) {
+        snprintf(field, sizeof field, "d%02zu.example/s", i * 7 % LIVES * 2);
+        snprintf(text, sizeof text, "active since=%zu", i * 7 % LIVES * 2 + 1);
+        assert_null(key_lives_add(builder, slice_of(field), slice_of(text)));
+    }
+    struct key_lives *lives = key_lives_finish(&builder);
+    for (size_t i = 0; i < 2 * LIVES; i++) {
+        snprintf(field, sizeof field, "d%02zu.example", i);
+        const struct dkim_life *life = key_lives_find(lives, slice_of(field), SLICE("s"));
+        if ((life != NULL) != (i % 2 == 0) || (life != NULL && life->since_s != i + 1))
+            fail_msg("%s", field);
+    }
+    key_lives_free(lives);
+}
+
 static void bad_fields_are_named(UNUSED void **state)
 {
     struct key_lives_builder *builder = key_lives_builder_new(1);
@@ -249,6 +322,10 @@ int main(void)
         cmocka_unit_test(a_key_of_unknown_state_does_not_sign),
         cmocka_unit_test(an_active_key_that_is_not_here_holds_mail_back),
         cmocka_unit_test(without_a_directory_nothing_goes_out_unsigned),
+        cmocka_unit_test(with_an_empty_directory_nothing_is_held_back),
+        cmocka_unit_test(a_lost_directory_holds_nothing_back),
+        cmocka_unit_test(signs_with_so_many_keys_at_most),
+        cmocka_unit_test(finds_each_of_many_states),
         cmocka_unit_test(bad_fields_are_named),
     };
 

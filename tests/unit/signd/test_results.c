@@ -109,6 +109,25 @@ static void judges_all_of_it_together(UNUSED void **state)
     }
 }
 
+/* Of two signatures the better one's result, whichever comes first. */
+static void the_best_signature_counts(UNUSED void **state)
+{
+    static const enum dkim_result rising[] = { DKIM_NONE,   DKIM_PERMERROR, DKIM_NEUTRAL, DKIM_FAIL,
+                                               DKIM_POLICY, DKIM_TEMPERROR, DKIM_PASS };
+    struct arena *arena = arena_new(1 << 20);
+
+    for (size_t i = 0; i < COUNT(rising); i++)
+        for (size_t k = 0; k < COUNT(rising); k++) {
+            struct dkim_claim claims[] = { { .result = rising[i] }, { .result = rising[k] } };
+            struct results results = { .claims = claims, .claim_count = 2 };
+            assert_true(results_judge(&results, arena));
+            if (results.dkim != rising[i > k ? i : k])
+                fail_msg("%s and %s: %s", dkim_result_words[rising[i]],
+                         dkim_result_words[rising[k]], dkim_result_words[results.dkim]);
+        }
+    arena_free(&arena);
+}
+
 static void only_good_signatures_are_of_testing_or_of_a_part(UNUSED void **state)
 {
     struct arena *arena = arena_new(1 << 20);
@@ -184,7 +203,10 @@ static void lists_what_was_found(UNUSED void **state)
           .key_bits = 2048,
           .is_testing = true,
           .has_length = true },
-        { .result = DKIM_FAIL, .domain = SLICE_INIT("b.example"), .comment = "signature expired" },
+        { .result = DKIM_FAIL,
+          .domain = SLICE_INIT("b.example"),
+          .identity = SLICE_INIT("@m.b.example"),
+          .comment = "signature expired" },
     };
     struct results results = { .claims = claims,
                                .claim_count = 2,
@@ -198,7 +220,7 @@ static void lists_what_was_found(UNUSED void **state)
     assert_slice(
         "mx.example.org;\n\tauth=pass smtp.auth=me;\n\tspf=pass smtp.mailfrom=x@a.example;\n\t"
         "dkim=pass (2048-bit key, testing, not all of the body is signed) header.d=a.example header.s=s\n\t "
-        "header.a=rsa-sha256 header.b=abcdefgh;\n\tdkim=fail (signature expired) header.d=b.example;\n\t"
+        "header.a=rsa-sha256 header.b=abcdefgh;\n\tdkim=fail (signature expired) header.d=b.example header.i=@m.b.example;\n\t"
         "dmarc=fail (p=reject dis=quarantine) header.from=c.example",
         print(&results, &envelope, arena));
     results = (struct results){ .spf = { true, SLICE_INIT("none"), SLICE_INIT("h.example") } };
@@ -207,6 +229,15 @@ static void lists_what_was_found(UNUSED void **state)
     results.spf = (struct spf_finding){ .is_known = false };
     assert_slice("mx.example.org;\n\tdkim=none", print(&results, &bounce, arena));
     assert_slice("mx.example.org;\n\tauth=pass smtp.auth=me", print(NULL, &envelope, arena));
+    results.dmarc_domain = SLICE("c.example");
+    assert_slice("mx.example.org;\n\tdkim=none;\n\tdmarc=none header.from=c.example",
+                 print(&results, &bounce, arena));
+    results.dmarc.result = DMARC_PERMERROR;
+    assert_slice("mx.example.org;\n\tdkim=none;\n\tdmarc=permerror header.from=c.example",
+                 print(&results, &bounce, arena));
+    results.dmarc_domain = SLICE(""); /* no From that could be read */
+    assert_slice("mx.example.org;\n\tdkim=none;\n\tdmarc=permerror",
+                 print(&results, &bounce, arena));
     arena_free(&arena);
 }
 
@@ -214,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_all_of_it_together),
+        cmocka_unit_test(the_best_signature_counts),
         cmocka_unit_test(only_good_signatures_are_of_testing_or_of_a_part),
         cmocka_unit_test(reads_received_spf_of_our_own),
         cmocka_unit_test(lists_what_was_found),
