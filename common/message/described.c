@@ -6,7 +6,7 @@
 #include "common/base/suggest.h"
 #include "common/message/facts.h"
 
-enum { PORT_MOST = 65535 };
+enum { PORT_MOST = 65535, NAME_SHOWN_MAX = 60 };
 
 /* ---- what the MTA would say ---- */
 
@@ -166,7 +166,8 @@ static void tell_unknown(struct slice name, struct buf *error)
 
     for (size_t i = 0; i < COUNT(attributes); i++)
         suggest_offer(&best, slice_of(attributes[i].name));
-    buf_printf(error, "there is no attribute \"%.*s\"", SLICE_ARG(slice_part(name, 0, 60)));
+    buf_printf(error, "there is no attribute \"%.*s\"",
+               SLICE_ARG(slice_part(name, 0, NAME_SHOWN_MAX)));
     if (best.name.ptr != NULL)
         buf_printf(error, "; did you mean \"%.*s\"?", SLICE_ARG(best.name));
 }
@@ -178,7 +179,8 @@ static bool take_line(struct reading *reading, const struct described_own *own, 
     bool is_known = true;
 
     if (!slice_cut(&value, '=', &name)) {
-        buf_printf(error, "\"%.*s\": NAME=VALUE is expected", SLICE_ARG(slice_part(line, 0, 60)));
+        buf_printf(error, "\"%.*s\": NAME=VALUE is expected",
+                   SLICE_ARG(slice_part(line, 0, NAME_SHOWN_MAX)));
         return false;
     }
     value = arena_copy(reading->arena, value);
@@ -197,7 +199,7 @@ static bool take_line(struct reading *reading, const struct described_own *own, 
     if (!is_known)
         tell_unknown(name, error);
     else if (wrong != NULL)
-        buf_printf(error, "%.*s: %s", SLICE_ARG(name), wrong);
+        buf_printf(error, "%.*s: %s", SLICE_ARG(slice_part(name, 0, NAME_SHOWN_MAX)), wrong);
     return is_known && wrong == NULL;
 }
 

@@ -34,7 +34,7 @@ struct described {
     struct transaction record; /* in the message's arena */
 };
 
-/* `own` may be NULL: none. False with one line in *error: what is wrong, or that memory is out. */
+/* `own` may be NULL: none. False with one line (at most 200 bytes) in *error: what is wrong, or that memory is out. */
 bool described_read(struct slice text, const struct described_own *own, struct described *out,
                     struct buf *error);
 

@@ -118,7 +118,7 @@ static void recipients_and_lines_are_bounded(UNUSED void **state)
 
 static const char *take_own(void *arg, struct slice name, struct slice value, bool *is_known)
 {
-    *is_known = slice_equal(name, SLICE("own"));
+    *is_known = slice_starts_with(name, SLICE("own"));
     *(struct slice *)arg = value;
     return value.len > 0 ? NULL : "it is empty";
 }
@@ -138,6 +138,11 @@ static void a_daemon_has_names_of_its_own(UNUSED void **state)
     buf_clear(&error);
     assert_false(described_read(SLICE("other=1\n"), &own, &described, &error));
     assert_non_null(strstr(buf_text(&error), "there is no attribute \"other\""));
+    AUTO_BUF text = BUF_INIT(400);
+    buf_printf(&text, "own%0300d=\n", 0);
+    buf_clear(&error);
+    assert_false(described_read(buf_slice(&text), &own, &described, &error));
+    assert_non_null(strstr(buf_text(&error), "000: it is empty"));
 }
 
 /* ---- header fields and body ---- */
