@@ -76,12 +76,6 @@ static bool are_there_keys(const struct key_set *files)
     return key_set_count(files) > 0 || key_set_error(files)[0] != '\0';
 }
 
-/* Nobody can say whose mail it is. */
-static bool has_bad_from(const struct letter *letter)
-{
-    return letter->mime.from_field_count != 1 || letter->mime.from.len == 0;
-}
-
 static void note_looked(void *arg, struct slice domain, const char *why)
 {
     struct letter_trail *trail = arg;
@@ -97,6 +91,7 @@ void letter_choose_keys(struct letter *letter)
     const struct signd_config *config = letter->setup->parts.config;
     const struct clock *clock = worker_clock(letter->worker);
     const struct key_set *files = shared_get(letter->keys);
+    const char *bad_from = mime_author_problem(&letter->mime);
     struct key_ring ring = setup_ring(letter->setup, files, shared_get(letter->states));
     static const enum signing of_choice[] = { [KEYS_NONE] = SIGNING_NO_KEYS,
                                               [KEYS_FOUND] = SIGNING_DONE,
@@ -109,11 +104,10 @@ void letter_choose_keys(struct letter *letter)
     if (files == NULL) {
         letter->signing = SIGNING_KEYS_UNUSABLE;
         letter->reason = SLICE("the keys have not been read");
-    } else if (has_bad_from(letter) && are_there_keys(files)) {
+    } else if (bad_from != NULL && are_there_keys(files)) {
         letter->signing =
             config->bad_from == BAD_FROM_REJECT ? SIGNING_BAD_FROM : SIGNING_BAD_FROM_PASSED;
-        letter->reason = letter->mime.from_field_count > 1 ? SLICE("several From: fields")
-                                                           : SLICE("no From: field with a mailbox");
+        letter->reason = slice_of(bad_from);
     } else {
         letter->signing = of_choice[key_ring_choose(&ring, letter->mime.from, clock->wall_ms(clock),
                                                     &letter->chosen)];

@@ -228,6 +228,8 @@ static bool dmarc_entry(const struct results *results, struct arena *arena, stru
 
     *out = (struct auth_result){ .method = "dmarc", .result = dmarc_result_words[verdict->result] };
     add_property(out, "header", "from", results->dmarc_domain);
+    if (results->policy_count == 0)
+        out->comment = SLICE("no domain in From");
     if (verdict->result == DMARC_RESULT_NONE || verdict->result == DMARC_PERMERROR)
         return true;
     out->comment = arena_printf(arena, "p=%s dis=%s", dmarc_policy_words[verdict->published],

@@ -88,6 +88,7 @@ static void line_write(const struct letter *letter)
 {
     const struct message *message = letter->message;
     const struct rule_set *rules = letter->setup->book.rules;
+    const char *bad_from = mime_author_problem(&letter->mime);
     char address[IP_ADDRESS_TEXT_MAX], number[32];
     AUTO_BUF signing = BUF_INIT(TEXT_MAX);
     AUTO_BUF claims = BUF_INIT(TEXT_MAX);
@@ -98,6 +99,8 @@ static void line_write(const struct letter *letter)
         decision_extra(&extras, "mode", SLICE("shadow"));
     decision_extra(&extras, "task", slice_of(task_words[letter->task]));
     decision_extra(&extras, "from", letter->mime.from);
+    if (letter->has_mime && bad_from != NULL)
+        decision_extra(&extras, "author", slice_of(bad_from));
     if (letter->signing != SIGNING_NOT_WANTED)
         signing_print(letter, &signing);
     decision_extra(&extras, "signed", buf_slice(&signing));

@@ -22,6 +22,12 @@
 
 enum { READ_MAX = 64 << 10, FIELD_MAX = 1 << 20 };
 
+/* What the library does not verify. */
+enum {
+    NOT_TAKEN = 1, /* these fields together, or one of them */
+    NO_AUTHOR, /* without a From that has a mailbox, whoever has signed */
+};
+
 struct verifier {
     DKIM_LIB *library;
 };
@@ -165,7 +171,14 @@ static int feed_head(DKIM *dkim, const struct message *message, const struct wor
         if (is_given(work, &message->headers[i]) &&
             feed_field(dkim, message, &message->headers[i]) != 0)
             return -1;
-    return dkim_eoh(dkim) == DKIM_STAT_OK ? 0 : 1;
+    switch (dkim_eoh(dkim)) {
+    case DKIM_STAT_OK:
+        return 0;
+    case DKIM_STAT_SYNTAX: /* of From: those of the claims' fields are known to be good */
+        return NO_AUTHOR;
+    default:
+        return NOT_TAKEN;
+    }
 }
 
 /* Over SMTP every body ends with a line end; without it the library is at a loss. */
@@ -340,13 +353,13 @@ static int judge_all(DKIM *dkim, const struct work *work)
 
     dkim_eom(dkim, NULL); /* the result of the best one; each is asked below */
     if (dkim_getsiglist(dkim, &signatures, &count) != DKIM_STAT_OK || (size_t)count != work->count)
-        return 1;
+        return NOT_TAKEN;
     for (size_t i = 0; i < work->count; i++)
         judge(dkim, work, work->claims[i], signatures[i]);
     return 0;
 }
 
-/* 0; 1: the library does not take these fields together; -1: out of memory, or the body cannot be read. */
+/* 0; NOT_TAKEN, NO_AUTHOR; -1: out of memory, or the body cannot be read. */
 static int verify(const struct verifier *verifier, const struct message *message,
                   const struct work *work)
 {
@@ -387,8 +400,11 @@ static int verify_each(const struct verifier *verifier, const struct message *me
         int rc = verify(verifier, message, &one);
         if (rc < 0)
             return -1;
-        if (rc > 0)
+        if (rc == NOT_TAKEN)
             set_result(one.claims[0], DKIM_NEUTRAL, "the field cannot be read");
+        /* RFC 8601 2.7.1: a required header field is absent, or as good as absent (RFC 6376 5.4). */
+        if (rc == NO_AUTHOR)
+            set_result(one.claims[0], DKIM_PERMERROR, "no From field with a mailbox");
     }
     return 0;
 }

@@ -11,7 +11,8 @@ struct verifier *verifier_new(void); /* NULL: out of memory */
 void verifier_free(struct verifier **verifier); /* NULL-safe; clears *verifier */
 
 /* Sets the result of each claim that is ready and whose key has been looked up (UNASKED counts as TEMPERROR). The message is
- * whole. A signature that the library cannot judge is TEMPERROR or NEUTRAL, never PASS. Any thread. -1: out of memory or the
+ * whole. A signature that the library cannot judge is TEMPERROR or NEUTRAL, never PASS; one of a message without a From field that has a
+ * mailbox is PERMERROR. Any thread. -1: out of memory or the
  * body cannot be read; all that were ready are TEMPERROR then. */
 int verify_claims(const struct verifier *verifier, const struct message *message,
                   struct dkim_claim *claims, size_t count);

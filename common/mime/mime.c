@@ -200,6 +200,15 @@ static bool read_headers(const struct message *message, bool only_from, struct a
     return !from.is_full && find_name_address(out, arena);
 }
 
+const char *mime_author_problem(const struct mime_facts *facts)
+{
+    if (facts->from_field_count > 1)
+        return "several From fields";
+    if (facts->from_field_count == 0)
+        return "no From field";
+    return facts->from.len == 0 ? "no mailbox in From" : NULL;
+}
+
 /* ---- all of it ---- */
 
 int mime_read(const struct message *message, unsigned wanted, struct arena *arena,

@@ -72,6 +72,9 @@ struct mime_facts {
     bool is_limited;
 };
 
+/* NULL; or why nobody can say who the author is (RFC 5322 3.6.2): a constant text, one line. */
+const char *mime_author_problem(const struct mime_facts *facts);
+
 enum { MIME_HEADERS = 1, MIME_STRUCTURE = 2, MIME_FROM = 4 /* of the header fields From: alone */ };
 
 /* `wanted`: a set of the above. MIME_HEADERS and MIME_FROM need the header fields, MIME_STRUCTURE the whole message. What needs no memory is set

@@ -507,6 +507,24 @@ def test_a_dead_resolver_costs_the_budget(start):
     assert time.monotonic() - begin < 10
 
 
+@pytest.mark.parametrize("author, why", [("nobody at all", "no mailbox in From"), ("", "no mailbox in From"), ("undisclosed:;", "no mailbox in From"),
+                                         (None, "no From field")])
+def test_mail_without_an_author_has_no_result_that_could_change(start, dns, author, why):
+    """Signed or not: nobody is answerable for it (RFC 8601 2.7.1, RFC 7489 6.6.1), and the log says why."""
+    daemon = start(HONOUR)
+    pem = make_key("ed25519")
+    publish(dns, "sender.example", "key", record_of(pem))
+    others = [field for field in signed(pem) if field[0] != "From"]
+    fields = others if author is None else [*others, ("From", author)]
+    last, changes = outside(daemon, fields)
+    assert last.command == "c" and results(changes) == {"dkim": "permerror", "dmarc": "permerror"}
+    field = inserted(changes, "Authentication-Results")[0]
+    assert "dkim=permerror (no From field with a mailbox)" in field and "dmarc=permerror (no domain in From)" in field
+    wait_for(lambda: daemon.decisions(), "it is in the log")
+    line = daemon.decisions()[-1]
+    assert line["author"].strip('"') == why and line["dkim"].startswith("permerror:")
+
+
 def test_many_signatures(start, dns):
     daemon = start("max_signatures = 3\n")
     pem = make_key("ed25519")
