@@ -263,6 +263,11 @@ static void print_released(struct gatectl *ctl, const json_t *answer)
         gatectl_error(ctl, "%.*s: not taken for %.*s: %.*s", SLICE_ARG(id), SLICE_ARG(recipient),
                       SLICE_ARG(reply));
     }
+    struct slice unrecorded = json_member(answer, "unrecorded");
+    if (unrecorded.len > 0)
+        gatectl_error(ctl,
+                      "%.*s: this could not be written down, who has got it is still listed: %.*s",
+                      SLICE_ARG(id), SLICE_ARG(unrecorded));
     if (kept > 0)
         fprintf(ctl->out, "%.*s is kept for %lld recipient%s\n", SLICE_ARG(id), (long long)kept,
                 kept == 1 ? "" : "s");
@@ -279,7 +284,8 @@ static int release_one(struct gatectl *ctl, const char *id)
     int code = gatectl_ask(ctl, &ask, &answer);
     if (code != EXIT_DONE)
         return code;
-    if (json_array_size(json_object_get(answer, "refused")) > 0)
+    if (json_array_size(json_object_get(answer, "refused")) > 0 ||
+        json_object_get(answer, "unrecorded") != NULL)
         code = EXIT_FAILED;
     if (ctl->options.json)
         gatectl_changed(ctl, json_incref(answer));

@@ -26,6 +26,7 @@ struct releasing {
     struct kept kept;
     struct release_recipient *recipients;
     size_t count, taken;
+    struct slice unrecorded; /* why it could not be written down who has it; empty: it was */
     bool is_copy; /* to somebody else: the recipients stay */
 };
 
@@ -96,8 +97,10 @@ static size_t forget_taken(struct releasing *releasing)
         failed = folder_remove(folder, slice_of(kept->id), &error) == FOLDER_FAILED;
     else
         failed = folder_update(folder, kept, &error) != 0;
-    if (failed)
+    if (failed) {
         log_error("quarantine: %s was released and stays: %s", kept->id, buf_text(&error));
+        releasing->unrecorded = arena_copy(releasing->arena, slice_of(buf_text(&error)));
+    }
     return left;
 }
 
@@ -122,6 +125,8 @@ static void answer_release(struct releasing *releasing, size_t left)
     if (json != NULL && releasing->taken == 0)
         json_object_set_new(json, "error",
                             json_sprintf("the release listener did not take it: %s", first));
+    if (json != NULL && releasing->unrecorded.len > 0)
+        json_object_set_new(json, "unrecorded", control_text(releasing->unrecorded));
     errand_answer(releasing->errand, releasing->taken > 0 ? 200 : 502, json);
 }
 

@@ -12,6 +12,7 @@
  * `recipient` and `sender` of the list are compared without regard to case; `@example.com` fits every mailbox there. A release
  * goes to the recipients the message is kept for (or to one of them), which are then no longer kept; `to` sends a copy to
  * somebody else, from `sender` instead of its own, and keeps all. An answer of release with nobody in "released" has the status 502.
+ * "unrecorded" says why it could not be written down who has got it: they are still listed, and a release sends it to them again.
  * What is damaged has a member "damaged" that says how, and members that are lost are empty; it is released with `to` alone, and not
  * when a part of the message is missing. */
 #ifndef GATEHOUSE_CONTENTD_QUARANTINE_CONTROL_H

@@ -92,7 +92,7 @@ static void serve(UNUSED struct worker *worker, void *arg)
 
 /* ---- the test's thread ---- */
 
-static void begin(struct case_ *test, const struct smtp_script *script)
+static void begin_in(struct case_ *test, const struct smtp_script *script)
 {
     static struct kept_recipient to[] = {
         { SLICE_INIT("a@x.example"), SLICE_INIT("") },
@@ -102,10 +102,9 @@ static void begin(struct case_ *test, const struct smtp_script *script)
     struct message *message = mail_message_new(SLICE("Subject: x\n\nbody\r\n"), "a@b.example");
     struct source source = source_of_message(message);
 
-    *test = (struct case_){ .error = BUF_INIT(1000),
-                            .lock = PTHREAD_MUTEX_INITIALIZER,
-                            .changed = PTHREAD_COND_INITIALIZER };
-    temporary_make(&test->directory);
+    test->error = (struct buf)BUF_INIT(1000);
+    pthread_mutex_init(&test->lock, NULL);
+    pthread_cond_init(&test->changed, NULL);
     fake_clock_init(&test->clock);
     const struct quarantine_settings settings = { test->directory.path, 1 << 20, 10 * DAY, 0 };
     test->quarantine = quarantine_open(&settings, &test->clock.clock, &test->error);
@@ -127,6 +126,13 @@ static void begin(struct case_ *test, const struct smtp_script *script)
     worker_post(test->worker, make_keeper, test);
     wait_for(test, &test->is_ready);
     assert_non_null(test->keeper);
+}
+
+static void begin(struct case_ *test, const struct smtp_script *script)
+{
+    *test = (struct case_){ .keeper = NULL };
+    temporary_make(&test->directory);
+    begin_in(test, script);
 }
 
 static void end(struct case_ *test)
@@ -390,6 +396,31 @@ static void keeps_what_was_not_taken(UNUSED void **state)
     end(&test);
 }
 
+/* Some have it, and the disk is full when that is to be written down: who asked is told. */
+static void says_what_could_not_be_written_down(UNUSED void **state)
+{
+    struct case_ test = { .keeper = NULL };
+
+    if (!temporary_make_disk(&test.directory, "64k")) {
+        temporary_remove(&test.directory);
+        skip();
+    }
+    begin_in(&test, NULL);
+    temporary_fill(&test.directory);
+    json_t *answer = ask(&test, CONTROL_POST, test.kept[1].id, "release",
+                         PARAMS("recipient", "a@x.example"), 200);
+    assert_int_equal(1, size_of(answer, "released"));
+    assert_non_null(strstr(json_string_value(json_object_get(answer, "unrecorded")), "No space"));
+    json_decref(answer);
+    list_is(&test, PARAMS("recipient", "a@x.example"), "spam, rule exe, virus Eicar");
+    answer = ask(&test, CONTROL_POST, test.kept[1].id, "release", NULL,
+                 200); /* removing needs no room */
+    assert_null(json_object_get(answer, "unrecorded"));
+    json_decref(answer);
+    list_is(&test, NULL, "spam, virus Eicar");
+    end(&test);
+}
+
 static const char *hang(UNUSED void *arg, const char *line)
 {
     return strcmp(line, "DATA") == 0 ? "hang" : NULL;
@@ -440,6 +471,7 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(releases),
         cmocka_unit_test(keeps_what_was_not_taken),
+        cmocka_unit_test(says_what_could_not_be_written_down),
         cmocka_unit_test(breaks_off_when_the_daemon_ends),
     };
 
