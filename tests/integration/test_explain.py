@@ -225,6 +225,29 @@ def test_policyds_record_is_read_and_left_alone(workdir, redis):
         daemon.stop()
 
 
+@pytest.mark.parametrize("mode", ["enforce", "shadow"])
+def test_split_and_shadow(workdir, mode):
+    daemon = Contentd(workdir / f"mode-{mode}", f"mode = {mode}\nmixed = split\nquarantine_directory = {workdir}/mode-{mode}/q\n"
+                      "[chain a]\n[chain b]\n[apply]\n* = a\n@light.example = b\n"
+                      "[rule bad]\nwhen = subject = bad\nthen = reject\n")
+    try:
+        answer = explain(daemon, "contentd", *ENVELOPE, "recipient=c@light.example", message=text(head()))
+        one = recipient(answer, "c@light.example")
+        if mode == "enforce":
+            assert (one["verdict"], one["stage"]) == ("tempfail", "rcpt") and one["reply"].startswith("452 4.5.3 ")
+        else:
+            assert one["verdict"] == "deliver" and "stage" not in one
+        assert answer["verdict"] == "deliver" and answer["mode"] == mode
+        said = run(daemon, "contentd", *ENVELOPE, message="Subject: bad\n\n").stdout.decode()
+        if mode == "enforce":
+            assert said.endswith("verdict: reject\nreply: 554 5.7.1 Message refused, ref=explain\n")
+        else:
+            assert "mode: shadow: the MTA is told to accept it as it is\n" in said and "bad: true (shadow) -> reject\n" in said
+            assert said.endswith("verdict: deliver\n")
+    finally:
+        daemon.stop()
+
+
 def test_it_is_said_in_words(contentd):
     said = run(contentd, "contentd", *ENVELOPE, "spam.score=7", message=text(head())).stdout.decode()
     assert re.search(r"^at rcpt, for b@example.org:$", said, re.M)

@@ -14,7 +14,8 @@ static struct message_header fields[] = {
     { SLICE_INIT("To"), SLICE_INIT(" Suzie Q <suzie@shopping.example.net>"), 0 },
     { SLICE_INIT("Subject"), SLICE_INIT(" Is dinner ready?"), 0 },
     { SLICE_INIT("Date"), SLICE_INIT(" Fri, 11 Jul 2003 21:00:37 -0700 (PDT)"), 0 },
-    { SLICE_INIT("Message-ID"), SLICE_INIT(" <20030712040037.46341.5F8J@football.example.com>"), 0 },
+    { SLICE_INIT("Message-ID"), SLICE_INIT(" <20030712040037.46341.5F8J@football.example.com>"),
+      0 },
 };
 static const struct message joe = { .headers = fields,
                                     .header_count = COUNT(fields),
