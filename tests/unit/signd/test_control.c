@@ -1,0 +1,79 @@
+/* tests/unit/signd/test_control.c - a key in the status: whole, weak, broken, of known state and not. */
+#include "signd/control.h"
+
+#include <unistd.h>
+
+#include "signd/key_ring.h"
+#include "tests/fakes/key_directory.h"
+#include "tests/unit/unit.h"
+
+static const struct {
+    const char *domain, *state; /* NULL: nothing is known of it */
+    const char *want; /* sorted; "?" for a problem */
+} cases[] = {
+    { "good.example", "active since=5",
+      "{\"bits\":256,\"domain\":\"good.example\",\"selector\":\"s\",\"since\":5,\"state\":\"active\",\"type\":\"ed25519\",\"usable\":true}" },
+    { "good.example", "pending",
+      "{\"bits\":256,\"domain\":\"good.example\",\"selector\":\"s\",\"state\":\"pending\",\"type\":\"ed25519\",\"usable\":true}" },
+    { "good.example", NULL,
+      "{\"bits\":256,\"domain\":\"good.example\",\"selector\":\"s\",\"type\":\"ed25519\",\"usable\":true}" },
+    { "weak.example", "active",
+      "{\"bits\":1024,\"domain\":\"weak.example\",\"problem\":\"?\",\"selector\":\"s\",\"state\":\"active\",\"type\":\"rsa\",\"usable\":true}" },
+    { "broken.example", "retired since=7",
+      "{\"domain\":\"broken.example\",\"problem\":\"?\",\"selector\":\"s\",\"since\":7,\"state\":\"retired\",\"usable\":false}" },
+};
+
+/* The key as text, whatever its problem is. */
+static void print_key(const struct key_set *set, const char *domain, const char *state, char *out,
+                      size_t room)
+{
+    struct key_lives_builder *builder = key_lives_builder_new(1);
+    char field[80];
+    size_t first;
+
+    snprintf(field, sizeof field, "%s/s", domain);
+    if (state != NULL)
+        assert_null(key_lives_add(builder, slice_of(field), slice_of(state)));
+    struct key_lives *lives = key_lives_finish(&builder);
+    assert_int_equal(1, key_set_find(set, slice_of(domain), &first));
+    json_t *key = control_key(lives, key_set_at(set, first));
+    const char *problem = json_string_value(json_object_get(key, "problem"));
+    assert_true(problem == NULL || problem[0] != '\0');
+    if (problem != NULL) /* in whatever words */
+        json_object_set_new(key, "problem", json_string("?"));
+    char *text = json_dumps(key, JSON_COMPACT | JSON_SORT_KEYS);
+    snprintf(out, room, "%s", text);
+    free(text);
+    json_decref(key);
+    key_lives_free(lives);
+}
+
+static void a_key_is_told_as_it_is(UNUSED void **state)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct key_directory keys;
+
+    key_directory_make(&keys);
+    key_directory_domain(&keys, "good.example");
+    key_directory_domain(&keys, "weak.example");
+    key_directory_domain(&keys, "broken.example");
+    key_directory_put_key(&keys, "good.example/s.key", DKIM_ED25519, 0);
+    key_directory_put_key(&keys, "weak.example/s.key", DKIM_RSA, 1024);
+    key_directory_put(&keys, "broken.example/s.key", SLICE("garbage"), 0600);
+    struct shared *files = key_set_read(keys.root, &rules, 0, NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[1000];
+        print_key(shared_get(files), cases[i].domain, cases[i].state, text, sizeof text);
+        if (strcmp(cases[i].want, text) != 0)
+            fail_msg("want %s, got %s", cases[i].want, text);
+    }
+    shared_unref(&files);
+    key_directory_remove(&keys);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_key_is_told_as_it_is) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
