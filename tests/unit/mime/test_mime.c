@@ -612,7 +612,7 @@ static void a_large_part_is_counted_to_the_byte(UNUSED void **state)
 /* What a loop may read itself. */
 static void knows_what_is_read_at_once(UNUSED void **state)
 {
-    struct message_header fields[1] = { { SLICE("Subject"), SLICE("hello") } };
+    struct message_header fields[1] = { { .name = SLICE("Subject"), .value = SLICE("hello") } };
     struct message message = { .headers = fields, .header_count = 1, .head = { "", 20000 } };
 
     assert_true(mime_is_quick(&message, MIME_HEADERS | MIME_FROM));
