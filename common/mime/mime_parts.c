@@ -38,23 +38,10 @@ static struct slice next_value(struct slice *rest, struct slice name)
     return (struct slice){ NULL, 0 };
 }
 
-/* The only one. Of several the first counts here, and another one elsewhere: the structure is broken then, and when they differ
- * nobody can say what the part is. */
-static struct slice field_value(struct reading *reading, struct slice fields, struct slice name)
-{
-    struct slice value = next_value(&fields, name), other;
-
-    while (value.ptr != NULL && (other = next_value(&fields, name)).ptr != NULL) {
-        reading->facts->is_broken = true;
-        reading->facts->is_ambiguous |= !slice_equal_nocase(value, other);
-    }
-    return value;
-}
-
 /* By the first word: a comment or a parameter after it, which must not be there, changes nothing. */
-static enum mime_encoding encoding_of(struct reading *reading, struct slice fields)
+static enum mime_encoding encoding_in(struct slice field)
 {
-    struct slice word = field_value(reading, fields, SLICE("content-transfer-encoding"));
+    struct slice word = field;
 
     for (size_t i = 0; i < word.len; i++)
         if (strchr(" \t\r\n(;", word.ptr[i]) != NULL)
@@ -63,6 +50,54 @@ static enum mime_encoding encoding_of(struct reading *reading, struct slice fiel
         return MIME_BASE64;
     return slice_equal_nocase(word, SLICE("quoted-printable")) ? MIME_QUOTED_PRINTABLE
                                                                : MIME_IDENTITY;
+}
+
+static struct slice type_word(struct slice field)
+{
+    return slice_trim(slice_part(field, 0, slice_find(field, ';')));
+}
+
+/* The type's word, however it is written, says multipart. */
+static bool says_multipart(struct slice field)
+{
+    static const struct slice word = SLICE_INIT("multipart");
+
+    for (struct slice head = type_word(field); head.len >= word.len; head = slice_skip(head, 1))
+        if (slice_equal_nocase(slice_part(head, 0, word.len), word))
+            return true;
+    return false;
+}
+
+/* Another charset is no other part: many programs that write mail give two types. */
+static bool is_other_type(struct slice one, struct slice other)
+{
+    return !slice_equal_nocase(type_word(one), type_word(other)) ||
+           (says_multipart(one) && !slice_equal(one, other));
+}
+
+static bool is_other_encoding(struct slice one, struct slice other)
+{
+    return encoding_in(one) != encoding_in(other);
+}
+
+/* Names are told of all of them. */
+static bool is_other_disposition(UNUSED struct slice one, UNUSED struct slice other)
+{
+    return false;
+}
+
+/* The only one. Of several the first counts here, and another one elsewhere: the structure is broken then, and when they say different
+ * things nobody knows what the part is. */
+static struct slice field_value(struct reading *reading, struct slice fields, struct slice name,
+                                bool (*is_other)(struct slice one, struct slice other))
+{
+    struct slice value = next_value(&fields, name), other;
+
+    while (value.ptr != NULL && (other = next_value(&fields, name)).ptr != NULL) {
+        reading->facts->is_broken = true;
+        reading->facts->is_ambiguous |= is_other(value, other);
+    }
+    return value;
 }
 
 /* Without directories, and without the dots and blanks at the end that Windows does not see. */
@@ -178,18 +213,6 @@ static bool is_boundary_unsure(struct slice field, struct slice boundary)
     return is_unsure || (is_plain && is_extended);
 }
 
-/* The type's word, however it is written, says multipart. */
-static bool says_multipart(struct slice field)
-{
-    static const struct slice word = SLICE_INIT("multipart");
-    struct slice head = slice_part(field, 0, slice_find(field, ';'));
-
-    for (; head.len >= word.len; head = slice_skip(head, 1))
-        if (slice_equal_nocase(slice_part(head, 0, word.len), word))
-            return true;
-    return false;
-}
-
 static void set_structure(struct reading *reading, struct slice field, const struct mime_type *type,
                           struct mime_entity *out)
 {
@@ -199,8 +222,7 @@ static void set_structure(struct reading *reading, struct slice field, const str
         out->kind = MIME_MULTIPART;
         out->is_digest = slice_equal(type->type, SLICE("multipart/digest"));
         facts->is_limited |= type->boundary.len > sizeof out->boundary;
-        facts->is_ambiguous |= type->boundary.len == 0 || out->encoding == MIME_BASE64 ||
-                               is_boundary_unsure(field, type->boundary);
+        facts->is_ambiguous |= type->boundary.len == 0 || is_boundary_unsure(field, type->boundary);
         if (type->boundary.len > 0 && type->boundary.len <= sizeof out->boundary) {
             out->boundary_len = type->boundary.len;
             memcpy(out->boundary, type->boundary.ptr, out->boundary_len);
@@ -237,8 +259,9 @@ static bool read_names(struct reading *reading, struct slice fields, struct mime
 static bool part_begins(void *arg, struct slice fields, bool in_digest, struct mime_entity *out)
 {
     struct reading *reading = arg;
-    struct slice type_field = field_value(reading, fields, SLICE("content-type"));
-    struct slice disposition_field = field_value(reading, fields, SLICE("content-disposition"));
+    struct slice type_field = field_value(reading, fields, SLICE("content-type"), is_other_type);
+    struct slice disposition_field =
+        field_value(reading, fields, SLICE("content-disposition"), is_other_disposition);
     struct mime_type type = { .type = { NULL, 0 } };
     struct mime_disposition disposition = { .is_attachment = false };
     struct mime_names names = { .count = 0 };
@@ -254,7 +277,8 @@ static bool part_begins(void *arg, struct slice fields, bool in_digest, struct m
         return false;
     if (type.type.ptr == NULL)
         type.type = in_digest ? SLICE("message/rfc822") : SLICE("text/plain");
-    out->encoding = encoding_of(reading, fields);
+    out->encoding = encoding_in(
+        field_value(reading, fields, SLICE("content-transfer-encoding"), is_other_encoding));
     set_structure(reading, type_field, &type, out);
     if (out->kind == MIME_MULTIPART || (!disposition.is_attachment && names.count == 0 &&
                                         slice_starts_with(type.type, SLICE("text/"))))

@@ -96,6 +96,7 @@ static void push(struct mime_walk *walk, const struct mime_entity *entity)
     memcpy(level->boundary, entity->boundary, entity->boundary_len);
     level->len = entity->boundary_len;
     level->is_digest = entity->is_digest;
+    level->is_unseen = entity->encoding != MIME_IDENTITY;
     level->messages = walk->messages;
     walk->messages = 0;
     walk->where = WALK_BETWEEN;
@@ -212,6 +213,12 @@ static void close_part(struct mime_walk *walk)
         leaf_end(walk);
 }
 
+static void leave_levels(struct mime_walk *walk, size_t left)
+{
+    while (walk->level_count > left)
+        walk->is_ambiguous |= walk->levels[--walk->level_count].is_unseen;
+}
+
 /* A part of this level begins, or the last one has ended. */
 static void enter_level(struct mime_walk *walk, size_t level, bool is_close)
 {
@@ -222,14 +229,15 @@ static void enter_level(struct mime_walk *walk, size_t level, bool is_close)
         return;
     if (walk->level_count > level + 1) /* the ends of inner ones never came */
         walk->is_broken = true;
-    walk->level_count = level + 1;
+    leave_levels(walk, level + 1);
     walk->messages = 0;
     walk->has_closed = is_close;
     if (is_close) {
         walk->messages = walk->levels[level].messages;
-        walk->level_count = level;
+        leave_levels(walk, level);
         walk->where = WALK_BETWEEN;
     } else {
+        walk->levels[level].is_unseen = false;
         header_begin(walk);
     }
 }
@@ -325,5 +333,6 @@ void mime_walk_end(struct mime_walk *walk)
     if (walk->level_count > 0 || walk->where == WALK_HEADER)
         walk->is_broken = true;
     close_part(walk);
+    leave_levels(walk, 0);
     buf_free(&walk->fields);
 }

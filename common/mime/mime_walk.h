@@ -15,7 +15,8 @@ enum mime_encoding { MIME_IDENTITY, MIME_QUOTED_PRINTABLE, MIME_BASE64 };
 /* What a part's header says of its structure. */
 struct mime_entity {
     enum mime_kind kind;
-    enum mime_encoding encoding; /* of a leaf */
+    /* Of a multipart it is against the rules, and none to most readers; to some it is, when no part is seen without decoding. */
+    enum mime_encoding encoding;
     bool is_digest; /* a multipart whose parts are messages unless they say otherwise */
     char boundary[MIME_BOUNDARY_MAX]; /* of a multipart */
     size_t boundary_len; /* 0: it has none that can be used */
@@ -37,6 +38,7 @@ struct mime_level {
     size_t len;
     size_t messages; /* how many messages lie in one another since the level above */
     bool is_digest;
+    bool is_unseen; /* encoded, and no part has been seen */
 };
 
 struct mime_walk {
