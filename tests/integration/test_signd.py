@@ -464,6 +464,8 @@ def test_the_sample_that_honours_dmarc(start, dns):
         last, changes = outside(daemon, FIELDS, sender="<x@elsewhere.example>")
         assert word in [last.command, *(change.command for change in changes)], policy
     own = [("From", "<me@example.com>"), *FIELDS[1:]]
+    beside = [("From", "<me@example.com>, <boss@example.com>"), *FIELDS[1:]]
+    assert refusal(send(daemon, beside, **{"{auth_authen}": "me@example.com"})[0]).startswith("550 5.7.1 You may not send as this author")
     for login, is_refused in (("postmaster@example.com", False), ("me@example.com", False), ("other@example.com", True)):
         last, _ = send(daemon, own, **{"{auth_authen}": login})
         assert (last.command == "y") == is_refused, login
