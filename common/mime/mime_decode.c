@@ -174,14 +174,46 @@ static char *with_comments_ended(struct arena *arena, char *text)
     return out;
 }
 
+/* Puts `to` for every `from` that is neither quoted nor in a comment; whether there was one. */
+static bool replace_bare(char *text, char from, char to)
+{
+    bool is_quoted = false, found = false;
+    size_t comments = 0;
+
+    for (char *at = text; *at != '\0'; at++) {
+        if (*at == '\\' && at[1] != '\0' && (is_quoted || comments > 0)) {
+            at++;
+        } else if (*at == '"' && comments == 0) {
+            is_quoted = !is_quoted;
+        } else if (!is_quoted && *at == '(') {
+            comments++;
+        } else if (!is_quoted && *at == ')' && comments > 0) {
+            comments--;
+        } else if (!is_quoted && comments == 0 && *at == from) {
+            *at = to;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* A semicolon ends a group; where there is none, some programs show another mailbox behind it, as behind a comma. Changes `text`. */
+static void separate_mailboxes(char *text)
+{
+    if (!replace_bare(text, ':', ':'))
+        replace_bare(text, ';', ',');
+}
+
 size_t mime_decode_mailboxes(struct arena *arena, struct slice raw, mime_see_mailbox *see,
                              void *arg)
 {
     struct seeing seeing = { .arena = arena, .see = see, .arg = arg };
     char *text = plain(arena, raw);
 
-    if (text != NULL)
+    if (text != NULL) {
+        separate_mailboxes(text);
         text = with_comments_ended(arena, text);
+    }
     InternetAddressList *list = text == NULL ? NULL : internet_address_list_parse(options, text);
     see_list(&seeing, list);
     if (list != NULL)

@@ -108,6 +108,9 @@ static void reads_header_fields(UNUSED void **state)
         { "From: a@x.example\nFrom : b@y.example\n", "2 from=a@x.example" },
         { "From\t : a@x.example\nSubject : Hi\n", "1 from=a@x.example subject=Hi" },
         { "From: \n", "1" },
+        { "From: a@x.example; b@y.example\n", "2 from=a@x.example" },
+        { "From: \"a;b\" <a@x.example> (c;d);\n", "1 from=a@x.example name=a;b" },
+        { "From: team: a@x.example;, b@y.example\n", "2 from=a@x.example name=team" },
         { "From: team: a@x.example, b@x.example;\n", "2 from=a@x.example name=team" },
         { "fRoM: a@x.example\n", "1 from=a@x.example" },
         /* display names that claim another address */
