@@ -58,7 +58,7 @@ static void leaves_arguments_in_order(UNUSED void **state)
 static void refuses_what_is_no_option(UNUSED void **state)
 {
     static const char *const lines[] = {
-        "gatectl --what",       "gatectl -x",       "gatectl tail -n",  "gatectl top -n 0",
+        "gatectl --what",       "gatectl -Z",       "gatectl tail -n",  "gatectl top -n 0",
         "gatectl top -n 1001",  "gatectl top -n x", "gatectl --json=1", "gatectl x --older 0",
         "gatectl x --older 7x", "gatectl x -r",
     };

@@ -212,7 +212,8 @@ static void needs_simple_for_odd_white_space_in_signed_fields(UNUSED void **stat
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct message_header field = { slice_of(rows[i].name), slice_of(rows[i].value) };
+        struct message_header field = { .name = slice_of(rows[i].name),
+                                        .value = slice_of(rows[i].value) };
         const struct message message = { .headers = &field, .header_count = 1 };
         if (sign_needs_simple(&message, &settings) != rows[i].needed)
             fail_msg("row %zu", i);
