@@ -2,6 +2,8 @@
  * of it. */
 #include "gatectl/explain.h"
 
+#include <unistd.h>
+
 #include "gatectl/command.h"
 #include "gatectl/dkim_state.h"
 #include "gatectl/output.h"
@@ -157,6 +159,8 @@ static int explain_message(struct gatectl *ctl, char **args, size_t count)
     for (size_t i = 0; i < count; i++)
         if (!add_line(ctl, &request, args[i]))
             return EXIT_USAGE;
+    if (isatty(STDIN_FILENO) == 1)
+        fputs("The message, header fields and body; Ctrl-D ends it:\n", ctl->err);
     if (buf_put(&request, "\n") || !read_input(ctl, &request))
         return EXIT_USAGE;
     ask.body = buf_slice(&request);

@@ -230,6 +230,7 @@ static void lists_what_was_found(UNUSED void **state)
     assert_slice("mx.example.org;\n\tdkim=none", print(&results, &bounce, arena));
     assert_slice("mx.example.org;\n\tauth=pass smtp.auth=me", print(NULL, &envelope, arena));
     results.dmarc_domain = SLICE("c.example");
+    results.policy_count = 1;
     assert_slice("mx.example.org;\n\tdkim=none;\n\tdmarc=none header.from=c.example",
                  print(&results, &bounce, arena));
     results.dmarc.result = DMARC_PERMERROR;
