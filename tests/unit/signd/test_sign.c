@@ -173,7 +173,7 @@ static void digest_of_field(const char *value, bool has_leading_space, size_t li
                             unsigned char digest[DKIM_DIGEST_LEN])
 {
     static const struct slice names[] = { SLICE_INIT("To") };
-    struct message_header field = { SLICE("To"), slice_of(value) };
+    struct message_header field = { .name = SLICE("To"), .value = slice_of(value) };
     const struct message message = { .headers = &field,
                                      .header_count = 1,
                                      .has_leading_space = has_leading_space };
@@ -233,7 +233,7 @@ static void the_field_is_folded(UNUSED void **state)
         snprintf(texts[i], sizeof texts[i], "%.*s", (int)(4 + i % 33),
                  i == 0 ? "From" : "X-A-Name-Of-A-Header-Field-Which-Is-Long");
         names[i] = slice_of(texts[i]);
-        given[i] = (struct message_header){ names[i], SLICE(" x") };
+        given[i] = (struct message_header){ .name = names[i], .value = SLICE(" x") };
     }
     for (settings.name_count = 1; settings.name_count <= COUNT(names); settings.name_count++) {
         const struct message message = { .headers = given, .header_count = COUNT(given) };
