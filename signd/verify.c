@@ -18,9 +18,7 @@
 
 #include "common/dkim/key.h"
 #include "common/dkim/record.h"
-#include "signd/sign.h"
-
-enum { READ_MAX = 64 << 10, FIELD_MAX = 1 << 20 };
+#include "signd/body_hashes.h"
 
 /* What the library does not verify. */
 enum {
@@ -30,12 +28,6 @@ enum {
 
 struct verifier {
     DKIM_LIB *library;
-};
-
-/* Of the whole body, by canonicalization. */
-struct body_hashes {
-    bool is_wanted[2];
-    unsigned char digests[2][DKIM_DIGEST_LEN];
 };
 
 /* What the library is working on: its user context. */
@@ -189,26 +181,6 @@ static int feed_line_end(DKIM *dkim, char last)
     return last == '\n' || dkim_body(dkim, (u_char *)line_end, 2) == DKIM_STAT_OK ? 0 : -1;
 }
 
-typedef int take_piece(void *arg, struct slice piece); /* -1: that is enough */
-
-static int read_body(const struct message *message, take_piece *take, void *arg)
-{
-    char *space = malloc(READ_MAX);
-    uint64_t at = 0;
-    struct slice piece;
-    int rc = space == NULL ? -1 : 0;
-
-    while (rc == 0) {
-        rc = spool_read(message->body, at, READ_MAX, space, &piece);
-        if (rc != 0 || piece.len == 0)
-            break;
-        rc = take(arg, piece);
-        at += piece.len;
-    }
-    free(space);
-    return rc;
-}
-
 struct feeding {
     DKIM *dkim;
     char last;
@@ -227,55 +199,9 @@ static int feed_piece(void *arg, struct slice piece)
 static int feed_body(DKIM *dkim, const struct message *message)
 {
     struct feeding feeding = { dkim, '\n' };
-    int rc = read_body(message, feed_piece, &feeding);
+    int rc = body_read(message, feed_piece, &feeding);
 
     return rc == 0 ? feed_line_end(dkim, feeding.last) : rc;
-}
-
-/* ---- the body without it ---- */
-
-static bool has_body_hashes(const struct work *work)
-{
-    for (size_t i = 0; i < work->count; i++)
-        if (!work->claims[i]->has_body_hash || work->claims[i]->has_length)
-            return false;
-    return true;
-}
-
-static int hash_piece(void *arg, struct slice piece)
-{
-    struct body_hash *const *hashes = arg;
-
-    for (size_t i = 0; i < 2; i++)
-        if (hashes[i] != NULL)
-            body_hash_add(hashes[i], piece);
-    return 0;
-}
-
-/* One pass over the body. -1: out of memory, or it cannot be read. */
-static int hash_body(const struct message *message, const struct work *work,
-                     struct body_hashes *out)
-{
-    struct body_hash *hashes[2] = { NULL, NULL };
-    bool has_bare_cr;
-    int rc = 0;
-
-    for (size_t i = 0; i < work->count; i++)
-        out->is_wanted[work->claims[i]->body] = true;
-    for (unsigned mode = 0; mode < 2; mode++) {
-        if (out->is_wanted[mode])
-            hashes[mode] = body_hash_new((enum canonicalization)mode, 0);
-        if (out->is_wanted[mode] && hashes[mode] == NULL)
-            rc = -1;
-    }
-    if (rc == 0)
-        rc = read_body(message, hash_piece, hashes);
-    for (unsigned mode = 0; mode < 2; mode++) {
-        if (rc == 0 && out->is_wanted[mode])
-            rc = body_hash_finish(hashes[mode], out->digests[mode], &has_bare_cr);
-        body_hash_free(&hashes[mode]);
-    }
-    return rc;
 }
 
 /* ---- judging ---- */
@@ -321,9 +247,8 @@ static void take_error(struct dkim_claim *claim, DKIM_SIGERROR error)
 static bool is_body_good(const struct work *work, const struct dkim_claim *claim,
                          DKIM_SIGINFO *signature)
 {
-    return work->body == NULL
-               ? dkim_sig_getbh(signature) == DKIM_SIGBH_MATCH
-               : memcmp(work->body->digests[claim->body], claim->body_hash, DKIM_DIGEST_LEN) == 0;
+    return work->body == NULL ? dkim_sig_getbh(signature) == DKIM_SIGBH_MATCH
+                              : body_hashes_fit(work->body, claim);
 }
 
 static void judge(DKIM *dkim, const struct work *work, struct dkim_claim *claim,
@@ -412,15 +337,15 @@ static int verify_each(const struct verifier *verifier, const struct message *me
 int verify_claims(const struct verifier *verifier, const struct message *message,
                   struct dkim_claim *claims, size_t count)
 {
-    struct body_hashes hashes = { .is_wanted = { false, false } };
+    struct body_hashes hashes;
     struct work work = { calloc(count + 1, sizeof *work.claims), 0, NULL };
     int rc = work.claims == NULL ? -1 : 0;
 
     for (size_t i = 0; i < count && rc == 0; i++)
         if (is_to_verify(&claims[i]))
             work.claims[work.count++] = &claims[i];
-    if (rc == 0 && work.count > 0 && has_body_hashes(&work)) {
-        rc = hash_body(message, &work, &hashes);
+    if (rc == 0 && work.count > 0 && body_hashes_suffice(work.claims, work.count, &hashes)) {
+        rc = body_hashes_make(message, &hashes);
         work.body = &hashes;
     }
     if (rc == 0 && work.count > 0) {
