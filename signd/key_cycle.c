@@ -7,15 +7,12 @@
 
 #include <stdlib.h>
 
-#include "common/dkim/record.h"
-#include "common/net/dns_servers.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
+#include "signd/key_sight.h"
 
 enum {
     MEMORY_MAX = 256 << 20,
-    WAITING_MAX = 1000, /* keys that are asked for in one cycle */
-    RESOLVER_TEXT_MAX = 80,
     NAME_MAX_BYTES = 400, /* of SELECTOR._domainkey.DOMAIN, and DOMAIN/SELECTOR */
     LIFE_MAX = 200,
 };
@@ -27,31 +24,15 @@ static struct metric metrics[] = {
            "Cycles of the keys' states that could not be finished: no store, no memory."),
 };
 
-/* One key of which records are wanted. */
-struct waiting {
-    struct slice domain, selector;
-    const struct dkim_key *key;
-    struct record_ask *asks; /* by resolver */
-};
-
-struct record_ask {
-    struct dns_ask ask; /* first member */
-    struct key_cycle *cycle;
-};
-
 struct key_cycle {
     struct worker *worker;
     struct store *store;
-    struct slice resolvers[DNS_SERVERS_MAX];
-    char resolver_texts[DNS_SERVERS_MAX][RESOLVER_TEXT_MAX];
-    size_t resolver_count;
+    struct key_sight *sight;
     /* of the cycle under way */
-    bool is_running, is_starting;
+    bool is_running;
     struct key_cycle_input input;
     struct arena *arena;
-    struct dns *dns[DNS_SERVERS_MAX];
-    struct waiting *waiting;
-    size_t waiting_count, pending;
+    size_t waiting; /* keys whose records are wanted */
     struct store_read read;
     struct key_lives *fresh;
     struct dkim_rotating *keys;
@@ -65,32 +46,6 @@ struct key_cycle {
 
 /* ---- life ---- */
 
-static void add_resolver(struct key_cycle *cycle, struct slice text)
-{
-    if (cycle->resolver_count == DNS_SERVERS_MAX || text.len >= RESOLVER_TEXT_MAX)
-        return;
-    char *space = cycle->resolver_texts[cycle->resolver_count];
-    memcpy(space, text.ptr, text.len);
-    space[text.len] = '\0';
-    cycle->resolvers[cycle->resolver_count++] = (struct slice){ space, text.len };
-}
-
-static void find_resolvers(struct key_cycle *cycle, const struct key_cycle_spec *spec)
-{
-    struct dns_servers servers = { .count = 0 };
-
-    for (size_t i = 0; i < spec->resolvers->count; i++)
-        add_resolver(cycle, spec->resolvers->items[i]);
-    if (cycle->resolver_count > 0)
-        return;
-    dns_servers_read(&servers, spec->resolv_conf == NULL ? "/etc/resolv.conf" : spec->resolv_conf);
-    for (size_t i = 0; i < servers.count; i++) {
-        AUTO_BUF text = BUF_INIT(RESOLVER_TEXT_MAX);
-        if (dns_servers_print(&servers, i, &text) == 0)
-            add_resolver(cycle, buf_slice(&text));
-    }
-}
-
 struct key_cycle *key_cycle_new(const struct key_cycle_spec *spec)
 {
     struct key_cycle *cycle = calloc(1, sizeof *cycle);
@@ -101,23 +56,17 @@ struct key_cycle *key_cycle_new(const struct key_cycle_spec *spec)
     cycle->store = spec->store;
     cycle->text = (struct buf)BUF_INIT(LIFE_MAX);
     metrics_register(metrics, COUNT(metrics));
-    find_resolvers(cycle, spec);
+    cycle->sight = key_sight_new(spec->worker, spec->resolvers, spec->resolv_conf);
+    if (cycle->sight == NULL)
+        key_cycle_free(&cycle);
     return cycle;
-}
-
-static void abandon_asks(struct key_cycle *cycle)
-{
-    for (size_t i = 0; i < cycle->waiting_count; i++)
-        for (size_t n = 0; n < cycle->resolver_count; n++)
-            dns_abandon(&cycle->waiting[i].asks[n].ask);
 }
 
 /* The end of a cycle, whatever it came to. */
 static void end(struct key_cycle *cycle)
 {
-    abandon_asks(cycle);
-    for (size_t n = 0; n < cycle->resolver_count; n++)
-        dns_free(&cycle->dns[n]);
+    if (cycle->sight != NULL)
+        key_sight_end(cycle->sight);
     if (cycle->read.call.pending != NULL)
         store_abandon(cycle->store, &cycle->read.call);
     if (cycle->write.call.pending != NULL)
@@ -127,7 +76,7 @@ static void end(struct key_cycle *cycle)
     shared_unref(&cycle->input.files);
     shared_unref(&cycle->input.lives);
     arena_free(&cycle->arena);
-    cycle->waiting_count = cycle->key_count = cycle->pending = 0;
+    cycle->waiting = cycle->key_count = 0;
     cycle->read = (struct store_read){ .count = 0 };
     cycle->write = (struct store_write){ .existed = false };
     cycle->is_running = false;
@@ -148,6 +97,7 @@ void key_cycle_free(struct key_cycle **cycle)
     if (gone == NULL)
         return;
     end(gone);
+    key_sight_free(&gone->sight);
     buf_free(&gone->text);
     free(gone);
 }
@@ -169,107 +119,16 @@ static const struct key_file *file_of(const struct key_cycle *cycle, struct slic
     return NULL;
 }
 
-/* ---- what the resolvers say ---- */
-
-/* Each key record has to fit: a verifier may take any. */
-static enum dkim_visibility judge_answer(const struct dns_answer *answer,
-                                         const struct dkim_key *key)
-{
-    enum dkim_visibility seen = DKIM_NOT_VISIBLE;
-    struct dkim_record record;
-    const char *error;
-
-    if (answer->status == DNS_FAILED)
-        return DKIM_VISIBILITY_UNKNOWN;
-    for (size_t i = 0; answer->status == DNS_DATA && i < answer->count; i++) {
-        if (!dkim_record_parse(answer->records[i].text, &record, &error))
-            continue;
-        if (dkim_record_difference(&record, key) != NULL)
-            return DKIM_NOT_VISIBLE;
-        seen = DKIM_VISIBLE;
-    }
-    return seen;
-}
-
-/* All have to show it; one that does not is enough to say that it cannot be seen. */
-static enum dkim_visibility visibility_of(const struct key_cycle *cycle,
-                                          const struct waiting *waiting)
-{
-    enum dkim_visibility all = DKIM_VISIBLE;
-
-    for (size_t n = 0; n < cycle->resolver_count; n++) {
-        enum dkim_visibility one = judge_answer(&waiting->asks[n].ask.answer, waiting->key);
-        if (one == DKIM_NOT_VISIBLE)
-            return one;
-        if (one == DKIM_VISIBILITY_UNKNOWN)
-            all = one;
-    }
-    return cycle->resolver_count > 0 ? all : DKIM_VISIBILITY_UNKNOWN;
-}
-
-static void read_states(struct key_cycle *cycle);
-
-static void one_is_there(struct key_cycle *cycle)
-{
-    cycle->pending--;
-    if (cycle->pending == 0 && !cycle->is_starting)
-        read_states(cycle);
-}
-
-static void record_came(struct dns_ask *ask)
-{
-    one_is_there(((struct record_ask *)ask)->cycle);
-}
-
-static void ask_for(struct key_cycle *cycle, const struct waiting *waiting)
-{
-    char name[NAME_MAX_BYTES];
-
-    snprintf(name, sizeof name, "%.*s._domainkey.%.*s", SLICE_ARG(waiting->selector),
-             SLICE_ARG(waiting->domain));
-    for (size_t n = 0; n < cycle->resolver_count; n++) {
-        struct record_ask *ask = &waiting->asks[n];
-        ask->cycle = cycle;
-        ask->ask = (struct dns_ask){ .arena = cycle->arena, .done = record_came };
-        cycle->pending++;
-        if (dns_ask(cycle->dns[n], &ask->ask, slice_of(name), RR_TXT))
-            one_is_there(cycle);
-    }
-}
-
-/* False: it cannot be asked for now. */
-static bool open_resolvers(struct key_cycle *cycle)
-{
-    AUTO_BUF error = BUF_INIT(400);
-
-    for (size_t n = 0; n < cycle->resolver_count; n++) {
-        const struct dns_options options = { .resolvers = &cycle->resolvers[n],
-                                             .resolver_count = 1,
-                                             .no_cache = true,
-                                             .timeout_ms = cycle->input.dns_timeout_ms };
-        cycle->dns[n] = dns_new(cycle->worker, &options, &error);
-        if (cycle->dns[n] == NULL)
-            return false;
-    }
-    return true;
-}
-
 /* ---- which keys wait ---- */
 
 static bool add_waiting(struct key_cycle *cycle, struct slice domain, struct slice selector)
 {
     const struct key_file *file = file_of(cycle, domain, selector);
-    struct waiting *waiting = &cycle->waiting[cycle->waiting_count];
 
-    if (file == NULL || file->key == NULL || cycle->waiting_count == WAITING_MAX)
+    if (file == NULL || file->key == NULL)
         return true;
-    *waiting = (struct waiting){ .domain = domain, .selector = selector, .key = file->key };
-    waiting->asks =
-        arena_alloc_array(cycle->arena, cycle->resolver_count + 1, sizeof *waiting->asks);
-    if (waiting->asks == NULL)
-        return false;
-    cycle->waiting_count++;
-    return true;
+    cycle->waiting++;
+    return key_sight_add(cycle->sight, domain, selector, file->key);
 }
 
 /* False: out of memory. *is_due: there is something to be done. */
@@ -278,8 +137,7 @@ static bool find_waiting(struct key_cycle *cycle, bool *is_due)
     const struct key_lives *lives = shared_get(cycle->input.lives);
 
     *is_due = cycle->input.is_lost;
-    cycle->waiting = arena_alloc_array(cycle->arena, WAITING_MAX + 1, sizeof *cycle->waiting);
-    if (cycle->waiting == NULL)
+    if (!key_sight_begin(cycle->sight, cycle->arena))
         return false;
     for (size_t i = 0; i < key_lives_count(lives); i++) {
         struct slice domain, selector;
@@ -293,16 +151,6 @@ static bool find_waiting(struct key_cycle *cycle, bool *is_due)
 }
 
 /* ---- what follows ---- */
-
-static enum dkim_visibility visibility_of_key(const struct key_cycle *cycle, struct slice domain,
-                                              struct slice selector)
-{
-    for (size_t i = 0; i < cycle->waiting_count; i++)
-        if (slice_equal(cycle->waiting[i].domain, domain) &&
-            slice_equal(cycle->waiting[i].selector, selector))
-            return visibility_of(cycle, &cycle->waiting[i]);
-    return DKIM_VISIBILITY_UNKNOWN;
-}
 
 /* A key of which this host cannot say what kind it is can only get older. */
 static void add_key(struct key_cycle *cycle, const struct dkim_life *life, struct slice domain,
@@ -320,7 +168,7 @@ static void add_key(struct key_cycle *cycle, const struct dkim_life *life, struc
         .state = life->state,
         .since_s = life->since_s,
         .visibility = life->state == DKIM_PENDING || life->state == DKIM_SEEN
-                          ? visibility_of_key(cycle, domain, selector)
+                          ? key_sight_of(cycle->sight, domain, selector)
                           : DKIM_VISIBILITY_UNKNOWN,
     };
 }
@@ -481,6 +329,11 @@ static void read_states(struct key_cycle *cycle)
 
 /* ---- a cycle ---- */
 
+static void records_came(void *arg)
+{
+    read_states(arg);
+}
+
 void key_cycle_run(struct key_cycle *cycle, const struct key_cycle_input *input)
 {
     bool is_due;
@@ -492,19 +345,26 @@ void key_cycle_run(struct key_cycle *cycle, const struct key_cycle_input *input)
     shared_ref(input->files);
     shared_ref(input->lives);
     cycle->arena = arena_new(MEMORY_MAX);
-    if (cycle->arena == NULL || !find_waiting(cycle, &is_due) ||
-        (cycle->waiting_count > 0 && !open_resolvers(cycle))) {
-        fail(cycle, "out of memory, or no resolver");
+    if (cycle->arena == NULL || !find_waiting(cycle, &is_due)) {
+        fail(cycle, "out of memory");
         return;
     }
     if (!is_due) {
         end(cycle);
         return;
     }
-    cycle->is_starting = true;
-    for (size_t i = 0; i < cycle->waiting_count; i++)
-        ask_for(cycle, &cycle->waiting[i]);
-    cycle->is_starting = false;
-    if (cycle->pending == 0)
+    if (cycle->waiting == 0) {
         read_states(cycle);
+        return;
+    }
+    switch (key_sight_ask(cycle->sight, input->dns_timeout_ms, records_came, cycle)) {
+    case KEY_SIGHT_FAILED:
+        fail(cycle, "no resolver can be asked");
+        break;
+    case KEY_SIGHT_DONE:
+        read_states(cycle);
+        break;
+    case KEY_SIGHT_ASKED:
+        break;
+    }
 }
