@@ -246,21 +246,23 @@ def test_a_large_message_is_shown_piece_by_piece(place, is_down):
     body = b"Subject: large\r\n\r\n" + b"%063d\r\n" * 1000 % tuple(range(1000)) * 900
     kept = kept_files.put(site.quarantine, body)
     contentd = None if is_down else site.contentd()
-    shown, size, peak = hashlib.sha256(), 0, 0
-    with subprocess.Popen([GATECTL, "-c", site.conf, "quarantine", "show", kept, "--message"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as gatectl:
-        while data := gatectl.stdout.read(1 << 20):
-            shown.update(data)
-            size += len(data)
-            if len(data) == 1 << 20:  # so it waits for us
-                peak = peak_kib(gatectl.pid)
-    assert gatectl.returncode == 0
-    assert size > 50 << 20 and shown.digest() == hashlib.sha256(body).digest()
-    if not is_sanitized():
-        assert 0 < peak < 40000
-        assert is_down or peak_kib(contentd.process.pid) < 40000
-    if contentd is not None:
-        contentd.stop()
+    try:
+        shown, size, peak = hashlib.sha256(), 0, 0
+        with subprocess.Popen([GATECTL, "-c", site.conf, "quarantine", "show", kept, "--message"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as gatectl:
+            while data := gatectl.stdout.read(1 << 20):
+                shown.update(data)
+                size += len(data)
+                if len(data) == 1 << 20:  # so it waits for us
+                    peak = peak_kib(gatectl.pid)
+        assert gatectl.returncode == 0
+        assert size > 50 << 20 and shown.digest() == hashlib.sha256(body).digest()
+        if not is_sanitized():
+            assert 0 < peak < 40000
+            assert is_down or peak_kib(contentd.process.pid) < 40000
+    finally:
+        if contentd is not None:
+            contentd.stop()
 
 
 def test_a_terminal_obeys_nothing_of_what_is_kept(place):
