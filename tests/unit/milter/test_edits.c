@@ -6,13 +6,15 @@
 static void keeps_order_and_texts(UNUSED void **state)
 {
     struct arena *arena = arena_new(1 << 20);
-    char name[] = "X-Test";
-    struct edit edit = { .kind = EDIT_ADD_HEADER, .name = slice_of(name), .text = SLICE("one") };
+    char name[] = "X-Test", text[] = "one";
+    struct edit next = { .kind = EDIT_HOLD };
+    struct edit edit = { EDIT_ADD_HEADER, slice_of(name), slice_of(text), 0, &next };
     struct edits edits;
 
     edits_init(&edits);
     assert_true(edits_add(&edits, arena, &edit));
-    name[0] = 'Y';
+    name[0] = text[0] = 'Y';
+    assert_null(edits.first->next);
     edit = (struct edit){ .kind = EDIT_CHANGE_HEADER, .name = SLICE("Subject"), .index = 2 };
     assert_true(edits_add(&edits, arena, &edit));
     assert_int_equal(2, edits.count);
@@ -22,6 +24,67 @@ static void keeps_order_and_texts(UNUSED void **state)
     assert_int_equal(2, edits.first->next->index);
     assert_null(edits.first->next->next);
     arena_free(&arena);
+}
+
+static const struct {
+    const char *what;
+    struct edit a, b;
+    bool same;
+} pairs[] = {
+    { "the same",
+      { EDIT_ADD_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 0, NULL },
+      { EDIT_ADD_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 0, NULL },
+      true },
+    { "another kind",
+      { EDIT_ADD_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 0, NULL },
+      { EDIT_INSERT_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 0, NULL },
+      false },
+    { "another name",
+      { EDIT_ADD_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 0, NULL },
+      { EDIT_ADD_HEADER, SLICE_INIT("B"), SLICE_INIT("1"), 0, NULL },
+      false },
+    { "another text",
+      { EDIT_ADD_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 0, NULL },
+      { EDIT_ADD_HEADER, SLICE_INIT("A"), SLICE_INIT("2"), 0, NULL },
+      false },
+    { "another place",
+      { EDIT_CHANGE_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 1, NULL },
+      { EDIT_CHANGE_HEADER, SLICE_INIT("A"), SLICE_INIT("1"), 2, NULL },
+      false },
+    { "emptied or removed",
+      { EDIT_CHANGE_HEADER, SLICE_INIT("A"), SLICE_INIT(""), 1, NULL },
+      { EDIT_CHANGE_HEADER, SLICE_INIT("A"), { NULL, 0 }, 1, NULL },
+      false },
+    { "both removed",
+      { EDIT_CHANGE_HEADER, SLICE_INIT("A"), { NULL, 0 }, 1, NULL },
+      { EDIT_CHANGE_HEADER, SLICE_INIT("A"), { NULL, 0 }, 1, NULL },
+      true },
+};
+
+static void knows_the_same_change(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        if (edit_equal(&pairs[i].a, &pairs[i].b) != pairs[i].same ||
+            edit_equal(&pairs[i].b, &pairs[i].a) != pairs[i].same)
+            fail_msg("%s", pairs[i].what);
+}
+
+static void says_when_memory_is_out(UNUSED void **state)
+{
+    const struct edit edit = { EDIT_ADD_HEADER, SLICE("X-A"), SLICE("one"), 0, NULL };
+    bool ok = false;
+
+    for (size_t max = 0; !ok; max += 8) {
+        struct arena *scarce = arena_new(max);
+        struct edits edits;
+        edits_init(&edits);
+        ok = edits_add(&edits, scarce, &edit);
+        if (edits.count != (ok ? 1U : 0U) || (edits.first != NULL) != ok ||
+            (ok && !edit_equal(edits.first, &edit)))
+            fail_msg("with %zu bytes", max);
+        arena_free(&scarce);
+        assert_true(max < 1000);
+    }
 }
 
 static void is_bounded(UNUSED void **state)
@@ -107,6 +170,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_order_and_texts),
+        cmocka_unit_test(knows_the_same_change),
+        cmocka_unit_test(says_when_memory_is_out),
         cmocka_unit_test(is_bounded),
         cmocka_unit_test(makes_values),
         cmocka_unit_test(never_makes_an_invalid_value),

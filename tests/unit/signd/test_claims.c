@@ -126,6 +126,82 @@ static void reads_what_is_claimed(UNUSED void **state)
     reading_free(&reading);
 }
 
+#define HASH "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* bytes 0 to 31 */
+
+static const struct {
+    const char *tags;
+    bool has_body_hash;
+    enum canonicalization body;
+} hashes[] = {
+    { "bh=" HASH, true, CANONICAL_SIMPLE },
+    { "bh=" HASH "; c=relaxed", true, CANONICAL_SIMPLE },
+    { "bh=" HASH "; c=simple/simple", true, CANONICAL_SIMPLE },
+    { "bh=" HASH "; c=relaxed/simple", true, CANONICAL_SIMPLE },
+    { "bh=" HASH "; c=simple/relaxed", true, CANONICAL_RELAXED },
+    { "bh=" HASH "; c=simple/RELAXED", true, CANONICAL_RELAXED },
+    { "bh=" HASH "; c=relaxed/odd", false, CANONICAL_SIMPLE },
+    { "bh=" HASH "; c=relaxed/", false, CANONICAL_SIMPLE },
+    { "bh=AAEC AwQFBgcICQoL\r\n\tDA0ODxAREhMUFRYXGBkaGxwdHh8=", true, CANONICAL_SIMPLE },
+    { "bh=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", false, CANONICAL_SIMPLE },
+    { "bh=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g", false, CANONICAL_SIMPLE },
+    { "bh=%%%%", false, CANONICAL_SIMPLE },
+    { "bh=" HASH HASH HASH, false, CANONICAL_SIMPLE },
+};
+
+static void reads_the_hash_of_the_body(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(hashes); i++) {
+        AUTO_BUF value = BUF_INIT(1000);
+        struct reading reading;
+        buf_printf(&value, "v=1; a=rsa-sha256; s=s; h=from; b=A; d=example.com; %s",
+                   hashes[i].tags);
+        const char *text = buf_text(&value);
+        read_fields(&reading, &text, 1, 10);
+        const struct dkim_claim *claim = &reading.claims[0];
+        if (claim->has_body_hash != hashes[i].has_body_hash ||
+            (claim->has_body_hash && claim->body != hashes[i].body))
+            fail_msg("%s", hashes[i].tags);
+        for (unsigned char n = 0; claim->has_body_hash && n < DKIM_DIGEST_LEN; n++)
+            assert_int_equal(n, claim->body_hash[n]);
+        reading_free(&reading);
+    }
+}
+
+static void bounds_the_names_of_signed_fields(UNUSED void **state)
+{
+    for (int names = CLAIM_FIELDS_MAX - 1; names <= CLAIM_FIELDS_MAX + 1; names++) {
+        AUTO_BUF value = BUF_INIT(10000);
+        struct reading reading;
+        buf_put(&value, "v=1; a=rsa-sha256; s=s; bh=AAAA; b=A; d=example.com; h=from");
+        for (int i = 1; i < names; i++)
+            buf_put(&value, ":x");
+        const char *text = buf_text(&value);
+        read_fields(&reading, &text, 1, 10);
+        assert_int_equal(names <= CLAIM_FIELDS_MAX ? DKIM_NONE : DKIM_POLICY,
+                         reading.claims[0].result);
+        reading_free(&reading);
+    }
+}
+
+/* Where the key would be has to be a name of the DNS. */
+static void bounds_the_name_of_the_key(UNUSED void **state)
+{
+    static const char label[] = "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghi"; /* 49 */
+
+    for (int last = 30; last <= 49; last++) {
+        AUTO_BUF value = BUF_INIT(1000);
+        struct reading reading;
+        buf_printf(&value, "v=1; a=rsa-sha256; h=from; bh=AAAA; b=A; s=%s; d=%s.%s.%.*s.com", label,
+                   label, label, last, label);
+        const char *text = buf_text(&value);
+        size_t len = strlen(label) * 3 + 2 + (size_t)last + strlen(".com") + strlen("._domainkey.");
+        read_fields(&reading, &text, 1, 10);
+        if ((reading.claims[0].result == DKIM_NONE) != (len <= CLAIM_NAME_MAX))
+            fail_msg("%zu bytes: %s", len, reading.claims[0].comment);
+        reading_free(&reading);
+    }
+}
+
 static void counts_those_beyond_the_most(UNUSED void **state)
 {
     static const char *const values[] = { START "d=a.example", START "d=b.example",
@@ -147,6 +223,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_what_is_worth_a_look),
         cmocka_unit_test(reads_what_is_claimed),
+        cmocka_unit_test(reads_the_hash_of_the_body),
+        cmocka_unit_test(bounds_the_names_of_signed_fields),
+        cmocka_unit_test(bounds_the_name_of_the_key),
         cmocka_unit_test(counts_those_beyond_the_most),
     };
 
