@@ -162,6 +162,38 @@ static void groups_and_members_are_in_the_order_of_recipients(UNUSED void **stat
     arena_free(&arena);
 }
 
+/* Those of one chain have one verdict together. */
+static void recipients_may_share_a_verdict(UNUSED void **state)
+{
+    struct recipient_verdict verdicts[3] = { { .by = SLICE("") },
+                                             { .by = SLICE("") },
+                                             { .by = SLICE("") } };
+    const struct recipient_verdict *refs[9];
+    struct arena *arena = arena_new(1 << 16);
+    struct groups groups;
+
+    for (size_t i = 0; i < COUNT(verdicts); i++) {
+        const struct edit edit = { EDIT_ADD_HEADER, SLICE("A"),
+                                   slice_of(i == 0   ? "0"
+                                            : i == 1 ? "1"
+                                                     : "2"),
+                                   0, NULL };
+        edits_init(&verdicts[i].edits);
+        edits_add(&verdicts[i].edits, arena, &edit);
+    }
+    for (size_t i = 0; i < COUNT(refs); i++)
+        refs[i] = &verdicts[i % 3];
+    assert_true(groups_make(&groups, refs, COUNT(refs), chosen, false, arena));
+    assert_int_equal(3, groups.count);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_equal(&verdicts[i], groups.groups[i].verdict);
+        assert_int_equal(3, groups.groups[i].count);
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(i + 3 * k, groups.groups[i].members[k]);
+    }
+    arena_free(&arena);
+}
+
 static void says_when_memory_is_out(UNUSED void **state)
 {
     struct recipient_verdict verdicts[MANY];
@@ -185,6 +217,7 @@ int main(void)
         cmocka_unit_test(copies_are_the_same_by_their_edits),
         cmocka_unit_test(what_is_kept_is_the_same_by_reason_too),
         cmocka_unit_test(groups_and_members_are_in_the_order_of_recipients),
+        cmocka_unit_test(recipients_may_share_a_verdict),
         cmocka_unit_test(says_when_memory_is_out),
     };
 
