@@ -3,7 +3,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/milter/admission.h"
 
 enum { LONG_MS = 60000, CAP = 3 };
@@ -46,16 +48,36 @@ static void *enter(void *arg)
     return NULL;
 }
 
+/* When somebody leaves, not when its patience ends. The pause lets it begin to wait, mostly. */
 static void who_waits_comes_in(UNUSED void **state)
 {
-    enum admission_result result = ADMISSION_FULL;
-    pthread_t thread;
+    uint64_t start = clock_system.now_ms(&clock_system);
 
     admission_enter(admission, 1, 0);
-    pthread_create(&thread, NULL, enter, &result);
-    admission_leave(admission);
-    pthread_join(thread, NULL);
-    assert_int_equal(ADMITTED, result);
+    for (unsigned round = 0; round < 20; round++) {
+        enum admission_result result = ADMISSION_FULL;
+        pthread_t thread;
+        pthread_create(&thread, NULL, enter, &result);
+        nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+        admission_leave(admission);
+        pthread_join(thread, NULL);
+        assert_int_equal(ADMITTED, result);
+        assert_true(clock_system.now_ms(&clock_system) - start < LONG_MS);
+    }
+}
+
+static void nobody_waits_less_than_agreed(UNUSED void **state)
+{
+    static const uint64_t waits[] = { 20, 999, 1001 };
+
+    admission_enter(admission, 1, 0);
+    for (size_t i = 0; i < COUNT(waits); i++) {
+        uint64_t start = clock_system.now_ms(&clock_system);
+        assert_int_equal(ADMISSION_FULL, admission_enter(admission, 1, waits[i]));
+        uint64_t took = clock_system.now_ms(&clock_system) - start;
+        if (took + 1 < waits[i] || took > LONG_MS) /* the clock's milliseconds are cut */
+            fail_msg("%llu ms of %llu", (unsigned long long)took, (unsigned long long)waits[i]);
+    }
 }
 
 static void who_waits_is_sent_away_at_the_end(UNUSED void **state)
@@ -107,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(counts),
         TEST(who_waits_comes_in),
+        TEST(nobody_waits_less_than_agreed),
         TEST(who_waits_is_sent_away_at_the_end),
         TEST(never_more_than_the_cap),
     };
