@@ -116,6 +116,8 @@ static const struct {
     { "any tempfail defers all", MIXED_QUARANTINE, true, "DFD", "ttt", PLAN_TEMPFAIL, 0, 0, 0 },
     { "tempfail and reject", MIXED_QUARANTINE, true, "RFR", "ttt", PLAN_TEMPFAIL, 0, 0, 0 },
     { "all reject", MIXED_QUARANTINE, true, "RRR", "rrr", PLAN_REJECT, 0, 0, 0 },
+    { "one alone is refused", MIXED_QUARANTINE, true, "R", "r", PLAN_REJECT, 0, 0, 0 },
+    { "one alone is kept", MIXED_QUARANTINE, true, "Q", "q", PLAN_DISCARD, 1, 0, 0 },
     { "all discard", MIXED_QUARANTINE, true, "XX", "xx", PLAN_DISCARD, 0, 0, 0 },
     { "all quarantine", MIXED_QUARANTINE, true, "QQ", "qq", PLAN_DISCARD, 1, 0, 0 },
     { "some reject", MIXED_QUARANTINE, true, "DRD", "dqd", PLAN_ACCEPT, 1, 0, 0 },
