@@ -356,7 +356,8 @@ static void follows_a_failover(UNUSED void **state)
     test_store_open(&test, url, NULL, &clock_system, false);
     assert_true(test_store_wait(&test, STORE_UP, 3000));
     admitted += charge_for(200).admitted;
-    test_store_run(&test, 100); /* replicated */
+    for (int i = 0; i < 200 && redis_usage(&other, many, "alice") != admitted; i++)
+        test_store_run(&test, 20); /* until it is replicated */
     redis_server_kill(&server);
     for (int i = 0; i < 100; i++) {
         struct load load = charge_for(100);
