@@ -75,6 +75,7 @@ static sfsistat on_connect(SMFICTX *context, UNUSED char *name, UNUSED _SOCK_ADD
 
     if (session == NULL || smfi_setpriv(context, session) != MI_SUCCESS)
         return SMFIS_TEMPFAIL;
+    fprintf(stderr, "child_milter: begun\n");
     note_macro(context, (char[]){ "j" });
     note_macro(context, (char[]){ "{client_addr}" });
     note_macro(context, (char[]){ "{daemon_name}" });
@@ -203,9 +204,10 @@ static sfsistat on_end(SMFICTX *context)
 
 static sfsistat on_close(SMFICTX *context)
 {
+    if (session_of(context) != NULL) /* not a mere connection */
+        fprintf(stderr, "child_milter: ended\n");
     free(session_of(context));
     smfi_setpriv(context, NULL);
-    fprintf(stderr, "child_milter: closed\n");
     return SMFIS_CONTINUE;
 }
 

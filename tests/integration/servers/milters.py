@@ -81,6 +81,6 @@ class ChildMilter(Milter):
         self.options = options
         super().__init__(directory, [build / "tests/child_milter", f"unix:{directory / 'milter.sock'}", *options], "")
 
-    def closed(self):
-        """How many sessions have ended."""
-        return self.process.output.count("child_milter: closed")
+    def sessions(self):
+        """How many have begun, and how many of them have ended."""
+        return tuple(self.process.output.count(f"child_milter: {event}") for event in ("begun", "ended"))
