@@ -39,11 +39,14 @@ static const char transaction_lua[] =
 static const char lease_lua[] =
 #include "lease.lua.h"
     ;
+static const char probe_lua[] =
+#include "probe.lua.h"
+    ;
 static const char *const scripts[] = {
     [SCRIPT_CHARGE] = charge_lua,     [SCRIPT_WRITEBACK] = writeback_lua,
     [SCRIPT_POLL] = poll_lua,         [SCRIPT_USAGE] = usage_lua,
     [SCRIPT_GREYLIST] = greylist_lua, [SCRIPT_TRANSACTION] = transaction_lua,
-    [SCRIPT_LEASE] = lease_lua,
+    [SCRIPT_LEASE] = lease_lua,       [SCRIPT_PROBE] = probe_lua,
 };
 
 static struct metric metrics[STORE_METRICS] = {
@@ -158,6 +161,7 @@ static void on_probe(void *arg, const struct redisReply *reply)
         return;
     enum redis_error error = redis_error(reply, &text);
     bool is_timely = clock->now_ms(clock) - store->probe_sent_ms <= STORE_REDIS_ANSWER_MS;
+    store->probe_with_text = error == REDIS_NOSCRIPT;
     if (error == REDIS_UNUSABLE)
         redis_renew(store->redis, text.ptr);
     else if (error == REDIS_NO_ERROR && is_timely)
@@ -166,19 +170,19 @@ static void on_probe(void *arg, const struct redisReply *reply)
         store->breaker = BREAKER_UNWILLING; /* it answers, at least */
 }
 
-/* A write that changes nothing: a server that is full or read-only refuses it all the same. */
 static void probe(struct worker_store *store)
 {
     const struct clock *clock = store->shared->options.clock;
 
     if (store->is_probing)
         return;
-    args_begin(store, "SET");
+    redis_args_script(&store->args);
     redis_args_add(&store->args, SLICE("gh:schema"));
+    redis_args_end_keys(&store->args);
     redis_args_add(&store->args, SLICE(STORE_REDIS_SCHEMA));
-    redis_args_add(&store->args, SLICE("NX"));
     store->probe_sent_ms = clock->now_ms(clock);
-    store->is_probing = redis_send(store->redis, &store->args, on_probe, store);
+    store->is_probing = redis_send_script(store->redis, SCRIPT_PROBE, store->probe_with_text,
+                                          &store->args, on_probe, store);
 }
 
 void note_error(struct worker_store *store, const struct redisReply *reply)

@@ -28,6 +28,7 @@ enum redis_script {
     SCRIPT_GREYLIST,
     SCRIPT_TRANSACTION,
     SCRIPT_LEASE,
+    SCRIPT_PROBE,
     SCRIPT_COUNT,
 };
 
@@ -77,6 +78,7 @@ struct worker_store {
     struct pending_list pending;
     enum breaker breaker;
     bool is_probing;
+    bool probe_with_text; /* the server did not know the script */
     uint64_t probe_sent_ms;
     enum { REPORTED_NOTHING, REPORTED_UP, REPORTED_DOWN } reported;
     unsigned ticks_down;

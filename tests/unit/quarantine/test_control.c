@@ -452,6 +452,7 @@ static void breaks_off_when_the_daemon_ends(UNUSED void **state)
     worker_post(test.worker, free_keeper, &test);
     wait_for(&test, &first.is_done);
     wait_for(&test, &second.is_done);
+    wait_for(&test, &test.is_ready);
     assert_int_equal(502, first.status);
     assert_int_equal(503, second.status);
     json_decref(first.answer);
