@@ -469,6 +469,34 @@ static void each_copy_is_sent_once(UNUSED void **state)
     end(&test);
 }
 
+/* A copy is on its way, and nothing more can be written; nor into its spare room, unless it has that. False: no such disk here. */
+static bool send_on_a_full_disk(struct case_ *test, const struct smtp_script *script,
+                                struct kept *kept, bool has_spare)
+{
+    char path[512];
+
+    if (!temporary_make_disk(&test->directory, "64k")) {
+        temporary_remove(&test->directory);
+        return false;
+    }
+    begin_in(test, script);
+    put(test, kept);
+    snprintf(path, sizeof path, "%s/%s.spare", test->directory.path, kept->id);
+    if (!has_spare)
+        assert_int_equal(0, unlink(path));
+    temporary_fill(&test->directory);
+    outbox_send(test->outbox, kept->id);
+    return true;
+}
+
+static void make_room(const struct case_ *test)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/fill", test->directory.path);
+    assert_int_equal(0, unlink(path));
+}
+
 /* Some have taken it, and the disk is full when that is to be written down. */
 static void nobody_gets_it_twice_when_the_disk_is_full(UNUSED void **state)
 {
@@ -477,26 +505,15 @@ static void nobody_gets_it_twice_when_the_disk_is_full(UNUSED void **state)
         const struct smtp_script script = { NULL, moody_reply, &moody };
         struct case_ test = { .outbox = NULL };
         struct kept kept;
-        char path[512];
-        if (!temporary_make_disk(&test.directory, "64k")) {
-            temporary_remove(&test.directory);
+        if (!send_on_a_full_disk(&test, &script, &kept, has_spare != 0))
             skip();
-        }
-        begin_in(&test, &script);
-        put(&test, &kept);
-        snprintf(path, sizeof path, "%s/%s.spare", test.directory.path, kept.id);
-        if (!has_spare)
-            assert_int_equal(0, unlink(path));
-        temporary_fill(&test.directory);
-        outbox_send(test.outbox, kept.id);
         wait_for_lines(&test, "RCPT TO:<b@x.example>", 5);
         if (has_spare) { /* it is written down */
             outbox_stop(&test.outbox);
             start(&test);
         }
         wait_for_lines(&test, "RCPT TO:<b@x.example>", 8);
-        snprintf(path, sizeof path, "%s/fill", test.directory.path);
-        assert_int_equal(0, unlink(path));
+        make_room(&test);
         wait_for_lines(&test, "RCPT TO:<b@x.example>", 12);
         outbox_stop(&test.outbox); /* now it is, in any case */
         start(&test);
@@ -527,18 +544,9 @@ static void nobody_has_it_in_the_quarantine_twice(UNUSED void **state)
     const struct smtp_script script = { NULL, refuse_b_defer_c, NULL };
     struct case_ test = { .outbox = NULL };
     struct kept kept;
-    char path[512];
 
-    if (!temporary_make_disk(&test.directory, "64k")) {
-        temporary_remove(&test.directory);
+    if (!send_on_a_full_disk(&test, &script, &kept, false))
         skip();
-    }
-    begin_in(&test, &script);
-    put(&test, &kept);
-    snprintf(path, sizeof path, "%s/%s.spare", test.directory.path, kept.id);
-    assert_int_equal(0, unlink(path));
-    temporary_fill(&test.directory);
-    outbox_send(test.outbox, kept.id);
     wait_for_lines(&test, "RCPT TO:<c@x.example>", 6);
     smtp_server_set(test.server, NULL);
     wait_for_count(&test, 0); /* removing needs no room */
