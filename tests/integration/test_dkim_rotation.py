@@ -192,6 +192,13 @@ class Site:
                  f"{wanted} sign", 30)
         self.nothing_is_wrong()
 
+    def rotate_first(self):
+        """While mail flows that is signed with the first key: that one, and its successor."""
+        old = self.make_first()
+        self.flow()
+        self.signs(old)
+        return old, self.gatectl("rotate", DOMAIN)
+
     def late(self, messages):
         """A verifier that comes to it only now takes each of them."""
         for sent in messages:
@@ -210,10 +217,7 @@ def selectors(messages):
 
 
 def test_what_is_signed_at_any_moment_verifies(site):
-    old = site.make_first()
-    site.flow()
-    site.signs(old)
-    new = site.gatectl("rotate", DOMAIN)
+    old, new = site.rotate_first()
     site.copy(new)
     site.stay(new, "pending")
     site.publish(new)
@@ -233,10 +237,7 @@ def test_what_is_signed_at_any_moment_verifies(site):
 
 
 def test_a_record_that_is_not_everywhere_or_wrong_or_withdrawn_is_waited_for(site):
-    old = site.make_first()
-    site.flow()
-    site.signs(old)
-    new = site.gatectl("rotate", DOMAIN)
+    old, new = site.rotate_first()
     site.copy(new)
     # One resolver shows it, the other one does not.
     site.publish(new, site.resolvers[:1])
@@ -270,10 +271,7 @@ def test_a_record_that_is_not_everywhere_or_wrong_or_withdrawn_is_waited_for(sit
 def test_a_host_that_is_started_again_meanwhile(site):
     """In each state of the change; a key that nobody can look up yet does not sign because a host has forgotten that."""
     host = site.hosts[1].signd
-    old = site.make_first()
-    site.flow()
-    site.signs(old)
-    new = site.gatectl("rotate", DOMAIN)
+    old, new = site.rotate_first()
     site.copy(new)
     site.stay(new, "pending")
     for _ in range(3):
@@ -296,10 +294,7 @@ def test_a_host_that_is_started_again_meanwhile(site):
 
 def test_a_host_that_has_not_got_the_new_key_defers(site):
     """Nothing goes out unsigned, or signed with what is on its way out only."""
-    old = site.make_first()
-    site.flow()
-    site.signs(old)
-    new = site.gatectl("rotate", DOMAIN)
+    old, new = site.rotate_first()
     site.publish(new)
     site.are(new, "active")
     first, second = site.hosts
