@@ -397,55 +397,61 @@ static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
 }
 
 /* A scanner that takes everything and says nothing. */
-static int listen_silently(const char *path)
+/* A scanner that listens and never answers: the only one of everybody's chain. */
+struct silent {
+    char path[64];
+    int fd;
+};
+
+/* `before`, `after`: what else the configuration has. */
+static void begin_silent(struct bench *bench, struct silent *silent, const char *before,
+                         const char *after)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    char conf[600];
 
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    unlink(path);
-    assert_int_equal(0, bind(fd, (const struct sockaddr *)&address, sizeof address));
-    assert_int_equal(0, listen(fd, 10));
-    return fd;
+    snprintf(silent->path, sizeof silent->path, "/tmp/gatehouse-silent-%d", (int)getpid());
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", silent->path);
+    unlink(silent->path);
+    silent->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(0, bind(silent->fd, (const struct sockaddr *)&address, sizeof address));
+    assert_int_equal(0, listen(silent->fd, 10));
+    snprintf(conf, sizeof conf,
+             "%s[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n[apply]\n* = a\n%s",
+             before, silent->path, after);
+    bench_begin(bench, conf, one);
+}
+
+static void end_silent(struct bench *bench, struct silent *silent)
+{
+    bench_end(bench);
+    close(silent->fd);
+    unlink(silent->path);
 }
 
 static void the_budget_ends_what_hangs(UNUSED void **state)
 {
-    char path[64], conf[300];
+    struct silent silent;
     struct bench bench;
 
-    snprintf(path, sizeof path, "/tmp/gatehouse-silent-%d", (int)getpid());
-    int fd = listen_silently(path);
-    snprintf(
-        conf, sizeof conf,
-        "message_budget = 1s\n[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n[apply]\n* = a\n"
-        "[rule r]\nwhen = s.result = clean\nthen = accept\n",
-        path);
-    bench_begin(&bench, conf, one);
+    begin_silent(&bench, &silent, "message_budget = 1s\n",
+                 "[rule r]\nwhen = s.result = clean\nthen = accept\n");
     const struct decided *decided = bench_run(&bench);
     assert_non_null(decided);
     assert_int_equal(PLAN_TEMPFAIL, decided->plan.action);
     assert_int_equal(BY_TROUBLE, decided->verdicts[0]->source);
     assert_true(decided->decided_ms - decided->ended_ms < 3000);
-    bench_end(&bench);
-    close(fd);
-    unlink(path);
+    end_silent(&bench, &silent);
 }
 
 /* Rules at DATA have used it up: no scanner is asked any more, and what none has found is trouble. */
 static void the_budget_is_one_for_all(UNUSED void **state)
 {
-    char path[64], conf[500];
+    struct silent silent;
     struct bench bench;
 
-    snprintf(path, sizeof path, "/tmp/gatehouse-unasked-%d", (int)getpid());
-    int fd = listen_silently(path);
-    snprintf(
-        conf, sizeof conf,
-        "message_budget = 1s\n[list l]\n[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n"
-        "[apply]\n* = a\n[rule r]\nwhen = sender in list:l/{recipient}\nthen = discard\nstage = data\n",
-        path);
-    bench_begin(&bench, conf, one);
+    begin_silent(&bench, &silent, "message_budget = 1s\n[list l]\n",
+                 "[rule r]\nwhen = sender in list:l/{recipient}\nthen = discard\nstage = data\n");
     store->holds = true;
     const struct decided *decided = bench_run(&bench);
     assert_non_null(decided);
@@ -453,10 +459,8 @@ static void the_budget_is_one_for_all(UNUSED void **state)
     assert_int_equal(1, store->fetches);
     assert_int_equal(PLAN_TEMPFAIL, decided->plan.action);
     assert_int_equal(BY_TROUBLE, decided->verdicts[0]->source);
-    assert_int_equal(-1, accept4(fd, NULL, NULL, SOCK_NONBLOCK)); /* nobody has called */
-    bench_end(&bench);
-    close(fd);
-    unlink(path);
+    assert_int_equal(-1, accept4(silent.fd, NULL, NULL, SOCK_NONBLOCK)); /* nobody has called */
+    end_silent(&bench, &silent);
 }
 
 static bool has_gone(UNUSED void *arg)
@@ -480,29 +484,23 @@ static void without_a_waiter_nothing_goes_on(UNUSED void **state)
 {
     const struct spool_bounds bounds = { "/tmp", 1 << 20, 1 << 20 };
     const struct connection_counts counts = { .is_known = false };
-    char path[64], conf[300];
+    struct silent silent;
     struct bench bench;
 
-    snprintf(path, sizeof path, "/tmp/gatehouse-left-%d", (int)getpid());
-    int fd = listen_silently(path);
-    snprintf(conf, sizeof conf,
-             "[scanner s]\nkind = clamd unix:%s\n[chain a]\nscanners = s\n[apply]\n* = a\n", path);
-    bench_begin(&bench, conf, one);
+    begin_silent(&bench, &silent, "", "");
     message_end_headers(bench.message, &bounds);
     bench.inspection =
         inspection_start(bench.worker, snapshot_ref(bench.snapshot), bench.message, &counts);
     message_end(bench.message);
     bench_finish(&bench, has_gone);
     assert_int_equal(INSPECTION_UNWANTED, bench.end);
-    assert_int_equal(1, poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 10000));
-    int scanner = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_int_equal(1, poll(&(struct pollfd){ .fd = silent.fd, .events = POLLIN }, 1, 10000));
+    int scanner = accept4(silent.fd, NULL, NULL, SOCK_CLOEXEC);
     assert_true(scanner >= 0);
     inspection_drop(&bench.inspection);
     is_closed_soon(scanner);
-    bench_end(&bench);
+    end_silent(&bench, &silent);
     close(scanner);
-    close(fd);
-    unlink(path);
 }
 
 static void a_message_can_go_at_any_time(UNUSED void **state)
