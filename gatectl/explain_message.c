@@ -48,6 +48,17 @@ static bool has_items(const json_t *object, const char *name)
     return json_array_size(json_object_get(object, name)) > 0;
 }
 
+/* Its items between `before` and `after`; nothing without any. */
+static void put_items(FILE *out, const char *before, const json_t *object, const char *name,
+                      const char *after)
+{
+    if (!has_items(object, name))
+        return;
+    fputs(before, out);
+    put_list(out, json_object_get(object, name));
+    fputs(after, out);
+}
+
 /* ---- rules ---- */
 
 /* Rules of other stages have their own. */
@@ -58,10 +69,7 @@ static void print_stage(FILE *out, const json_t *stage)
 
     fputs("at ", out);
     output_text(out, json_member(stage, "stage"));
-    if (has_items(stage, "recipients")) {
-        fputs(", for ", out);
-        put_list(out, json_object_get(stage, "recipients"));
-    }
+    put_items(out, ", for ", stage, "recipients", "");
     fputs(":\n", out);
     json_array_foreach (json_object_get(stage, "trace"), i, rule)
         if (!slice_equal(json_member(rule, "result"), SLICE("other stage")))
@@ -99,9 +107,7 @@ static void print_chain(FILE *out, const json_t *chain)
 {
     fputs("    chain ", out);
     output_text(out, json_member(chain, "name"));
-    fputs(has_items(chain, "scanners") ? " (" : "", out);
-    put_list(out, json_object_get(chain, "scanners"));
-    fputs(has_items(chain, "scanners") ? ")" : "", out);
+    put_items(out, " (", chain, "scanners", ")");
     put_part(out, ", for ", chain, "key");
     put_part(out, " of ", chain, "place");
     if (slice_equal(json_member(chain, "origin"), SLICE("live")))
@@ -114,11 +120,7 @@ static void print_recipient(FILE *out, const json_t *recipient)
     output_text(out, json_member(recipient, "recipient"));
     fputs(":\n", out);
     print_chain(out, json_object_get(recipient, "chain"));
-    if (has_items(recipient, "skipped")) {
-        fputs("    without ", out);
-        put_list(out, json_object_get(recipient, "skipped"));
-        putc('\n', out);
-    }
+    put_items(out, "    without ", recipient, "skipped", "\n");
     fputs("    ", out);
     output_text(out, json_member(recipient, "verdict"));
     if (is_yes(recipient, "tagged"))
@@ -158,10 +160,7 @@ static void print_copies(FILE *out, const char *what, const json_t *copies)
     json_array_foreach (copies, i, copy) {
         fprintf(out, "%s: for ", what);
         put_list(out, json_object_get(copy, "recipients"));
-        if (has_items(copy, "added")) {
-            fputs(", to ", out);
-            put_list(out, json_object_get(copy, "added"));
-        }
+        put_items(out, ", to ", copy, "added", "");
         putc('\n', out);
         print_edits(out, "    ", json_object_get(copy, "edits"));
     }
