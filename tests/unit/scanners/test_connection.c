@@ -14,6 +14,7 @@ struct line_scan {
 static struct {
     unsigned begins, parts; /* parts: how many are put at the beginning */
     size_t flood; /* bytes put at the beginning */
+    bool ends_late; /* the end is put when the answer is there */
 } seen;
 
 static void begin(void *owner, struct connection *connection)
@@ -44,8 +45,15 @@ static void output(void *owner, struct connection *connection)
     if (is_whole && !scan->is_end_put) {
         scan->is_end_put = true;
         connection_put(connection, SLICE("END\n"));
-        connection_put_end(connection);
+        if (!seen.ends_late)
+            connection_put_end(connection);
     }
+}
+
+static void end_now(struct connection *connection)
+{
+    connection_put_end(connection);
+    connection_more(connection); /* sends it */
 }
 
 static enum connection_input input(void *owner, struct connection *connection, struct slice in,
@@ -61,6 +69,10 @@ static enum connection_input input(void *owner, struct connection *connection, s
         if (!slice_equal(line, SLICE("clean")))
             return connection_bad(connection, "it said %.*s at %s", SLICE_ARG(line),
                                   connection_host(connection));
+        if (seen.ends_late)
+            end_now(connection);
+        if (!connection_is_complete(connection))
+            return connection_bad(connection, "it has not got all");
         scan->scan.finding.result = FINDING_CLEAN;
         return CONNECTION_DONE;
     }
@@ -115,6 +127,25 @@ static void sends_all_and_half_closes(UNUSED void **state)
     must_be_clean(scan_case_run(&test));
     assert_slice("Subject: a test\r\n\r\nHello\r\nEND\n", buf_slice(&test.servers[0].received));
     assert_true(test.servers[0].client_ended);
+    scan_case_close(&test);
+}
+
+static void open_tcp_case(struct scan_case *test, const struct fake_step *script)
+{
+    open_case(test, script);
+    fake_scanner_stop(&test->servers[0]);
+    test->server_count = 0;
+    scan_case_add_server(test, false, script);
+}
+
+/* The other side's system is in no hurry to say that it has seen our end; it has the message all the same. */
+static void an_end_on_its_way_is_not_waited_for(UNUSED void **state)
+{
+    struct scan_case test;
+
+    open_tcp_case(&test, good);
+    seen.ends_late = true;
+    must_be_clean(scan_case_run(&test));
     scan_case_close(&test);
 }
 
@@ -271,10 +302,7 @@ static void names_are_looked_up(UNUSED void **state)
         AUTO_BUF address = BUF_INIT(200);
         const char *error;
 
-        open_case(&test, good);
-        fake_scanner_stop(&test.servers[0]);
-        test.server_count = 0;
-        scan_case_add_server(&test, false, good);
+        open_tcp_case(&test, good);
         buf_printf(&address, "inet:%s:%s", rows[i].host, strrchr(test.servers[0].address, ':') + 1);
         test.backend = backend_new(SLICE("test"), buf_slice(&address), BACKEND_IN_ORDER, &error);
         assert_non_null(test.backend);
@@ -339,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_all_and_half_closes),
+        cmocka_unit_test(an_end_on_its_way_is_not_waited_for),
         cmocka_unit_test(takes_input_piece_by_piece),
         cmocka_unit_test(a_line_without_end_is_too_long),
         cmocka_unit_test(says_what_failed_at_each_address),
