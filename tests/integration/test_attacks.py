@@ -243,7 +243,7 @@ class OverTcp(Policyd):
         super().__init__(directory, config, options=[f"http=inet:127.0.0.1:{self.port}"])
 
     def is_ready(self):
-        return self.is_listening() and accepts(("127.0.0.1", self.port))
+        return accepts(("127.0.0.1", self.port))
 
     def status_of(self, path, host):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)

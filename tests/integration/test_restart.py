@@ -11,7 +11,7 @@ import pytest
 from servers.load import Load
 from servers.policy import attributes, encode
 from servers.policyd import PROGRAM, Policyd
-from servers.process import Process, accepts, wait_for
+from servers.process import Process, wait_for
 
 pytestmark = pytest.mark.sanitized
 
@@ -51,9 +51,6 @@ class ActivatedPolicyd(Policyd):
         self.process = Process(["bash", "-c", script, descriptor, *self.argv()], self.directory / "policyd.log",
                                keep=[descriptor])
         self.process.ready(self.is_ready, "policyd serves")
-
-    def is_ready(self):
-        return accepts(self.http) and self.get("/health")[0] == 200
 
     def stop(self):
         super().stop()

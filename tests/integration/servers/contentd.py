@@ -3,7 +3,7 @@ import pathlib
 
 from .daemon import BUILD, Daemon
 from .milter_client import MilterClient
-from .process import accepts, free_port
+from .process import free_port
 
 
 class Contentd(Daemon):
@@ -21,9 +21,6 @@ class Contentd(Daemon):
         own = [f"listen=unix:{self.unix}, inet:127.0.0.1:{self.tcp[1]}", f"http=unix:{directory / 'http'}",
                "log=stderr", "listen_mode=0666", f"spool_directory={directory}"]
         super().__init__(directory, own + list(options), conf_file, env)
-
-    def is_listening(self):
-        return accepts(self.unix) and accepts(self.tcp)
 
     def client(self, version=6, tcp=False, **arguments):
         return MilterClient(self.tcp if tcp else self.unix, version, **arguments)

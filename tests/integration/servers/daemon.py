@@ -26,7 +26,7 @@ class UnixHTTPConnection(http.client.HTTPConnection):
 
 
 class Daemon:
-    """Runs until stop(). `http` is its control socket. A subclass says which program, and when it serves."""
+    """Runs until stop(). `http` is its control socket. A subclass says which program."""
 
     program = None
 
@@ -46,13 +46,9 @@ class Daemon:
         self.process = Process(self.argv(), self.directory / f"{self.program.name}.log", env=self.env)
         self.process.ready(self.is_ready, f"{self.program.name} serves")
 
-    def is_listening(self):
-        raise NotImplementedError
-
     def is_ready(self):
-        if not (self.is_listening() and self.http.exists()):
-            return False
-        with contextlib.suppress(OSError):  # the socket's file is there a moment before anybody listens
+        """It answers over HTTP last of all: then it listens everywhere. Nobody connects elsewhere, for connections are counted."""
+        with contextlib.suppress(OSError):
             return self.get("/health")[0] == 200
         return False
 
@@ -111,6 +107,12 @@ class Daemon:
             if at >= 0:
                 found.append(dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line[at:])))
         return found
+
+    def settles(self):
+        """Waits until every message that a milter was sent is over, counted and logged: each ends with one decision line, if it is
+        decided and its recipients share a verdict."""
+        wait_for(lambda: self.metric("gatehouse_milter_messages_in_flight") == 0
+                 and len(self.decisions()) == self.metric("gatehouse_milter_messages_total"), "all messages are over and logged")
 
     def settles_at(self, descriptors, timeout=10.0):
         """Waits until it has no more than so many descriptors open."""

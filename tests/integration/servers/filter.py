@@ -1,12 +1,11 @@
 """gatehouse-contentd with a given configuration, and what stands behind it: a Postfix that uses it, a listener for what it releases."""
-import contextlib
 import pathlib
 import signal
 import subprocess
 
 from .policyd import BUILD, GATECTL, Policyd
 from .postfix import Postfix
-from .process import Process, accepts
+from .process import Process
 
 
 class Filter(Policyd):
@@ -32,11 +31,6 @@ class Filter(Policyd):
     def start(self):
         self.process = Process(self.argv(), self.directory / "contentd.log")
         self.process.ready(self.is_ready, "contentd serves")
-
-    def is_ready(self):
-        with contextlib.suppress(OSError):  # the socket's file is there a moment before anybody listens
-            return accepts(self.unix) and self.http.exists() and self.get("/health")[0] == 200
-        return False
 
     def reload(self, config=None):
         if config is not None:

@@ -5,7 +5,7 @@ import subprocess
 
 from .daemon import BUILD, Daemon
 from .policy import PolicyClient, ask
-from .process import accepts, free_port
+from .process import free_port
 
 PROGRAM = BUILD / "bin" / "gatehouse-policyd"
 GATECTL = BUILD / "bin" / "gatectl"
@@ -27,9 +27,6 @@ class Policyd(Daemon):
         own = [f"listen=unix:{self.unix}, inet:127.0.0.1:{self.tcp[1]}", f"http=unix:{directory / 'http'}",
                "log=stderr", "listen_mode=0666", "resolver=127.0.0.1@9"]
         super().__init__(directory, own + list(options) if keep_options else options, conf_file, env)
-
-    def is_listening(self):
-        return accepts(self.unix) and accepts(self.tcp)
 
     # ---- asking it ----
 

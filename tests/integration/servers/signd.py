@@ -6,7 +6,7 @@ import subprocess
 
 from .daemon import BUILD, Daemon
 from .milter_client import MilterClient
-from .process import accepts, free_port
+from .process import free_port
 
 
 class Signd(Daemon):
@@ -26,9 +26,6 @@ class Signd(Daemon):
                "listen_mode=0666", f"key_directory={self.keys}", f"key_state_file={directory / 'states'}",
                f"spool_directory={directory}", f"resolver={resolver}"]
         super().__init__(directory, own + list(options), conf_file, env)
-
-    def is_listening(self):
-        return accepts(self.unix) and accepts(self.tcp)
 
     def client(self, version=6, tcp=False, **arguments):
         return MilterClient(self.tcp if tcp else self.unix, version, **arguments)
