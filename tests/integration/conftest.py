@@ -1,4 +1,5 @@
 """Fixtures: policyd, redis, sink, postfix; everything that a test starts is ended after it."""
+import ctypes
 import os
 import pathlib
 import re
@@ -14,8 +15,21 @@ from servers.redis import Redis
 from servers.sink import Sink
 
 
+# Of unshare(2) and mount(2).
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+
+
+def mount_for_ourselves():
+    """What the tests mount is gone with their last process, however they end, and nobody else sees it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) == 0:
+        libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitized: is run with the sanitizer builds of policyd too")
+    config.mounts_of_others = os.readlink("/proc/self/ns/mnt")
+    mount_for_ourselves()
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,10 @@
 """One child process: started with its output in a file, waited for by condition, ended by its id."""
+import collections
+import concurrent.futures
 import contextlib
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -12,11 +15,25 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 SANITIZER_WORDS = ("Sanitizer:", "runtime error:", "ThreadSanitizer")
 
 
+# The kernel gives clients the ports from `CLIENT_PORTS` on: none of them may come upon one of ours while its server is away.
+CLIENT_PORTS = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+PORTS = range(max(CLIENT_PORTS - 12000, 1024), CLIENT_PORTS)
+# The last ports that were given away, each claimed by a name that only one socket of this machine can have.
+_claims = collections.deque(maxlen=300)
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody uses now, and that no test beside this one is given: its server comes later, and may go
+    and come back."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        claim = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            claim.bind(f"\0gatehouse-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            _claims.append(claim)
+            return port
+        claim.close()
 
 
 def wait_for(condition, what, timeout=10.0, interval=0.02):
@@ -42,6 +59,10 @@ def accepts(address):
     return False
 
 
+# What it starts is told to end when this thread does: with the tests, however those end.
+_starter = concurrent.futures.ThreadPoolExecutor(1)
+
+
 class Process:
     """A server. `log` is the file that gets its standard output and error; it inherits the descriptors in `keep`."""
 
@@ -50,9 +71,9 @@ class Process:
         self.log = pathlib.Path(log)
         with open(self.log, "ab") as out:
             # A session of its own: what ends the test run does not end it twice, and its children can be found.
-            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                          cwd=cwd, env={**os.environ, **(env or {})}, start_new_session=True,
-                                          pass_fds=keep)
+            self.child = _starter.submit(
+                subprocess.Popen, ["setpriv", "--pdeathsig", "TERM", *self.argv], stdin=subprocess.DEVNULL, stdout=out,
+                stderr=out, cwd=cwd, env={**os.environ, **(env or {})}, start_new_session=True, pass_fds=keep).result()
 
     @property
     def pid(self):

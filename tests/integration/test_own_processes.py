@@ -1,0 +1,65 @@
+"""What the tests start and use of the machine: nothing is left when they are killed, nothing is used twice."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from servers.process import CLIENT_PORTS, free_port, wait_for
+
+HERE = pathlib.Path(__file__).parent
+STARTER = """
+import sys, threading, time
+from servers.process import Process
+def start():
+    print(Process(["sleep", "1000"], sys.argv[1]).pid, flush=True)
+thread = threading.Thread(target=start)  # whose end is not the end of what it has started
+thread.start()
+thread.join()
+print("started", flush=True)
+time.sleep(1000)
+"""
+
+
+def is_gone(pid):
+    """It has ended, though its new parent may not have looked yet."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_tests_have_started_ends_with_them(tmp_path, number):
+    tests = subprocess.Popen([sys.executable, "-c", STARTER, tmp_path / "log"], cwd=HERE, stdout=subprocess.PIPE, text=True)
+    pid = int(tests.stdout.readline())
+    assert tests.stdout.readline() == "started\n"
+    wait_for(lambda: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "the server runs")
+    assert not is_gone(pid)
+    tests.send_signal(number)
+    tests.wait(10)
+    wait_for(lambda: is_gone(pid), "the server ends with the tests")
+
+
+def test_what_tests_mount_nobody_else_sees(pytestconfig):
+    if subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("nobody can have mounts of his own here")
+    assert os.readlink("/proc/self/ns/mnt") != pytestconfig.mounts_of_others
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        assert not [line for line in mounts if " shared:" in line]
+
+
+def test_a_port_is_given_once_and_never_to_clients():
+    ports = [free_port() for _ in range(200)]
+    assert len(set(ports)) == len(ports) and max(ports) < CLIENT_PORTS
+    spare = ports_elsewhere("print(*(process.free_port() for _ in range(5)))")  # given back now
+    assert not set(spare) & set(ports)
+    assert ports_elsewhere(f"process.PORTS = {ports + spare}; print(process.free_port())")[0] in spare
+
+
+def ports_elsewhere(program):
+    done = subprocess.run([sys.executable, "-c", "from servers import process; " + program], cwd=HERE, check=True, timeout=60,
+                          stdout=subprocess.PIPE, text=True)
+    return [int(port) for port in done.stdout.split()]
