@@ -45,6 +45,10 @@ static bool choose(struct releasing *releasing)
         errand_error(errand, 500, "out of memory");
         return false;
     }
+    if (to.ptr != NULL && to.len == 0) { /* not to its recipients: somebody else was meant */
+        errand_error(errand, 422, "`to` is empty: say for whom it is, or leave it out");
+        return false;
+    }
     if (to.len > 0) {
         releasing->is_copy = true;
         if (sender.ptr != NULL) {

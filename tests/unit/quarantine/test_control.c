@@ -348,6 +348,8 @@ static void releases(UNUSED void **state)
     struct case_ test;
 
     begin(&test, NULL);
+    gone(&test, CONTROL_POST, test.kept[1].id, "release", PARAMS("to", ""), 422);
+    assert_int_equal(0, smtp_server_count(test.server));
     json_t *answer = ask(&test, CONTROL_POST, test.kept[1].id, "release", NULL, 200);
     assert_int_equal(2, size_of(answer, "released"));
     assert_int_equal(0, size_of(answer, "refused"));
