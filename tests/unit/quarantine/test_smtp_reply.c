@@ -22,6 +22,12 @@ static const struct {
     { "codes that differ", SLICE_INIT("250-a\r\n550 b\r\n"), SMTP_BAD, 0, 0, NULL },
     { "no code", SLICE_INIT("hello\r\n"), SMTP_BAD, 0, 0, NULL },
     { "no reply code", SLICE_INIT("100 x\r\n"), SMTP_BAD, 0, 0, NULL },
+    { "the lowest code", SLICE_INIT("200 x\r\n"), SMTP_DONE, 7, 200, "x" },
+    { "below it", SLICE_INIT("199 x\r\n"), SMTP_BAD, 0, 0, NULL },
+    { "the highest code", SLICE_INIT("599 x\r\n"), SMTP_DONE, 7, 599, "x" },
+    { "above it", SLICE_INIT("600 x\r\n"), SMTP_BAD, 0, 0, NULL },
+    { "two digits", SLICE_INIT("25\r\n"), SMTP_BAD, 0, 0, NULL },
+    { "four digits alone", SLICE_INIT("2500\r\n"), SMTP_BAD, 0, 0, NULL },
     { "four digits", SLICE_INIT("2500 x\r\n"), SMTP_BAD, 0, 0, NULL },
     { "an empty line", SLICE_INIT("\r\n"), SMTP_BAD, 0, 0, NULL },
 };
@@ -98,6 +104,11 @@ static void says_mail(UNUSED void **state)
         { "a\r\nRCPT TO:<b>", "", false, 0, NULL },
         { "\"a\r\nRCPT TO:<b>\"@x", "", false, 0, NULL },
         { "\"a\\\n\"@x", "", false, 0, NULL },
+        { "a\x1f@x", "", false, 0, NULL },
+        { "a\x7f@x", "", false, 0, NULL },
+        { "a~\xc2\x80@x", "", true, 0, "MAIL FROM:<a~\xc2\x80@x>\r\n" },
+        { "a b@x", "", false, 0, NULL },
+        { "a<b@x", "", false, 0, NULL },
         { "\"a", "", false, 0, NULL },
         { "a@x.example", "ENVID=a\rb", false, ALL, NULL },
     };
@@ -124,6 +135,7 @@ static void says_rcpt(UNUSED void **state)
         { "a@x.example", "NOTIFY=NEVER ORCPT=rfc822;a@x", SMTP_OFFERS_DSN,
           "RCPT TO:<a@x.example> NOTIFY=NEVER ORCPT=rfc822;a@x\r\n" },
         { "postmaster", "", 0, "RCPT TO:<postmaster>\r\n" },
+        { "a", "", 0, "RCPT TO:<a>\r\n" },
         { "", "", 0, NULL },
         { "a@x.example>", "", 0, NULL },
     };
@@ -134,6 +146,32 @@ static void says_rcpt(UNUSED void **state)
         bool said = smtp_put_rcpt(&out, &to, cases[i].offers);
         if (said != (cases[i].want != NULL) || (said && strcmp(cases[i].want, buf_text(&out)) != 0))
             fail_msg("%s: %s", cases[i].address, buf_text(&out));
+    }
+}
+
+/* Half a command, or half a line of the message, is never sent. */
+static void says_nothing_that_does_not_fit(UNUSED void **state)
+{
+    static const struct slice text = SLICE_INIT(".a\r\n.b\r\n");
+    const struct kept kept = { .sender = SLICE("a@x.example"),
+                               .sender_arguments = SLICE("RET=HDRS BODY=8BITMIME"),
+                               .is_smtputf8 = true };
+    const struct kept_recipient to = { SLICE("a@x.example"), SLICE("NOTIFY=NEVER") };
+
+    for (size_t i = 0; i < 3; i++) {
+        bool fits = false;
+        size_t max = 0;
+        for (; !fits && max < 100; max++) {
+            AUTO_BUF out = BUF_INIT(max);
+            struct smtp_data data;
+            smtp_data_init(&data);
+            fits = i == 0   ? smtp_put_mail(&out, &kept, 42, ALL)
+                   : i == 1 ? smtp_put_rcpt(&out, &to, ALL)
+                            : smtp_data_put(&data, text, &out) == 0;
+            if (fits && out.len != max)
+                fail_msg("%zu: %zu bytes are said as \"%s\"", i, max, buf_text(&out));
+        }
+        assert_true(fits);
     }
 }
 
@@ -176,6 +214,7 @@ int main(void)
         cmocka_unit_test(knows_what_is_offered),
         cmocka_unit_test(says_mail),
         cmocka_unit_test(says_rcpt),
+        cmocka_unit_test(says_nothing_that_does_not_fit),
         cmocka_unit_test(ends_where_we_end_it),
     };
 
