@@ -166,10 +166,11 @@ static bool refuse_one(struct acceptor *acceptor, int listen_fd)
         return false;
     close(acceptor->reserve);
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
+    if (fd >= 0) {
         close(fd);
+        metric_add(refused_descriptors, 1);
+    }
     acceptor->reserve = open_reserve();
-    metric_add(refused_descriptors, 1);
     log_once_per_change(&acceptor->refusing, REFUSING_ALL, LOG_LEVEL_WARNING,
                         "no file descriptor left, refusing connections (LimitNOFILE)");
     return fd >= 0 && acceptor->reserve >= 0;

@@ -12,8 +12,12 @@
 
 #include "common/run/acceptor.h"
 #include "common/run/listener.h"
+#include "tests/fakes/shown_metric.h"
 
-enum { WORKERS = 3, CLIENTS = 30, ERROR_MAX = 512 };
+#define ACCEPTED "gatehouse_connections_accepted_total"
+#define REFUSED(for_what) "gatehouse_connections_refused_total{for=\"" for_what "\"}"
+
+enum { WORKERS = 3, CLIENTS = 30, ERROR_MAX = 512, WAIT_TURNS = 2000 };
 
 static char directory[] = "/tmp/gatehouse-test-XXXXXX";
 
@@ -239,6 +243,7 @@ static bool is_closed_by_peer(int fd)
 static void spreads_connections_evenly(UNUSED void **state)
 {
     struct bench bench = { 0 };
+    uint64_t accepted = shown_metric(ACCEPTED);
     int clients[CLIENTS];
 
     setup_bench(&bench, AF_INET, 1000);
@@ -250,6 +255,7 @@ static void spreads_connections_evenly(UNUSED void **state)
     assert_int_equal(5, last_listener);
     assert_true(had_nodelay);
     assert_true(had_keepalive);
+    assert_int_equal(accepted + CLIENTS, shown_metric(ACCEPTED));
     close_all(&bench, clients, CLIENTS);
     teardown_bench(&bench);
 }
@@ -257,6 +263,7 @@ static void spreads_connections_evenly(UNUSED void **state)
 static void refuses_what_is_over_the_cap_at_once(UNUSED void **state)
 {
     struct bench bench = { 0 };
+    uint64_t refused = shown_metric(REFUSED("max_connections"));
     int clients[4];
 
     setup_bench(&bench, AF_UNIX, 2);
@@ -267,6 +274,7 @@ static void refuses_what_is_over_the_cap_at_once(UNUSED void **state)
     assert_false(is_closed_by_peer(clients[1]));
     assert_true(is_closed_by_peer(clients[2]));
     assert_true(is_closed_by_peer(clients[3]));
+    assert_int_equal(refused + 2, shown_metric(REFUSED("max_connections")));
     close_all(&bench, clients, 2);
     assert_int_equal(0, worker_connections(bench.workers[0]));
     close(clients[2]);
@@ -280,6 +288,7 @@ static void refuses_what_is_over_the_cap_at_once(UNUSED void **state)
 static void refuses_when_no_descriptor_is_left(UNUSED void **state)
 {
     struct bench bench = { 0 };
+    uint64_t refused = shown_metric(REFUSED("descriptors"));
     struct rlimit before, none;
 
     setup_bench(&bench, AF_UNIX, 1000);
@@ -293,6 +302,7 @@ static void refuses_when_no_descriptor_is_left(UNUSED void **state)
     turn(&bench);
     assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
     assert_true(is_closed_by_peer(client)); /* told at once, not left waiting */
+    assert_int_equal(refused + 1, shown_metric(REFUSED("descriptors")));
     close(client);
 
     client = connect_to(&bench.listener);
@@ -302,9 +312,38 @@ static void refuses_when_no_descriptor_is_left(UNUSED void **state)
     teardown_bench(&bench);
 }
 
+/* Not even what was kept for this is of use: nobody is told, and who waits is served when there are descriptors again. */
+static void goes_on_when_there_are_descriptors_again(UNUSED void **state)
+{
+    struct bench bench = { 0 };
+    uint64_t refused = shown_metric(REFUSED("descriptors"));
+    struct rlimit before, none;
+    size_t all = 0;
+
+    setup_bench(&bench, AF_UNIX, 1000);
+    int client = connect_to(&bench.listener);
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &before));
+    none = before;
+    none.rlim_cur = 1;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &none));
+    turn(&bench);
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
+    assert_int_equal(refused, shown_metric(REFUSED("descriptors")));
+    for (size_t i = 0; i < WAIT_TURNS && all == 0; i++) {
+        turn(&bench);
+        for (size_t w = 0; w < WORKERS; w++)
+            all += worker_connections(bench.workers[w]);
+    }
+    assert_int_equal(1, all);
+    assert_false(is_closed_by_peer(client));
+    close_all(&bench, &client, 1);
+    teardown_bench(&bench);
+}
+
 static void keeps_descriptors_for_work(UNUSED void **state)
 {
     struct bench bench = { 0 };
+    uint64_t refused = shown_metric(REFUSED("descriptors"));
     struct rlimit before, few;
     int clients[4];
 
@@ -323,6 +362,7 @@ static void keeps_descriptors_for_work(UNUSED void **state)
     assert_false(is_closed_by_peer(clients[1]));
     assert_true(is_closed_by_peer(clients[2]));
     assert_true(is_closed_by_peer(clients[3]));
+    assert_int_equal(refused + 2, shown_metric(REFUSED("descriptors")));
     close(clients[3]);
     clients[3] = connect_to(&bench.listener);
     close_all(&bench, clients, 2); /* room again */
@@ -365,6 +405,7 @@ int main(void)
         cmocka_unit_test(spreads_connections_evenly),
         cmocka_unit_test(refuses_what_is_over_the_cap_at_once),
         cmocka_unit_test(refuses_when_no_descriptor_is_left),
+        cmocka_unit_test(goes_on_when_there_are_descriptors_again),
         cmocka_unit_test(keeps_descriptors_for_work),
         cmocka_unit_test(leaves_the_backlog_when_stopped),
     };
