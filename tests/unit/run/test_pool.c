@@ -110,6 +110,33 @@ static void any_thread_hands_over(UNUSED void **state)
     assert_int_equal(COUNT(threads) * 500, atomic_load(&feeder.done));
 }
 
+/* No thread can be made, its stack being too large: work waits for the one there is, and none is lost. */
+static void without_more_threads_work_waits(UNUSED void **state)
+{
+    struct pool *pool = pool_new("pool", 100);
+    pthread_barrier_t barrier;
+    pthread_attr_t before, huge;
+    atomic_uint done = 0;
+
+    pthread_barrier_init(&barrier, NULL, 2);
+    assert_int_equal(0, pthread_getattr_default_np(&before));
+    assert_int_equal(0, pthread_getattr_default_np(&huge));
+    assert_int_equal(0, pthread_attr_setstacksize(&huge, (size_t)1 << 46));
+    assert_int_equal(0, pthread_setattr_default_np(&huge));
+    hand_over(pool, &done, &barrier, 0);
+    for (unsigned i = 0; i < 5; i++)
+        hand_over(pool, &done, NULL, 0);
+    assert_int_equal(0, pthread_setattr_default_np(&before));
+    assert_int_equal(1, pool_threads(pool));
+    assert_int_equal(0, atomic_load(&done));
+    pthread_barrier_wait(&barrier);
+    pool_free(&pool);
+    assert_int_equal(6, atomic_load(&done));
+    pthread_barrier_destroy(&barrier);
+    pthread_attr_destroy(&before);
+    pthread_attr_destroy(&huge);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +144,7 @@ int main(void)
         cmocka_unit_test(no_more_threads_than_allowed),
         cmocka_unit_test(ends_without_work),
         cmocka_unit_test(any_thread_hands_over),
+        cmocka_unit_test(without_more_threads_work_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
