@@ -35,7 +35,8 @@ static struct {
     struct buf queue; /* of struct queued, not taken yet */
     size_t taken; /* bytes that are being written */
     uint64_t added, written; /* lines */
-    uint64_t dropped, dropped_said;
+    uint64_t dropped;
+    uint64_t dropped_said, dropped_shown; /* in a line of the queue, in one that was written */
     bool is_open, is_closing, is_resting, wants_reopen, echo_errors;
     bool is_lost; /* the writer was stuck when the log was closed */
     enum log_level level;
@@ -74,23 +75,22 @@ static void count_dropped(uint64_t lines)
     metric_add(metric_of(&metrics[0]), lines);
 }
 
-/* `mutex` is held. After log_close() nobody would write it. */
-static void enqueue(enum log_level level, struct slice text, struct slice fields, uint64_t wall_ms)
+/* `mutex` is held. False: there is no room. */
+static bool enqueue(enum log_level level, struct slice text, struct slice fields, uint64_t wall_ms)
 {
     struct queued head = { wall_ms, text.len, fields.len, level };
     size_t size = sizeof head + text.len + fields.len;
 
-    if (logger.is_closing || size > QUEUE_MAX - logger.taken ||
-        logger.queue.len > QUEUE_MAX - logger.taken - size || buf_reserve(&logger.queue, size)) {
-        count_dropped(1);
-        return;
-    }
+    if (size > QUEUE_MAX - logger.taken || logger.queue.len > QUEUE_MAX - logger.taken - size ||
+        buf_reserve(&logger.queue, size))
+        return false;
     buf_add(&logger.queue, (struct slice){ (const char *)&head, sizeof head });
     buf_add(&logger.queue, text);
     buf_add(&logger.queue, fields);
     logger.added++;
     if (!logger.is_resting)
         pthread_cond_signal(&logger.work);
+    return true;
 }
 
 /* `mutex` is held. One line for what was lost since it was last said. */
@@ -103,9 +103,9 @@ static void say_dropped(void)
         return;
     int len = snprintf(text, sizeof text, "warning: %llu log lines lost: the log is too slow",
                        (unsigned long long)lost);
-    logger.dropped_said = logger.dropped;
-    enqueue(LOG_LEVEL_WARNING, (struct slice){ text, (size_t)len }, (struct slice){ NULL, 0 },
-            logger.clock->wall_ms(logger.clock));
+    if (enqueue(LOG_LEVEL_WARNING, (struct slice){ text, (size_t)len }, (struct slice){ NULL, 0 },
+                logger.clock->wall_ms(logger.clock)))
+        logger.dropped_said = logger.dropped;
 }
 
 /* ---- the writer's thread ---- */
@@ -138,12 +138,12 @@ static uint64_t write_lines(struct slice lines, uint64_t *lost)
     return count;
 }
 
-/* Writes what is in the queue. `mutex` is held before and after, not meanwhile. */
-static void write_queue(void)
+/* Writes what is in the queue. `mutex` is held before and after, not meanwhile. False: lines were lost. */
+static bool write_queue(void)
 {
     struct buf lines = logger.queue;
     bool reopen = logger.wants_reopen;
-    uint64_t lost;
+    uint64_t lost, said = logger.dropped_said;
 
     logger.queue = logger.spare;
     logger.taken = lines.len;
@@ -159,9 +159,13 @@ static void write_queue(void)
     logger.spare = lines;
     logger.taken = 0;
     logger.written += count;
-    if (lost > 0)
-        count_dropped(lost);
+    if (lost == 0)
+        logger.dropped_shown = said;
+    else
+        logger.dropped_said = logger.dropped_shown; /* perhaps that line was among them */
+    count_dropped(lost);
     pthread_cond_broadcast(&logger.done);
+    return lost == 0;
 }
 
 static void rest(void)
@@ -183,8 +187,8 @@ static void *writer_main(UNUSED void *arg)
             pthread_cond_wait(&logger.work, &logger.mutex);
         if (logger.queue.len == 0 && !logger.wants_reopen)
             break; /* closing, and nothing is left */
-        write_queue();
-        say_dropped();
+        if (write_queue())
+            say_dropped(); /* not into a target that takes nothing: that line would be lost too */
         if (!logger.is_closing)
             rest();
     }
@@ -352,8 +356,8 @@ static void put(enum log_level level, struct slice text, struct slice fields)
     bool is_echoed =
         level == LOG_LEVEL_ERROR && logger.echo_errors && logger.target != LOG_TO_STDERR;
     bool is_shown = !logger.is_open || is_echoed;
-    if (logger.is_open)
-        enqueue(level, text, fields, wall_ms);
+    if (logger.is_open && !enqueue(level, text, fields, wall_ms))
+        count_dropped(1);
     pthread_mutex_unlock(&logger.mutex);
     if (is_shown)
         fprintf(stderr, "%s: %.*s\n", logger.identity, SLICE_ARG(text));

@@ -21,8 +21,8 @@ static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 /* ---- lines ---- */
 
-/* All of it, or false. A full pipe is waited for, but not for ever. */
-static bool write_all(int fd, struct slice bytes)
+/* Returns what could not be written. A full pipe is waited for, but not for ever. */
+static struct slice write_all(int fd, struct slice bytes)
 {
     while (bytes.len > 0) {
         ssize_t n = write(fd, bytes.ptr, bytes.len);
@@ -34,15 +34,24 @@ static bool write_all(int fd, struct slice bytes)
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN || poll(&room, 1, STUCK_MS) <= 0)
-            return false;
+            break;
     }
-    return true;
+    return bytes;
 }
 
+/* A line that was written in part is ended before the next one begins. */
 static void write_batch(struct log_sink *sink)
 {
-    if (sink->batch.len > 0 && !write_all(sink->fd, buf_slice(&sink->batch)))
-        sink->lost += sink->batch_lines;
+    struct slice lines = buf_slice(&sink->batch), rest = lines, line;
+
+    if (lines.len > 0 && sink->is_cut)
+        sink->is_cut = write_all(sink->fd, SLICE("\n")).len > 0;
+    if (!sink->is_cut)
+        rest = write_all(sink->fd, lines);
+    if (rest.len < lines.len)
+        sink->is_cut = rest.ptr[-1] != '\n';
+    while (slice_cut(&rest, '\n', &line))
+        sink->lost++;
     buf_clear(&sink->batch);
     sink->batch_lines = 0;
 }
@@ -164,6 +173,7 @@ void log_sink_reopen(struct log_sink *sink)
     write_batch(sink);
     close(sink->fd);
     sink->fd = fd;
+    sink->is_cut = false;
 }
 
 void log_sink_close(struct log_sink *sink)

@@ -14,6 +14,7 @@ struct log_sink {
     char before[96]; /* what stands between the time and the text */
     struct buf batch; /* lines that were put and not written yet */
     size_t batch_lines, batch_most;
+    bool is_cut; /* the last line was written in part: it has no end */
     uint64_t lost; /* lines that could not be written, until log_sink_flush() tells */
 };
 

@@ -3,10 +3,13 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/observe/log_text.h"
+#include "tests/fakes/shown_metric.h"
 
 enum { FILE_MAX = 4 << 20 };
 
@@ -196,13 +199,12 @@ static const struct {
 static void reads_the_names_of_targets(UNUSED void **state)
 {
     for (size_t i = 0; i < COUNT(targets); i++) {
-        enum log_target target = LOG_TO_FILE;
-        struct slice path = { NULL, 0 };
+        enum log_target target = targets[i].target == LOG_TO_FILE ? LOG_TO_STDERR : LOG_TO_FILE;
+        struct slice path = SLICE("as it was");
         const char *error = NULL;
         bool ok = log_target_parse(slice_of(targets[i].text), &target, &path, &error);
         if (ok != targets[i].ok || (ok && target != targets[i].target) ||
-            (targets[i].path != NULL && !slice_equal(path, slice_of(targets[i].path))) ||
-            ok == (error != NULL))
+            (ok && !slice_equal(path, slice_of(targets[i].path))) || ok == (error != NULL))
             fail_msg("\"%s\"", targets[i].text);
     }
 }
@@ -362,21 +364,94 @@ static void drops_and_counts_when_the_target_hangs(UNUSED void **state)
     assert_true(log_dropped() > before);
 
     /* The reader comes back: lines flow again, and the loss is said. */
-    for (int idle = 0; idle < 100; idle++) {
-        ssize_t n = -1;
-        assert_int_equal(0, buf_reserve(&drained, 65536));
-        while (drained.max - drained.len > 65536 &&
-               (n = read(reader, drained.data + drained.len, 65536)) > 0) {
-            drained.len += (size_t)n;
-            idle = 0;
+    for (int idle = 0; idle < 10000 && strstr(buf_text(&drained), "log lines lost") == NULL;
+         idle++) {
+        ssize_t n;
+        do {
             assert_int_equal(0, buf_reserve(&drained, 65536));
-        }
+            n = read(reader, drained.data + drained.len, 65536);
+            drained.len += n > 0 ? (size_t)n : 0;
+        } while (n > 0);
         usleep(1000);
     }
     assert_non_null(strstr(buf_text(&drained), "log lines lost"));
     log_close();
     close(reader);
     unlink(fifo);
+}
+
+static size_t occurrences(struct buf *text, const char *what)
+{
+    size_t count = 0;
+
+    for (const char *at = buf_text(text); (at = strstr(at, what)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* What is lost on a full disk is counted, the word of it is not written into the same hole again and again, and it is
+ * said when there is room, even if that is at the very end. */
+static void a_full_disk_loses_what_was_logged_and_no_more(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(FILE_MAX);
+    uint64_t before = log_dropped(), shown;
+
+    assert_int_equal(0, unlink(path));
+    assert_int_equal(0, symlink("/dev/full", path));
+    open_log(LOG_LEVEL_INFO);
+    shown = shown_metric("gatehouse_log_lines_dropped_total");
+    for (uint64_t lines = 1; lines <= 10; lines++) {
+        log_info("line");
+        log_flush(2000);
+        assert_int_equal(before + lines, log_dropped());
+    }
+    assert_int_equal(shown + 10, shown_metric("gatehouse_log_lines_dropped_total"));
+    assert_int_equal(0, unlink(path));
+    log_reopen();
+    log_info("room again");
+    log_close();
+    read_log(&text);
+    assert_int_equal(2, count_lines(&text));
+    assert_int_equal(1, occurrences(&text, "]: room again\n"));
+    assert_int_equal(1, occurrences(&text, "]: warning: 10 log lines lost: the log is too slow\n"));
+    assert_int_equal(before + 10, log_dropped());
+}
+
+/* The disk is full in the middle of a line: the next one begins on a line of its own. */
+static void a_line_cut_short_does_not_spoil_the_next(UNUSED void **state)
+{
+    AUTO_BUF text = BUF_INIT(FILE_MAX);
+    uint64_t before = log_dropped();
+    struct rlimit all, few;
+    struct slice rest, line;
+
+    open_log(LOG_LEVEL_INFO);
+    log_info("whole");
+    log_flush(2000);
+    read_log(&text);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(0, getrlimit(RLIMIT_FSIZE, &all));
+    few = all;
+    few.rlim_cur = text.len + 20;
+    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &few));
+    for (unsigned i = 0; i < 3; i++) {
+        log_info("lost");
+        log_flush(2000);
+    }
+    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &all));
+    assert_int_equal(before + 3, log_dropped());
+    log_info("after");
+    log_close();
+    read_log(&text);
+    rest = buf_slice(&text);
+    assert_true(slice_cut(&rest, '\n', &line) && slice_ends_with(line, SLICE("]: whole")));
+    assert_true(slice_cut(&rest, '\n', &line));
+    assert_int_equal(20, line.len);
+    assert_true(slice_cut(&rest, '\n', &line) && slice_ends_with(line, SLICE("]: after")));
+    assert_true(slice_cut(&rest, '\n', &line) &&
+                slice_ends_with(line, SLICE("warning: 3 log lines lost: the log is too slow")));
+    assert_int_equal(0, rest.len);
+    assert_int_equal(before + 3, log_dropped());
 }
 
 static void says_why_a_file_cannot_be_opened(UNUSED void **state)
@@ -392,7 +467,7 @@ static void says_why_a_file_cannot_be_opened(UNUSED void **state)
 
 /* ---- changes of state ---- */
 
-static uint64_t fake_now = 5000;
+static uint64_t fake_now = 5007;
 
 static uint64_t read_fake(UNUSED const struct clock *clock)
 {
@@ -423,6 +498,8 @@ static void says_a_change_once_and_a_flapping_one_rarely(UNUSED void **state)
     log_flush(2000);
     read_log(&text);
     assert_int_equal(2, count_lines(&text));
+    assert_true(slice_starts_with(buf_slice(&text), SLICE("1970-01-01T00:00:05.007Z gatehouse-")));
+    assert_non_null(strstr(buf_text(&text), "\n1970-01-01T00:00:06.007Z gatehouse-"));
     assert_non_null(strstr(buf_text(&text), "]: warning: down\n"));
     assert_non_null(strstr(buf_text(&text), "]: up (5 changes not logged)\n"));
 }
@@ -444,6 +521,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(loses_no_line_of_many_threads, setup_file, remove_file),
         cmocka_unit_test_setup_teardown(follows_a_file_that_was_moved, setup_file, remove_file),
         cmocka_unit_test_setup_teardown(drops_and_counts_when_the_target_hangs, setup_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(a_full_disk_loses_what_was_logged_and_no_more, setup_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(a_line_cut_short_does_not_spoil_the_next, setup_file,
                                         remove_file),
         cmocka_unit_test(says_why_a_file_cannot_be_opened),
         cmocka_unit_test_setup_teardown(says_a_change_once_and_a_flapping_one_rarely, setup_file,
