@@ -118,7 +118,9 @@ const struct command commands[] = {
       "gatectl dkim new example.com --rsa 2048 --ed25519" },
     { "dkim", "list", "", 0, 0, OPTION_DIRECTORY, cmd_dkim_list,
       "Shows the keys of this host and the state of each: pending (its record is waited for), seen, "
-      "active (signs), retiring (its record must stay), retired (record and file may go).",
+      "active (signs), retiring (its record must stay), retired (record and file may go). RECORD is what "
+      "the DNS shows of an active key, as signd saw it last: good, missing, differs from the key, or "
+      "unknown (not looked at yet, or a resolver cannot say).",
       NULL },
     { "dkim", "show", "DOMAIN [SELECTOR]", 1, 2, OPTION_DIRECTORY, cmd_dkim_show,
       "Shows the records of a domain's keys, to be published.", NULL },

@@ -1,5 +1,4 @@
 /* gatectl/dkim.c - gatectl dkim list, test, show: the keys of this host, beside what is live and what the DNS says. */
-#include "common/dkim/record.h"
 #include "gatectl/dkim_dns.h"
 #include "gatectl/dkim_keys.h"
 #include "gatectl/dkim_state.h"
@@ -7,6 +6,35 @@
 #include "gatectl/when.h"
 
 /* ---- list ---- */
+
+/* What signd says of its keys: whether the DNS shows their records. NULL: nobody says anything. */
+static json_t *read_watched(struct gatectl *ctl)
+{
+    const struct ask ask = { .method = CONTROL_GET, .segments = { "status" } };
+    json_t *answer = NULL, *keys = NULL;
+
+    if (gatectl_ask(ctl, &ask, &answer) == EXIT_DONE)
+        keys = json_incref(json_object_get(answer, "keys"));
+    json_decref(answer);
+    return keys;
+}
+
+/* Takes from what signd says of the key what only it knows. */
+static void add_record(json_t *row, const json_t *watched, const struct key_file *file)
+{
+    const json_t *key;
+    size_t i;
+
+    json_array_foreach (watched, i, key) {
+        if (!slice_equal(json_member(key, "domain"), file->domain) ||
+            !slice_equal(json_member(key, "selector"), file->selector))
+            continue;
+        static const char *const names[] = { "record", "record_problem", "looked" };
+        for (size_t n = 0; n < COUNT(names); n++)
+            if (json_object_get(key, names[n]) != NULL)
+                json_object_set(row, names[n], json_object_get(key, names[n]));
+    }
+}
 
 static json_t *key_json(const struct key_file *file, const struct dkim_life *life)
 {
@@ -23,14 +51,16 @@ static json_t *key_json(const struct key_file *file, const struct dkim_life *lif
     return row;
 }
 
-static json_t *keys_json(const struct key_set *keys, const json_t *states)
+static json_t *keys_json(const struct key_set *keys, const json_t *states, const json_t *watched)
 {
     json_t *rows = json_array();
 
     for (size_t i = 0; i < key_set_count(keys); i++) {
         const struct key_file *file = key_set_at(keys, i);
         struct dkim_life life = dkim_state_of(states, file->domain, file->selector);
-        json_array_append_new(rows, key_json(file, &life));
+        json_t *row = key_json(file, &life);
+        add_record(row, watched, file);
+        json_array_append_new(rows, row);
     }
     return rows;
 }
@@ -48,7 +78,10 @@ static void put_key(struct text_table *table, const json_t *row, UNUSED void *ar
     text_table_cell_json(table, json_object_get(row, "bits"));
     text_table_cell_json(table, json_object_get(row, "state"));
     text_table_cell(table, slice_of(buf_text(&since)));
-    text_table_cell_json(table, json_object_get(row, "problem"));
+    text_table_cell_json(table, json_object_get(row, "record"));
+    bool differs =
+        json_object_get(row, "record_problem") != NULL; /* then the file has none worth more */
+    text_table_cell_json(table, json_object_get(row, differs ? "record_problem" : "problem"));
 }
 
 static int print_keys(struct gatectl *ctl, const json_t *rows)
@@ -56,7 +89,7 @@ static int print_keys(struct gatectl *ctl, const json_t *rows)
     static const struct column columns[] = { { "DOMAIN", false }, { "SELECTOR", false },
                                              { "TYPE", false },   { "BITS", true },
                                              { "STATE", false },  { "SINCE", false },
-                                             { "PROBLEM", false } };
+                                             { "RECORD", false }, { "PROBLEM", false } };
 
     return output_table(ctl->out, columns, COUNT(columns), rows, put_key, NULL) ? EXIT_DONE
                                                                                 : EXIT_FAILED;
@@ -68,7 +101,9 @@ int cmd_dkim_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
     struct shared *keys = dkim_keys_read(ctl);
     if (keys == NULL)
         return EXIT_FAILED;
-    json_t *states = dkim_read_states(ctl), *rows = keys_json(shared_get(keys), states);
+    json_t *states = dkim_read_states(ctl);
+    json_t *watched = states == NULL ? NULL : read_watched(ctl);
+    json_t *rows = keys_json(shared_get(keys), states, watched);
     int code = EXIT_DONE;
     if (states == NULL)
         gatectl_error(ctl, "the states of keys are not known: all are shown as active");
@@ -78,24 +113,12 @@ int cmd_dkim_list(struct gatectl *ctl, UNUSED char **args, UNUSED size_t count)
         code = print_keys(ctl, rows);
     json_decref(rows);
     json_decref(states);
+    json_decref(watched);
     shared_unref(&keys);
     return code;
 }
 
 /* ---- test ---- */
-
-/* One key at one resolver; NULL: it fits. */
-static const char *compare(struct dkim_dns *dns, size_t resolver, const struct key_file *file,
-                           struct slice name)
-{
-    struct dkim_record record;
-    struct slice text;
-    const char *problem = dkim_dns_record(dns, resolver, name, &text);
-
-    if (problem == NULL && !dkim_record_parse(text, &record, &problem))
-        return problem;
-    return problem == NULL ? dkim_record_difference(&record, file->key) : problem;
-}
 
 static bool test_key(struct gatectl *ctl, struct dkim_dns *dns, const struct key_file *file,
                      json_t *rows)
@@ -106,7 +129,8 @@ static bool test_key(struct gatectl *ctl, struct dkim_dns *dns, const struct key
 
     for (size_t i = 0; i < dkim_dns_count(dns); i++) {
         struct slice resolver = dkim_dns_name(dns, i);
-        const char *problem = file->key == NULL ? file->reason : compare(dns, i, file, name);
+        const char *problem =
+            file->key == NULL ? file->reason : dkim_dns_problem(dns, i, name, file->key);
         all_fit = all_fit && problem == NULL;
         if (!ctl->options.json)
             fprintf(ctl->out, "%.*s at %.*s: %s\n", SLICE_ARG(name), SLICE_ARG(resolver),

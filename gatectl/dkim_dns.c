@@ -4,7 +4,7 @@
 #include <event2/event.h>
 
 #include "common/config/conf.h"
-#include "common/dkim/record.h"
+#include "common/dkim/published.h"
 #include "common/net/dns.h"
 
 enum { RESOLVERS_MAX = 8, TIMEOUT_MS = 5000 };
@@ -97,19 +97,8 @@ static void answered(struct dns_ask *ask)
     ((struct question *)ask)->is_done = true;
 }
 
-/* Of several records the one that is a key's. */
-static struct slice pick(const struct dns_answer *answer)
-{
-    struct dkim_record record;
-    const char *error;
-
-    for (size_t i = 0; i < answer->count; i++)
-        if (dkim_record_parse(answer->records[i].text, &record, &error))
-            return answer->records[i].text;
-    return answer->records[0].text;
-}
-
-const char *dkim_dns_record(struct dkim_dns *dns, size_t n, struct slice name, struct slice *text)
+const char *dkim_dns_problem(struct dkim_dns *dns, size_t n, struct slice name,
+                             const struct dkim_key *key)
 {
     struct question question = { .ask = { .arena = dns->ctl->arena, .done = answered } };
 
@@ -117,17 +106,5 @@ const char *dkim_dns_record(struct dkim_dns *dns, size_t n, struct slice name, s
     question.is_done = dns_ask(dns->resolvers[n], &question.ask, name, RR_TXT);
     while (!question.is_done && event_base_loop(worker_base(dns->worker), EVLOOP_ONCE) == 0)
         ;
-    switch (question.ask.answer.status) {
-    case DNS_DATA:
-        *text = pick(&question.ask.answer);
-        return NULL;
-    case DNS_NO_DOMAIN:
-        return "there is no such name in the DNS";
-    case DNS_NO_DATA:
-        return "the name is there, but has no TXT record";
-    case DNS_FAILED:
-        break;
-    }
-    return question.ask.answer.failure == DNS_FAILURE_TIMEOUT ? "the resolver does not answer"
-                                                              : "the resolver could not tell";
+    return dkim_published_judge(&question.ask.answer, key).problem;
 }

@@ -3,6 +3,7 @@
 #ifndef GATEHOUSE_GATECTL_DKIM_DNS_H
 #define GATEHOUSE_GATECTL_DKIM_DNS_H
 
+#include "common/dkim/key.h"
 #include "gatectl/gatectl.h"
 
 struct dkim_dns; /* opaque */
@@ -14,8 +15,8 @@ void dkim_dns_free(struct dkim_dns **dns); /* NULL-safe; clears *dns */
 size_t dkim_dns_count(const struct dkim_dns *dns); /* resolvers */
 struct slice dkim_dns_name(const struct dkim_dns *dns, size_t n); /* "127.0.0.1@5353" */
 
-/* The key records at `name`, from the n-th resolver. NULL: *text is the record (in the run's arena); else why there is none, a
- * constant text. */
-const char *dkim_dns_record(struct dkim_dns *dns, size_t n, struct slice name, struct slice *text);
+/* What the n-th resolver's TXT records at `name` say of the key. NULL: they fit; else what is wrong, a constant text. */
+const char *dkim_dns_problem(struct dkim_dns *dns, size_t n, struct slice name,
+                             const struct dkim_key *key);
 
 #endif

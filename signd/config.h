@@ -38,7 +38,7 @@ struct signd_config {
     uint64_t signature_expiry; /* ms; 0: none */
     uint64_t smtp_line_length_limit; /* bytes; 0: the MTA cuts no line */
     enum bad_from bad_from;
-    uint64_t key_check_interval, key_activate_after, key_retire_after; /* ms */
+    uint64_t key_check_interval, key_activate_after, key_retire_after, key_watch_interval; /* ms */
     /* verifying */
     struct slice authserv_id; /* absent: the host's name */
     uint64_t max_signatures;

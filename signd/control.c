@@ -11,7 +11,21 @@ static void in_force(const void *data, struct control_in_force *out)
     *out = (struct control_in_force){ .book = &setup->book, .schema = &setup->schema };
 }
 
-json_t *control_key(const struct key_lives *lives, const struct key_file *file)
+static void add_record(json_t *key, const struct key_watch_report *record)
+{
+    AUTO_BUF problem = BUF_INIT(KEY_SIGHTING_TEXT_MAX);
+
+    key_sighting_print(&record->seen, &problem);
+    json_object_set_new(key, "record",
+                        json_string(dkim_visibility_words[record->seen.published.visibility]));
+    if (record->seen.published.problem != NULL)
+        json_object_set_new(key, "record_problem", control_text(buf_slice(&problem)));
+    if (record->looked_s > 0)
+        json_object_set_new(key, "looked", json_integer((json_int_t)record->looked_s));
+}
+
+json_t *control_key(const struct key_lives *lives, const struct key_file *file,
+                    const struct key_watch_report *record)
 {
     const struct dkim_life *life = key_lives_find(lives, file->domain, file->selector);
     json_t *key = json_pack("{s:o, s:o}", "domain", control_text(file->domain), "selector",
@@ -29,6 +43,8 @@ json_t *control_key(const struct key_lives *lives, const struct key_file *file)
     json_object_set_new(key, "usable", json_boolean(file->key != NULL));
     if (file->reason[0] != '\0')
         json_object_set_new(key, "problem", control_text(slice_of(file->reason)));
+    if (record != NULL)
+        add_record(key, record);
     return key;
 }
 
@@ -40,8 +56,12 @@ static void add_status(void *context, UNUSED const void *data, json_t *status)
     const struct key_set *set = shared_get(taken);
     json_t *keys = json_array();
 
-    for (size_t i = 0; set != NULL && i < key_set_count(set); i++)
-        json_array_append_new(keys, control_key(shared_get(states), key_set_at(set, i)));
+    for (size_t i = 0; set != NULL && i < key_set_count(set); i++) {
+        const struct key_file *file = key_set_at(set, i);
+        json_array_append_new(
+            keys, control_key(shared_get(states), file,
+                              key_watch_of(server->signd->watch, file->domain, file->selector)));
+    }
     json_object_set_new(status, "messages",
                         json_integer((json_int_t)metric_read(server->signd->metrics.messages)));
     json_object_set_new(status, "keys", keys);

@@ -23,7 +23,7 @@ static json_t *keys_of(const struct letter *letter, struct slice domain)
 
     for (size_t i = 0; i < count; i++) {
         const struct key_file *file = key_set_at(files, first + i);
-        json_t *key = control_key(shared_get(letter->states), file);
+        json_t *key = control_key(shared_get(letter->states), file, NULL);
         json_object_set_new(key, "signs", json_boolean(signs(letter, file)));
         json_array_append_new(keys, key);
     }

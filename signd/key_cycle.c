@@ -168,7 +168,7 @@ static void add_key(struct key_cycle *cycle, const struct dkim_life *life, struc
         .state = life->state,
         .since_s = life->since_s,
         .visibility = life->state == DKIM_PENDING || life->state == DKIM_SEEN
-                          ? key_sight_of(cycle->sight, domain, selector)
+                          ? key_sight_of(cycle->sight, domain, selector).published.visibility
                           : DKIM_VISIBILITY_UNKNOWN,
     };
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/dkim/record.h"
 #include "common/net/dns.h"
 #include "common/net/dns_servers.h"
 
@@ -189,48 +188,49 @@ enum key_sight_start key_sight_ask(struct key_sight *sight, uint64_t timeout_ms,
 
 /* ---- what the resolvers say ---- */
 
-/* Each key record has to fit: a verifier may take any. */
-static enum dkim_visibility judge_answer(const struct dns_answer *answer,
-                                         const struct dkim_key *key)
+/* The worse of two, in this order. */
+static bool is_worse(enum dkim_visibility a, enum dkim_visibility b)
 {
-    enum dkim_visibility seen = DKIM_NOT_VISIBLE;
-    struct dkim_record record;
-    const char *error;
+    static const unsigned badness[DKIM_VISIBILITIES] = { [DKIM_VISIBLE] = 0,
+                                                         [DKIM_VISIBILITY_UNKNOWN] = 1,
+                                                         [DKIM_NOT_VISIBLE] = 2,
+                                                         [DKIM_OTHER_VISIBLE] = 3 };
 
-    if (answer->status == DNS_FAILED)
-        return DKIM_VISIBILITY_UNKNOWN;
-    for (size_t i = 0; answer->status == DNS_DATA && i < answer->count; i++) {
-        if (!dkim_record_parse(answer->records[i].text, &record, &error))
-            continue;
-        if (dkim_record_difference(&record, key) != NULL)
-            return DKIM_NOT_VISIBLE;
-        seen = DKIM_VISIBLE;
-    }
-    return seen;
+    return badness[a] > badness[b];
 }
+
+static const struct key_sighting unasked = { { DKIM_VISIBILITY_UNKNOWN, "nobody was asked" },
+                                             SLICE_INIT("") };
 
 /* All have to show it; one that does not is enough to say that it cannot be seen. */
-static enum dkim_visibility visibility_of(const struct key_sight *sight,
-                                          const struct waiting *waiting)
+static struct key_sighting sighting_of(const struct key_sight *sight, const struct waiting *waiting)
 {
-    enum dkim_visibility all = DKIM_VISIBLE;
+    struct key_sighting worst = { { DKIM_VISIBLE, NULL }, SLICE_INIT("") };
 
     for (size_t n = 0; n < sight->resolver_count; n++) {
-        enum dkim_visibility one = judge_answer(&waiting->asks[n].ask.answer, waiting->key);
-        if (one == DKIM_NOT_VISIBLE)
-            return one;
-        if (one == DKIM_VISIBILITY_UNKNOWN)
-            all = one;
+        struct dkim_published one =
+            dkim_published_judge(&waiting->asks[n].ask.answer, waiting->key);
+        if (is_worse(one.visibility, worst.published.visibility))
+            worst = (struct key_sighting){ one, sight->resolvers[n] };
     }
-    return sight->resolver_count > 0 ? all : DKIM_VISIBILITY_UNKNOWN;
+    return sight->resolver_count > 0 ? worst : unasked;
 }
 
-enum dkim_visibility key_sight_of(const struct key_sight *sight, struct slice domain,
-                                  struct slice selector)
+void key_sighting_print(const struct key_sighting *sighting, struct buf *out)
+{
+    if (sighting->published.problem == NULL)
+        return;
+    if (sighting->resolver.len > 0)
+        buf_printf(out, "%.*s: ", SLICE_ARG(sighting->resolver));
+    buf_put(out, sighting->published.problem);
+}
+
+struct key_sighting key_sight_of(const struct key_sight *sight, struct slice domain,
+                                 struct slice selector)
 {
     for (size_t i = 0; i < sight->waiting_count; i++)
         if (slice_equal(sight->waiting[i].domain, domain) &&
             slice_equal(sight->waiting[i].selector, selector))
-            return visibility_of(sight, &sight->waiting[i]);
-    return DKIM_VISIBILITY_UNKNOWN;
+            return sighting_of(sight, &sight->waiting[i]);
+    return unasked;
 }

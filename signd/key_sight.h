@@ -6,12 +6,15 @@
 #define GATEHOUSE_SIGND_KEY_SIGHT_H
 
 #include "common/config/param.h"
-#include "common/dkim/rotation.h"
+#include "common/dkim/published.h"
 
 struct key_sight; /* opaque */
 struct worker;
 
-enum { KEY_SIGHT_MAX = 1000 }; /* keys of one look */
+enum {
+    KEY_SIGHT_MAX = 1000, /* keys of one look */
+    KEY_SIGHTING_TEXT_MAX = 200, /* bytes that key_sighting_print() may need */
+};
 
 /* `resolvers`: none of them: those of `resolv_conf` (NULL: /etc/resolv.conf); borrowed for the call. NULL: out of memory. */
 struct key_sight *key_sight_new(struct worker *worker, const struct conf_list *resolvers,
@@ -32,10 +35,18 @@ enum key_sight_start {
 enum key_sight_start key_sight_ask(struct key_sight *sight, uint64_t timeout_ms,
                                    void (*done)(void *arg), void *arg);
 
+/* What all resolvers together say of a key's record. */
+struct key_sighting {
+    struct dkim_published published;
+    struct slice
+        resolver; /* whose word that is, when there is a problem; empty: nobody's. Lives as long as the key_sight */
+};
 /* After the answers. One resolver that does not show the record, or another one, is enough to say that it cannot be seen. Unknown:
  * it was not among those asked for. */
-enum dkim_visibility key_sight_of(const struct key_sight *sight, struct slice domain,
-                                  struct slice selector);
+struct key_sighting key_sight_of(const struct key_sight *sight, struct slice domain,
+                                 struct slice selector);
+/* "127.0.0.1@53: there is no such name in the DNS"; nothing where there is no problem. */
+void key_sighting_print(const struct key_sighting *sighting, struct buf *out);
 void key_sight_end(struct key_sight *sight); /* stops what is under way */
 
 #endif

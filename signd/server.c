@@ -76,7 +76,20 @@ static int signd_start(struct daemon *daemon)
 
 /* ---- the keys; main thread ---- */
 
-/* What may have changed: the files, what the store says. */
+static void look_at_records(struct signd *signd, const struct signd_config *config,
+                            struct shared *files)
+{
+    struct shared *lives = key_states_take(signd->states);
+    const struct key_watch_input input = { .files = files,
+                                           .lives = lives,
+                                           .interval_ms = config->key_watch_interval,
+                                           .dns_timeout_ms = config->dns.timeout };
+
+    key_watch_run(signd->watch, &input);
+    shared_unref(&lives);
+}
+
+/* What may have changed: the files, what the store says, records of keys in use. */
 static void look_at_states(struct daemon *daemon)
 {
     struct signd *signd = signd_of(daemon);
@@ -89,6 +102,7 @@ static void look_at_states(struct daemon *daemon)
 
     if (key_states_look(signd->states, &input))
         live_again(signd->service.service.live, SLICE(SETUP_LIVES_KEY));
+    look_at_records(signd, setup->parts.config, files);
     shared_unref(&files);
     bool are_lost = key_states_are_lost(signd->states);
     if (are_lost && !signd->states_were_lost) /* if that fails, again when its time has come */
@@ -142,14 +156,18 @@ static bool watch_keys(struct signd *signd, struct server *server)
     const struct key_cycle_spec spec = { .worker = server->worker,
                                          .store = server->store,
                                          .resolvers = &config->common.resolver };
+    const struct key_watch_spec watch = { .worker = server->worker,
+                                          .clock = worker_clock(server->worker),
+                                          .resolvers = &config->common.resolver };
     struct event_base *base = worker_base(server->worker);
     struct daemon *daemon = worker_daemon(server->worker);
 
     signd->shelf_timer = event_new(base, -1, EV_PERSIST, shelf_due, daemon);
     signd->cycle_timer = event_new(base, -1, 0, cycle_due, daemon);
     signd->cycle = key_cycle_new(&spec);
+    signd->watch = key_watch_new(&watch);
     if (signd->shelf_timer == NULL || signd->cycle_timer == NULL || signd->cycle == NULL ||
-        event_add(signd->shelf_timer, &period) != 0)
+        signd->watch == NULL || event_add(signd->shelf_timer, &period) != 0)
         return false;
     cycle_later(signd, config);
     look_at_states(daemon);
@@ -170,6 +188,7 @@ static void unwatch_keys(struct signd *signd)
     free_timer(&signd->shelf_timer);
     free_timer(&signd->cycle_timer);
     key_cycle_free(&signd->cycle);
+    key_watch_free(&signd->watch);
 }
 
 static void server_stop(struct worker *worker)

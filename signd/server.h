@@ -8,6 +8,7 @@
 #include "signd/key_cycle.h"
 #include "signd/key_shelf.h"
 #include "signd/key_states.h"
+#include "signd/key_watch.h"
 #include "signd/metrics.h"
 #include "signd/setup.h"
 #include "signd/verify.h"
@@ -29,6 +30,7 @@ struct signd {
     struct event *shelf_timer, *cycle_timer;
     bool states_were_lost;
     struct key_cycle *cycle;
+    struct key_watch *watch;
 };
 
 /* One worker's own; also of the main worker. */

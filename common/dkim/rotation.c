@@ -4,6 +4,7 @@
 #include "common/live/tail.h"
 
 const char *const dkim_state_words[] = { "pending", "seen", "active", "retiring", "retired", NULL };
+const char *const dkim_visibility_words[] = { "unknown", "good", "missing", "differs", NULL };
 
 static bool read_state(struct slice word, enum dkim_state *out)
 {
@@ -88,9 +89,10 @@ void dkim_rotate(struct dkim_rotating *keys, size_t count, const struct dkim_rot
     for (size_t i = 0; i < count; i++) {
         struct dkim_rotating *key = &keys[i];
         bool is_visible = key->visibility == DKIM_VISIBLE;
+        bool is_gone = !is_visible && key->visibility != DKIM_VISIBILITY_UNKNOWN;
         if (key->state == DKIM_PENDING && is_visible) {
             change(key, DKIM_SEEN);
-        } else if (key->state == DKIM_SEEN && key->visibility == DKIM_NOT_VISIBLE) {
+        } else if (key->state == DKIM_SEEN && is_gone) {
             change(key, DKIM_PENDING);
         } else if (key->state == DKIM_SEEN && is_visible &&
                    has_been(key, now_s, rotation->activate_after_s)) {

@@ -30,12 +30,15 @@ int dkim_life_print(struct buf *out, const struct dkim_life *life); /* -1: the b
 /* "example.com/sel", the name of a field: false when it is none. Borrows. */
 bool dkim_life_name(struct slice field, struct slice *domain, struct slice *selector);
 
-/* What is known of a key when its life is looked at. */
+/* What is known of a key's record when its life is looked at; in the order of the words. */
 enum dkim_visibility {
     DKIM_VISIBILITY_UNKNOWN, /* a resolver gave no answer, or nobody has asked */
     DKIM_VISIBLE, /* all resolvers give a record that fits the key */
-    DKIM_NOT_VISIBLE,
+    DKIM_NOT_VISIBLE, /* a resolver says that there is none */
+    DKIM_OTHER_VISIBLE, /* a resolver gives something that does not fit the key */
+    DKIM_VISIBILITIES
 };
+extern const char *const dkim_visibility_words[]; /* unknown, good, missing, differs */
 
 struct dkim_rotating {
     struct slice domain, selector;

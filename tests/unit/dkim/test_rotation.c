@@ -14,11 +14,13 @@ static const struct {
 } steps[] = {
     { "not published", DKIM_PENDING, 99999, DKIM_NOT_VISIBLE, -1 },
     { "resolver down", DKIM_PENDING, 99999, DKIM_VISIBILITY_UNKNOWN, -1 },
+    { "another is published", DKIM_PENDING, 99999, DKIM_OTHER_VISIBLE, -1 },
     { "published", DKIM_PENDING, 0, DKIM_VISIBLE, DKIM_SEEN },
     { "seen just now", DKIM_SEEN, 99, DKIM_VISIBLE, -1 },
     { "seen long enough", DKIM_SEEN, 100, DKIM_VISIBLE, DKIM_ACTIVE },
     { "seen, resolver down", DKIM_SEEN, 1000, DKIM_VISIBILITY_UNKNOWN, -1 },
     { "seen, gone again", DKIM_SEEN, 1000, DKIM_NOT_VISIBLE, DKIM_PENDING },
+    { "seen, then another", DKIM_SEEN, 1000, DKIM_OTHER_VISIBLE, DKIM_PENDING },
     { "active", DKIM_ACTIVE, 99999, DKIM_VISIBLE, -1 },
     { "active, gone: it goes on, for nothing better is there", DKIM_ACTIVE, 99999, DKIM_NOT_VISIBLE,
       -1 },

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "signd/key_ring.h"
+#include "signd/key_watch.h"
 #include "tests/fakes/key_directory.h"
 #include "tests/unit/unit.h"
 
@@ -36,7 +37,7 @@ static void print_key(const struct key_set *set, const char *domain, const char 
         assert_null(key_lives_add(builder, slice_of(field), slice_of(state)));
     struct key_lives *lives = key_lives_finish(&builder);
     assert_int_equal(1, key_set_find(set, slice_of(domain), &first));
-    json_t *key = control_key(lives, key_set_at(set, first));
+    json_t *key = control_key(lives, key_set_at(set, first), NULL);
     const char *problem = json_string_value(json_object_get(key, "problem"));
     assert_true(problem == NULL || problem[0] != '\0');
     if (problem != NULL) /* in whatever words */
@@ -71,9 +72,40 @@ static void a_key_is_told_as_it_is(UNUSED void **state)
     key_directory_remove(&keys);
 }
 
+static const struct {
+    struct key_watch_report report;
+    const char *want;
+} watched[] = {
+    { { .seen = { { DKIM_VISIBILITY_UNKNOWN, NULL }, SLICE_INIT("") } },
+      "{\"record\":\"unknown\"}" },
+    { { .seen = { { DKIM_VISIBLE, NULL }, SLICE_INIT("") }, .looked_s = 9 },
+      "{\"looked\":9,\"record\":\"good\"}" },
+    { { .seen = { { DKIM_NOT_VISIBLE, "gone" }, SLICE_INIT("192.0.2.1") }, .looked_s = 9 },
+      "{\"looked\":9,\"record\":\"missing\",\"record_problem\":\"192.0.2.1: gone\"}" },
+    { { .seen = { { DKIM_OTHER_VISIBLE, "another" }, SLICE_INIT("192.0.2.1") }, .looked_s = 9 },
+      "{\"looked\":9,\"record\":\"differs\",\"record_problem\":\"192.0.2.1: another\"}" },
+};
+
+static void what_the_dns_shows_of_it_is_told(UNUSED void **state)
+{
+    const struct key_file file = { .domain = SLICE("good.example"), .selector = SLICE("s") };
+
+    for (size_t i = 0; i < COUNT(watched); i++) {
+        json_t *key = control_key(NULL, &file, &watched[i].report);
+        json_object_del(key, "domain");
+        json_object_del(key, "selector");
+        json_object_del(key, "usable");
+        char *text = json_dumps(key, JSON_COMPACT | JSON_SORT_KEYS);
+        assert_string_equal(watched[i].want, text);
+        free(text);
+        json_decref(key);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_key_is_told_as_it_is) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_key_is_told_as_it_is),
+                                        cmocka_unit_test(what_the_dns_shows_of_it_is_told) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
