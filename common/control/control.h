@@ -30,7 +30,7 @@
 
 enum {
     CONTROL_SEGMENTS_MAX = 3, /* after /v1/: limits/NAME/reset */
-    CONTROL_PARAMS_MAX = 6,
+    CONTROL_PARAMS_MAX = 12, /* one of each name */
     CONTROL_COUNT_MAX = 1000, /* rows or lines of one answer */
     CONTROL_COUNT_DEFAULT = 20,
     CONTROL_ANSWER_MAX = 64 << 20, /* bytes of state that one answer may need */

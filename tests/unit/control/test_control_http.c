@@ -56,6 +56,16 @@ static void passes_parameters(UNUSED void **state)
     control_server_expect(&server, &reset, 200, "\"removed\":0");
 }
 
+/* A filter that got lost would show, or release, more than was asked for. */
+static void has_room_for_every_parameter(UNUSED void **state)
+{
+    size_t count = 0;
+
+    while (control_param_names[count] != NULL)
+        count++;
+    assert_int_equal(CONTROL_PARAMS_MAX, count);
+}
+
 static void answers_errors_as_json(UNUSED void **state)
 {
     const struct ask nothing = { .segments = { "nothing" } };
@@ -99,6 +109,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(carries_keys_fields_and_texts_unchanged, setup, teardown),
         cmocka_unit_test_setup_teardown(takes_an_empty_text, setup, teardown),
         cmocka_unit_test_setup_teardown(passes_parameters, setup, teardown),
+        cmocka_unit_test(has_room_for_every_parameter),
         cmocka_unit_test_setup_teardown(answers_errors_as_json, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_odd_paths, setup, teardown),
     };
