@@ -1,6 +1,8 @@
 /* tests/unit/control/test_control.c - the control API over the memory store, request by request. */
 #include "tests/unit/control/control_case.h"
 
+#include "tests/fakes/fake_store.h"
+
 struct fixture {
     struct store_memory *memory;
     struct store *store;
@@ -215,6 +217,7 @@ static void force_writes_what_is_not_declared(void **state)
     expect_part(*state, "PUT live|list:other|example.com ?force=1", "200", "\"existed\":false");
     expect_part(*state, "PUT live|list:other|192.0.2.1/24 ?force=1", "422", "field");
     expect_part(*state, "GET live|list:other", "200", "example.com");
+    expect_part(*state, "DELETE live|list:other|example.com", "200", "\"existed\":true");
     /* typed by hand, in a spelling that no lookup uses */
     struct fixture *fixture = *state;
     struct store_write write = { .key = SLICE("list:block"),
@@ -233,8 +236,14 @@ static void shows_bytes_that_are_no_utf8(void **state)
                                  .text = SLICE("\xc3") };
 
     assert_true(store_write(fixture->store, &write));
+    write.field = SLICE("b\xfe"
+                        "c\xfd\xfc");
+    write.text = SLICE("");
+    assert_true(store_write(fixture->store, &write));
     expect(fixture, "GET live|class",
-           "200 {\"fields\":{\"a\xef\xbf\xbd\":\"\xef\xbf\xbd\"},\"key\":\"class\"}");
+           "200 {\"fields\":{\"a\xef\xbf\xbd\":\"\xef\xbf\xbd\","
+           "\"b\xef\xbf\xbd"
+           "c\xef\xbf\xbd\xef\xbf\xbd\":\"\"},\"key\":\"class\"}");
 }
 
 /* ---- limits ---- */
@@ -386,6 +395,92 @@ static void names_who_uses_most(void **state)
     expect_part(*state, "GET top", "200", "192.0.2.1");
 }
 
+/* ---- a store that is slow, broken or away ---- */
+
+static void ask_store(struct control *control, struct exchange *exchange, const char *noun,
+                      const char *key)
+{
+    *exchange = (struct exchange){ .request = { .segments = { slice_of(noun), slice_of(key) },
+                                                .segment_count = key == NULL ? 1 : 2,
+                                                .reply = reply } };
+    control_serve(control, &exchange->request);
+}
+
+static void assert_told(struct exchange *exchange, unsigned status, const char *part)
+{
+    assert_int_equal(1, exchange->replies);
+    if (exchange->status != status || strstr(exchange->text, part) == NULL)
+        fail_msg("want %u ... %s, got %u %s", status, part, exchange->status, exchange->text);
+    free(exchange->text);
+}
+
+static struct control *slow_control(struct fixture *fixture, struct fake_store **fake)
+{
+    const struct control_daemon daemon = { .hold = hold, .release = release, .context = fixture };
+
+    *fake = fake_store_new(&control_case_clock);
+    (*fake)->holds = true;
+    return control_new(&(*fake)->store, &control_case_clock, &daemon);
+}
+
+static void answers_each_when_the_store_has(void **state)
+{
+    struct fake_store *fake;
+    struct control *control = slow_control(*state, &fake);
+    struct exchange asked[4];
+
+    for (size_t i = 0; i < COUNT(asked); i++)
+        ask_store(control, &asked[i], "live", "rule");
+    assert_int_equal(4, ((struct fixture *)*state)->held);
+    fake_store_release_one(fake); /* of those that wait the first, */
+    assert_told(&asked[0], 200, "\"fields\":{}");
+    fake_store_release_one(fake);
+    assert_told(&asked[1], 200, "\"fields\":{}");
+    assert_int_equal(0, asked[2].replies + asked[3].replies);
+    control_free(&control); /* and the others when all ends */
+    assert_null(control);
+    assert_told(&asked[2], 503, "ended before the store answered");
+    assert_told(&asked[3], 503, "ended before the store answered");
+    assert_int_equal(2, fake->abandoned);
+    control_free(&control);
+    fake_store_free(&fake);
+}
+
+static void says_that_the_store_did_not_do_it(void **state)
+{
+    struct fake_store *fake;
+    struct control *control = slow_control(*state, &fake);
+    struct exchange asked;
+
+    fake->fails = true;
+    ask_store(control, &asked, "live", "rule");
+    assert_int_equal(0, asked.replies);
+    fake_store_release(fake);
+    assert_told(&asked, 503, "store did not do it: ");
+    control_free(&control);
+    fake_store_free(&fake);
+}
+
+static void says_that_a_local_copy_answered(void **state)
+{
+    struct fake_store *fake;
+    struct control *control = slow_control(*state, &fake);
+    struct exchange asked;
+
+    fake->holds = false;
+    ask_store(control, &asked, "usage", NULL);
+    assert_null(strstr(asked.text, "degraded"));
+    assert_told(&asked, 200, "everybody");
+    fake->is_degraded = true;
+    ask_store(control, &asked, "usage", NULL);
+    assert_told(&asked, 200, "\"degraded\":true");
+    ask_store(control, &asked, "live", "rule");
+    assert_null(strstr(asked.text, "degraded\":true"));
+    assert_told(&asked, 503, "store did not do it: ");
+    control_free(&control);
+    fake_store_free(&fake);
+}
+
 /* ---- log, status, others ---- */
 
 static void reads_the_log_forward_and_by_text(void **state)
@@ -435,6 +530,9 @@ int main(void)
         TEST(finds_usage_without_knowing_types),
         TEST(resets_what_a_value_has_used),
         TEST(names_who_uses_most),
+        TEST(answers_each_when_the_store_has),
+        TEST(says_that_the_store_did_not_do_it),
+        TEST(says_that_a_local_copy_answered),
         TEST(reads_the_log_forward_and_by_text),
         TEST(tells_its_status),
         TEST(leaves_other_nouns_to_the_daemon),

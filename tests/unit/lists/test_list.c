@@ -42,7 +42,21 @@ static const struct {
     { "J\xc3\xb6rg", "j\xc3\xb6rg", NULL },
     { "A1:B2:C3:D4:E5:F6:07:18:29:3A:4B:5C:6D:7E:8F:90",
       "a1:b2:c3:d4:e5:f6:07:18:29:3a:4b:5c:6d:7e:8f:90", NULL },
+    { "20:01:0D:B8:00:00:00:00:00:00:00:00:00:00:00", NULL, "not an IPv4 or IPv6 address" },
+    { "A1:B2:C3:D4:E5:F6:07:18:29:3A:4B:5C:6D:7E:8F:9", NULL, "not an IPv4 or IPv6 address" },
+    { "A1:B2:C3:D4:E5:F6:07:18:29:3A:4B:5C:6D:7E:8F:90:", NULL, "not an IPv4 or IPv6 address" },
+    { "A1:B2:C3:D4:E5:F6:07:18:29:3A:4B:5C:6D:7E:8F:9G", NULL, "not an IPv4 or IPv6 address" },
+    { "G1:B2:C3:D4:E5:F6:07:18:29:3A:4B:5C:6D:7E:8F:90", NULL, "not an IPv4 or IPv6 address" },
+    { "AB:CD", NULL, "not an IPv4 or IPv6 address" },
+    { "=a.b", "=a.b", NULL },
+    { "\xc3\xa9.example", "xn--9ca.example", NULL },
     { "", NULL, "missing" },
+    { "! a", NULL, "not an address" },
+    { "\x1f"
+      "b",
+      NULL, "not an address" },
+    { "b\x7f", NULL, "not an address" },
+    { "bob\xff@example.com", NULL, "not a mailbox" },
     { "!", NULL, "missing" },
     { "!!a", NULL, "not an address" },
     { "192.0.2.1/24", NULL, "the network is 192.0.2.0/24" },
@@ -322,6 +336,7 @@ static const struct {
 } lines[] = {
     { "  example.com until=2000 by=root note=all # of it", "root", "all # of it", 2000, NULL, 0 },
     { "example.com # why", "", "why", 0, NULL, 0 },
+    { "example.com #why", "", "why", 0, NULL, 0 },
     { "example.com\tuntil=2000 # why\r", "", "why", 2000, NULL, 0 },
     { "example.com by=#root", "#root", "", 0, NULL, 0 },
     { "example.com note=kept # why", "", "kept # why", 0, NULL, 0 },
@@ -351,12 +366,26 @@ static void reads_a_line_of_a_file(UNUSED void **state)
     }
 }
 
+static void of_a_network_it_says_who_and_why(UNUSED void **state)
+{
+    struct value subject = subject_of(VALUE_ADDRESS, "192.0.2.1");
+    struct list *list = list_of("192.0.2.0/24 until=2000 by=root note=spam");
+    struct list_match match;
+
+    assert_true(list_lookup(list, &subject, NOW_MS, &match));
+    assert_int_equal(2000, match.until_s);
+    assert_slice("root", match.by);
+    assert_slice("spam", match.note);
+    list_free(&list);
+}
+
 static void an_entry_given_twice_is_one(UNUSED void **state)
 {
     struct list *list = list_of("a.example; A.example.; !a.example; @a.example; .a.example; "
                                 "192.0.2.1; !192.0.2.1; 192.0.2.1/32 until=5");
 
     assert_int_equal(4 + 2, list_count(list));
+    assert_int_equal(2, list_networks(list));
     list_free(&list);
 }
 
@@ -409,6 +438,39 @@ static void of_file_and_live_the_more_specific_decides(UNUSED void **state)
     assert_false(list_match_is_member(&none));
 }
 
+static void of_networks_the_narrower_decides_wherever_it_is(UNUSED void **state)
+{
+    struct value subject = subject_of(VALUE_ADDRESS, "192.0.2.1");
+    struct list *narrow = list_of("!192.0.2.0/24"), *wide = list_of("192.0.0.0/16");
+    struct list_match in_narrow, in_wide;
+
+    assert_true(list_lookup(narrow, &subject, NOW_MS, &in_narrow));
+    assert_true(list_lookup(wide, &subject, NOW_MS, &in_wide));
+    assert_ptr_equal(&in_narrow, list_pick(&in_narrow, &in_wide));
+    assert_ptr_equal(&in_narrow, list_pick(&in_wide, &in_narrow));
+    list_free(&narrow);
+    list_free(&wide);
+}
+
+static void bounds_the_length_of_an_entry(UNUSED void **state)
+{
+    char text[322];
+    const char *error = NULL;
+    struct arena *none = arena_new(0);
+
+    memset(text, 'a', sizeof text);
+    text[0] = '!';
+    assert_int_equal(321, list_entry_normalise((struct slice){ text, 321 }, arena, &error).len);
+    assert_null(list_entry_normalise((struct slice){ text, 322 }, arena, &error).ptr);
+    assert_null(list_entry_normalise((struct slice){ text, 322 }, none, &error).ptr);
+    assert_string_equal("out of memory", error);
+    arena_free(&none);
+    text[0] = 'a';
+    assert_int_equal(320, list_entry_normalise((struct slice){ text, 320 }, arena, &error).len);
+    assert_null(list_entry_normalise((struct slice){ text, 321 }, arena, &error).ptr);
+    assert_string_equal("longer than 320 bytes", error);
+}
+
 static void lives_until_its_last_owner_is_done(UNUSED void **state)
 {
     struct list *list = list_of("a.example"), *other = list_share(list);
@@ -422,6 +484,7 @@ static void lives_until_its_last_owner_is_done(UNUSED void **state)
     list_free(&other);
     assert_false(list_lookup(NULL, &subject, NOW_MS, &match));
     assert_int_equal(0, list_count(NULL));
+    assert_int_equal(0, list_networks(NULL));
 }
 
 int main(void)
@@ -435,10 +498,13 @@ int main(void)
         cmocka_unit_test(passes_over_a_fetched_text_that_does_not_parse),
         cmocka_unit_test(says_when_memory_for_fields_is_out),
         cmocka_unit_test(reads_a_line_of_a_file),
+        cmocka_unit_test(of_a_network_it_says_who_and_why),
         cmocka_unit_test(an_entry_given_twice_is_one),
         cmocka_unit_test(empty_lines_and_comments_are_no_entries),
         cmocka_unit_test(says_where_a_live_entry_is_wrong),
         cmocka_unit_test(of_file_and_live_the_more_specific_decides),
+        cmocka_unit_test(of_networks_the_narrower_decides_wherever_it_is),
+        cmocka_unit_test(bounds_the_length_of_an_entry),
         cmocka_unit_test(lives_until_its_last_owner_is_done),
     };
 

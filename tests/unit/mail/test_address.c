@@ -59,6 +59,18 @@ static const struct {
     { "Bob@\xff.Example.com", "bob@\xff.example.com", ADDRESS_ODD },
     /* a full-width @ in a domain must not move the domain */
     { "x@a\xef\xbc\xa0victim.example", "x@a\xef\xbc\xa0victim.example", ADDRESS_ODD },
+    { "Z@example.com", "z@example.com", ADDRESS_NORMAL },
+    { "z@Z.example", "z@z.example", ADDRESS_NORMAL },
+    { "\x80@example.com", "\x80@example.com", ADDRESS_ODD },
+    { "x@\x80", "x@\x80", ADDRESS_ODD },
+    { "x@a.", "x@a", ADDRESS_NORMAL },
+    { "x@.", "x@.", ADDRESS_NORMAL },
+    /* nor may full-width brackets make an address of it */
+    { "x@\xef\xbc\xbb"
+      "192.0.2.1\xef\xbc\xbd",
+      "x@\xef\xbc\xbb"
+      "192.0.2.1\xef\xbc\xbd",
+      ADDRESS_ODD },
     { "x@\xc3\xa9.example.", "x@xn--9ca.example", ADDRESS_NORMAL },
 };
 
@@ -118,6 +130,30 @@ static void bounds_what_is_too_long_and_keeps_the_domain_true(UNUSED void **stat
     assert_int_equal(ADDRESS_MAX, got.len);
     assert_int_equal(ADDRESS_ODD, address_normalise_domain(long_text('A', ".com"), arena, &got));
     assert_int_equal(ADDRESS_DOMAIN_MAX, got.len);
+}
+
+static void takes_no_more_than_a_domain_can_have(UNUSED void **state)
+{
+    char text[4 * ADDRESS_DOMAIN_MAX + 1];
+    struct slice got;
+
+    memset(text, 'A', sizeof text);
+    assert_int_equal(ADDRESS_NORMAL,
+                     address_normalise_domain((struct slice){ text, 255 }, arena, &got));
+    assert_int_equal(255, got.len);
+    assert_int_equal(ADDRESS_ODD,
+                     address_normalise_domain((struct slice){ text, 256 }, arena, &got));
+    assert_int_equal(255, got.len);
+    memcpy(text, "\xc3\xa9", 2); /* for libidn2, if it were short enough */
+    for (size_t len = sizeof text - 1; len <= sizeof text; len++) {
+        assert_int_equal(ADDRESS_ODD,
+                         address_normalise_domain((struct slice){ text, len }, arena, &got));
+        assert_int_equal(255, got.len);
+    }
+    /* a NUL does not end it */
+    assert_int_equal(ADDRESS_ODD,
+                     address_normalise_domain(SLICE("\xc3\xa9.example\0.Com"), arena, &got));
+    assert_true(slice_equal(got, SLICE("\xc3\xa9.example\0.com")));
 }
 
 static void says_when_memory_is_out(UNUSED void **state)
@@ -186,7 +222,8 @@ static void climbs_to_the_parents_of_a_domain(UNUSED void **state)
 }
 
 #define L60 "123456789.123456789.123456789.123456789.123456789.123456789."
-#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A64 A63 "a"
 
 static const struct {
     const char *text;
@@ -209,6 +246,7 @@ static const struct {
       false, false },
     { "a b.example", false, false },
     { "", false, false },
+    { A63 ".example", false, true },
     { A64 ".example", false, false },
     { L60 L60 L60 L60 "123456789.123", false, true }, /* 253 */
     { L60 L60 L60 L60 "123456789.1234", false, false },
@@ -218,6 +256,9 @@ static const struct {
     { "j\xffrg@example.com", false, false },
     { "bob@[192.0.2.1]", true, false },
     { "bob\n@example.com", false, false },
+    { "\x1f@example.com", false, false },
+    { "bob\x7f@example.com", false, false },
+    { "~ \xc2\x80@example.com", true, false },
     { "bob@", false, false },
     { "@example.com", false, false },
     { A64 "@example.com", true, false },
@@ -269,6 +310,8 @@ static const struct {
     { "\"bob\\\"@example.com", false },
     { "\"bob\"x@example.com", false },
     { "\"bob\" @example.com", false },
+    { "\"\"@example.com", true },
+    { "bob@[192.0.2.1<]", false },
     { "bob@[192.0.2.1", false },
     { "bob@[[192.0.2.1]]", false },
     { "@a:bob@example.com", false },
@@ -287,6 +330,7 @@ int main(void)
         cmocka_unit_test(has_one_spelling_for_a_mailbox),
         cmocka_unit_test(does_not_copy_what_is_normal),
         cmocka_unit_test(bounds_what_is_too_long_and_keeps_the_domain_true),
+        cmocka_unit_test(takes_no_more_than_a_domain_can_have),
         cmocka_unit_test(says_when_memory_is_out),
         cmocka_unit_test(takes_a_mailbox_apart),
         cmocka_unit_test(climbs_to_the_parents_of_a_domain),

@@ -168,6 +168,20 @@ static void the_longest_answer_reaches_a_twin(void **state)
     assert_woken(&a, longest);
 }
 
+/* A part of an answer would be another one: the twin decides itself. */
+static void a_longer_answer_reaches_no_twin(void **state)
+{
+    char longer[ANSWER_REPLY_MAX + 2];
+    struct waiting a;
+
+    memset(longer, 'x', ANSWER_REPLY_MAX + 1);
+    longer[ANSWER_REPLY_MAX + 1] = '\0';
+    ask(*state, key_of(1, 1), NOW);
+    await(*state, key_of(1, 2), &a);
+    finish(*state, key_of(1, 1), longer, true);
+    assert_woken(&a, "");
+}
+
 static void who_gives_up_leaves_it_to_the_twins(void **state)
 {
     const struct answer_key one = key_of(1, 1);
@@ -314,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(forgets_after_a_minute, setup, teardown),
         cmocka_unit_test_setup_teardown(twins_wait_and_are_woken_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_longest_answer_reaches_a_twin, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_longer_answer_reaches_no_twin, setup, teardown),
         cmocka_unit_test_setup_teardown(who_gives_up_leaves_it_to_the_twins, setup, teardown),
         cmocka_unit_test_setup_teardown(only_who_decides_may_finish, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_decision_is_not_remembered, setup, teardown),

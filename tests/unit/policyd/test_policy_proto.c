@@ -194,6 +194,8 @@ static void hashes_all_but_the_context(UNUSED void **state)
     assert_int_equal(32, strlen(one));
     policy_request_digest(&other, false, two);
     assert_string_not_equal(one, two);
+    policy_request_digest(&before, false, two);
+    assert_string_not_equal(one, two);
     policy_request_digest(&a, true, one);
     policy_request_digest(&b, true, two);
     assert_string_not_equal(one, two);
@@ -220,6 +222,8 @@ static void sends_only_what_postfix_takes(UNUSED void **state)
         { "NUL", SLICE_INIT("HOLD x\0y"), "DUNNO" },
         { "not ASCII", SLICE_INIT("HOLD \xc3\xa4"), "DUNNO" },
         { "control byte", SLICE_INIT("HOLD \x7f"), "DUNNO" },
+        { "NUL in front", SLICE_INIT("\0HOLD x"), "DUNNO" },
+        { "digits behind a letter", SLICE_INIT("x50"), "x50" },
     };
 
     for (size_t i = 0; i < COUNT(replies); i++) {
@@ -247,11 +251,12 @@ static void bounds_a_reply(UNUSED void **state)
 
 static void leaves_a_full_buffer_as_it_was(UNUSED void **state)
 {
-    AUTO_BUF out = BUF_INIT(20);
-
-    assert_int_equal(0, policy_reply(&out, SLICE("DUNNO")));
-    assert_int_equal(-1, policy_reply(&out, SLICE("DUNNO")));
-    assert_slice("action=DUNNO\n\n", buf_slice(&out));
+    for (size_t max = 14; max < 28; max++) {
+        AUTO_BUF out = BUF_INIT(max);
+        assert_int_equal(0, policy_reply(&out, SLICE("DUNNO")));
+        assert_int_equal(-1, policy_reply(&out, SLICE("DUNNO")));
+        assert_slice("action=DUNNO\n\n", buf_slice(&out));
+    }
 }
 
 int main(void)
