@@ -27,21 +27,22 @@ class Cutter:
 
     def serve(self, client):
         server = socket.socket(socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET)
+        most, hangs, passed = self.most, self.hangs, 0  # they may be others by the end of this connection
         with client, server, contextlib.suppress(OSError):
             server.connect(self.target)
             threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
-            self.passed = 0
-            while self.most is None or self.passed < self.most:
-                more = server.recv(65536 if self.most is None else self.most - self.passed)
+            while most is None or passed < most:
+                more = server.recv(65536 if most is None else most - passed)
                 if not more:
                     break
+                passed += len(more)
+                self.passed = passed  # before the client can have it
                 client.sendall(more)
-                self.passed += len(more)
-            if self.hangs:
+            if hangs:
                 self.stopped.wait(5)
             # Not a reset: what was not read does not show that the answer was cut.
             client.shutdown(socket.SHUT_WR)
-            self.stopped.wait(0 if self.most is None else 0.2)
+            self.stopped.wait(0 if most is None else 0.2)
 
     @staticmethod
     def forward(client, server):
