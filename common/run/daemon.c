@@ -250,7 +250,18 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
-/* From here on a signal has nobody to handle it and would kill the process, which is ending well. */
+/* A signal that nobody handles would kill the process. One that asks for a reload while it still starts waits for its handler. */
+static void mask_reload(int how)
+{
+    sigset_t ours;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGHUP);
+    sigaddset(&ours, SIGUSR1);
+    pthread_sigmask(how, &ours, NULL);
+}
+
+/* Once it is ending well none is of use. */
 static void block_signals(void)
 {
     sigset_t ours;
@@ -258,9 +269,8 @@ static void block_signals(void)
     sigemptyset(&ours);
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGHUP);
-    sigaddset(&ours, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ours, NULL);
+    mask_reload(SIG_BLOCK);
 }
 
 static void free_events(struct daemon *daemon)
@@ -388,6 +398,7 @@ static int start_main(struct worker *worker)
         return -1;
     if (start_workers(daemon) == 0 && add_events(daemon) == 0 && start_accepting(daemon) == 0 &&
         daemon_http_start(daemon) == 0) {
+        mask_reload(SIG_UNBLOCK);
         systemd_notify("READY=1");
         log_echo_errors(false);
         log_info("version %s is ready, %zu workers", GATEHOUSE_VERSION, daemon->worker_count);
@@ -471,6 +482,7 @@ static void prepare_process(void)
     struct rlimit files;
 
     signal(SIGPIPE, SIG_IGN);
+    mask_reload(SIG_BLOCK); /* until start_main() has made handlers */
     event_set_log_callback(log_from_libevent);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;

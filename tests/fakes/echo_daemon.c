@@ -2,6 +2,7 @@
 #include "tests/fakes/echo_daemon.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -146,6 +147,13 @@ static void accept_one(struct worker *worker, int fd, UNUSED unsigned listener)
     LIST_INSERT_HEAD(&state->connections, connection, link);
 }
 
+int echo_start_signal;
+
+static int start(UNUSED struct daemon *daemon)
+{
+    return echo_start_signal == 0 ? 0 : raise(echo_start_signal);
+}
+
 static int worker_started(struct worker *worker)
 {
     struct state *state = calloc(1, sizeof *state);
@@ -218,6 +226,7 @@ const struct daemon_spec echo_spec = {
     .common_offset = offsetof(struct echo_config, common),
     .load = load,
     .unload = unload,
+    .start = start,
     .worker_start = worker_started,
     .worker_stop = worker_stopped,
     .accept = accept_one,

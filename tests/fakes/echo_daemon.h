@@ -6,5 +6,6 @@
 #include "common/run/daemon.h"
 
 extern const struct daemon_spec echo_spec;
+extern int echo_start_signal; /* comes while it starts; 0: none */
 
 #endif

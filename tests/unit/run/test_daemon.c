@@ -268,6 +268,24 @@ static void signals_do_no_harm_while_it_ends(UNUSED void **state)
     assert_int_equal(0, wait_for_exit(&process));
 }
 
+/* Whoever asks for a reload then means what the file says now. */
+static void a_reload_waits_for_the_start(UNUSED void **state)
+{
+    static const int signals[] = { SIGHUP, SIGUSR1 };
+
+    write_config("");
+    for (size_t i = 0; i < COUNT(signals); i++) {
+        struct process process = { .listen_fd = -1 };
+        echo_start_signal = signals[i];
+        spawn(&process, "");
+        echo_start_signal = 0;
+        int fd = connect_to("echo");
+        wait_for_answer(fd, "config\n", "2\n");
+        close(fd);
+        end_daemon(&process);
+    }
+}
+
 static void serves_and_ends_clean(UNUSED void **state)
 {
     struct process process = { .listen_fd = -1 };
@@ -557,6 +575,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(serves_and_ends_clean, end_what_is_left),
         cmocka_unit_test_teardown(signals_do_no_harm_while_it_ends, end_what_is_left),
+        cmocka_unit_test_teardown(a_reload_waits_for_the_start, end_what_is_left),
         cmocka_unit_test_teardown(tells_how_it_is, end_what_is_left),
         cmocka_unit_test_teardown(reloads_and_keeps_the_old_when_the_new_is_bad, end_what_is_left),
         cmocka_unit_test_teardown(publishes_data_without_reading_the_file, end_what_is_left),
