@@ -138,13 +138,20 @@ static void begin_again(struct connection *connection)
     next_attempt(connection);
 }
 
+/* What we are short of ourselves says nothing about the scanner. */
+static bool is_our_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 void connection_failed(struct connection *connection, enum backend_outcome outcome, const char *why)
 {
     bool is_slow = connection->deadline_ms == 0 && connection->state == CONNECTION_OPEN;
+    bool is_ours = outcome == BACKEND_NO_CONNECTION && is_our_shortage(connection->connect_error);
 
     add_error(connection, why);
-    /* It may have lost patience with a message that arrives slowly: that says nothing about it. */
-    give_back(connection, is_slow ? BACKEND_UNUSED : outcome);
+    /* It may have lost patience with a message that arrives slowly: that says nothing about it either. */
+    give_back(connection, is_slow || is_ours ? BACKEND_UNUSED : outcome);
     close_socket(connection);
     if (outcome == BACKEND_UNUSED) /* it was not the scanner: no other would do better */
         end(connection, OP_FAILED);

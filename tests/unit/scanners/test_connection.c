@@ -1,5 +1,9 @@
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "contentd/scanners/exchange.h"
 #include "tests/fakes/scan_case.h"
 
@@ -363,6 +367,30 @@ static void the_breaker_spares_messages_the_wait(UNUSED void **state)
     scan_case_close(&test);
 }
 
+/* A scanner that could not be asked because we had no descriptor left works all the same. */
+static void our_own_shortage_breaks_no_address(UNUSED void **state)
+{
+    struct scan_case test;
+    struct rlimit limit, none;
+
+    open_case(&test, good);
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &limit));
+    none = limit;
+    int next = dup(STDIN_FILENO);
+    close(next);
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &none));
+    for (int i = 0; i < BACKEND_FAILURES_MOST; i++) {
+        const struct finding *finding = scan_case_run(&test);
+        assert_int_equal(FINDING_TROUBLE, finding->result);
+        assert_true(slice_ends_with(finding->error, slice_of(strerror(EMFILE))));
+    }
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &limit));
+    assert_false(backend_is_broken(test.backend, 0));
+    must_be_clean(scan_case_run(&test));
+    scan_case_close(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +407,7 @@ int main(void)
         cmocka_unit_test(names_are_looked_up),
         cmocka_unit_test(what_is_put_is_bounded),
         cmocka_unit_test(the_breaker_spares_messages_the_wait),
+        cmocka_unit_test(our_own_shortage_breaks_no_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
