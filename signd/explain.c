@@ -27,9 +27,11 @@ static void decide(struct explaining *explaining, const struct described *descri
                                                 .record = described->record };
     struct letter *letter =
         letter_explain(explaining->worker, snapshot_ref(snapshot), described->message, &explained);
+    struct shared *keys, *states;
 
-    if (letter != NULL && letter_finish(letter, key_shelf_take(signd->shelf),
-                                        key_states_take(signd->states), NULL, NULL))
+    if (letter != NULL)
+        signd_keys_take(signd, &keys, &states);
+    if (letter != NULL && letter_finish(letter, keys, states, NULL, NULL))
         explaining_answer(explaining, explain_letter(letter));
     else
         explaining_error(explaining, 503, "not decided: out of memory, or ending");

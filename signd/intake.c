@@ -72,11 +72,13 @@ static struct milter_reply undecided(struct milter_session *session)
 
 static struct milter_reply finish_letter(struct milter_session *session)
 {
-    struct signd *signd = signd_of(session);
     struct letter *letter = milter_session_state(session);
+    struct shared *keys, *states;
 
-    if (letter == NULL || !letter_finish(letter, key_shelf_take(signd->shelf),
-                                         key_states_take(signd->states), progress, session))
+    if (letter == NULL)
+        return undecided(session);
+    signd_keys_take(signd_of(session), &keys, &states);
+    if (!letter_finish(letter, keys, states, progress, session))
         return undecided(session);
     const struct letter_answer *answer = letter_answer(letter);
     struct milter_reply reply = reply_of(answer);

@@ -74,6 +74,12 @@ static int signd_start(struct daemon *daemon)
     return 0;
 }
 
+void signd_keys_take(struct signd *signd, struct shared **keys, struct shared **states)
+{
+    *states = key_states_take(signd->states); /* first: files come into force before states */
+    *keys = key_shelf_take(signd->shelf);
+}
+
 /* ---- the keys; main thread ---- */
 
 static void look_at_records(struct signd *signd, const struct signd_config *config,

@@ -42,6 +42,10 @@ struct server {
     struct record_teller teller;
 };
 
+/* References to the keys and states in force. A key that became active when its file had been read is never without it. Any
+ * thread. */
+void signd_keys_take(struct signd *signd, struct shared **keys, struct shared **states);
+
 extern const struct daemon_spec signd_spec;
 
 #endif
