@@ -16,6 +16,7 @@
  * else at any time, is the loop's, but for `is_gone`, which a thread may look at. */
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -133,6 +134,14 @@ static void send_output(struct connection *connection)
         event_add(&connection->writable, idle_timeout(connection, &space));
     else if (output->cap > OUTPUT_KEPT)
         buf_free(output);
+}
+
+/* Is the end of its input there, perhaps behind what has not been read? A TCP socket takes an answer all the same. */
+static bool has_hung_up(const struct connection *connection)
+{
+    struct pollfd socket = { .fd = connection->fd, .events = POLLRDHUP };
+
+    return poll(&socket, 1, 0) > 0;
 }
 
 static bool is_flushed(const struct connection *connection)
@@ -313,6 +322,8 @@ static bool go_on_waiting(struct connection *connection)
 
 static bool go_on_flushing(struct connection *connection)
 {
+    if (!atomic_load(&connection->is_gone) && has_hung_up(connection))
+        hang_up(connection);
     if (!atomic_load(&connection->is_gone))
         send_output(connection);
     if (!atomic_load(&connection->is_gone) && !is_flushed(connection))

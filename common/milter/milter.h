@@ -66,8 +66,8 @@ struct milter_hooks {
     /* Instead of `end`: the message is refused (MILTER_REJECT: it is larger than may be) or deferred (MILTER_TEMPFAIL: no memory,
      * no disk) by the milter itself. */
     void (*failed)(struct milter_session *session, enum milter_action action);
-    /* The MTA has been sent what `end` decided (ok: the kernel took all of it), or could not be, or an edit was not
-     * possible: then it does not take the message. Continues, or has more to do (MILTER_LATER). */
+    /* The MTA has been sent what `end` decided (ok: it had not hung up, and the kernel took all of it), or could not be, or
+     * an edit was not possible: then it does not take the message. Continues, or has more to do (MILTER_LATER). */
     struct milter_reply (*sent)(struct milter_session *session, bool ok);
     /* The message is over, however it ended: the last call with it. After `sender` it is always called. */
     void (*message_gone)(struct milter_session *session);
