@@ -34,7 +34,7 @@ struct charged {
     bool admitted, repeated, is_degraded;
     enum store_result result;
     struct limit_use use;
-    uint64_t took_ms; /* of real time */
+    uint64_t took_ms; /* as own_ms() counts */
 };
 enum charge_how { CHARGE_ONCE, CHARGE_PEEK, CHARGE_FORCE };
 /* One use of one limit by `login`. `once` is filled up to 32 digits; NULL: no name. */
@@ -46,5 +46,7 @@ struct charged test_store_charge(struct test_store *test, const struct limit *li
 struct limit_use test_store_use(struct arena *arena, const struct limit *limit, const char *login,
                                 uint64_t amount);
 uint64_t real_ms(void);
+/* Real time without that in which this thread waited for a processor: what others do on the machine does not count. */
+uint64_t own_ms(void);
 
 #endif

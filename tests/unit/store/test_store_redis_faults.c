@@ -12,6 +12,7 @@
 enum {
     SLOWEST_MS = 100 + 150, /* the promise, and what a busy machine may add */
     RECOVERY_MS = 1000 + 200,
+    CHARGES_LEAST = 11, /* of a load, however slow the machine is */
 };
 
 static struct redis_server server, other;
@@ -73,7 +74,7 @@ static struct load charge_for(unsigned ms)
     uint64_t end = real_ms() + ms;
     struct load load = { 0 };
 
-    while (real_ms() < end) {
+    while (real_ms() < end || load.charges < CHARGES_LEAST) {
         char name[33];
         snprintf(name, sizeof(name), "load%u", number++);
         struct charged got =
@@ -92,7 +93,6 @@ static struct load charge_for(unsigned ms)
 
 static void assert_local(struct load load)
 {
-    assert_true(load.charges > 10);
     assert_int_equal(load.charges, load.admitted);
     assert_true(load.degraded >= load.charges - 1);
     if (load.slowest_ms > SLOWEST_MS)
@@ -161,7 +161,7 @@ static void killed_and_started_empty(UNUSED void **state)
     redis_server_kill(&server);
     struct load dead = charge_for(1500);
     assert_local(dead);
-    assert_true(before.admitted > 10);
+    assert_int_equal(before.charges, before.admitted);
     redis_server_start(&server, NULL);
     assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
     assert_usage(&server, many, "alice", dead.admitted); /* all that this host admitted alone */
@@ -208,12 +208,49 @@ static void a_named_charge_counts_once_across_an_outage(UNUSED void **state)
     assert_true(test_store_charge(&test, limit_of(hourly), "bob", 5, "n", CHARGE_ONCE).repeated);
 }
 
+/* Charges without a name are not known again: what Redis did with one that it answers late decides whether it is written
+ * back. */
+static void a_late_answer_settles_what_it_admitted(UNUSED void **state)
+{
+    static const struct {
+        const char *what, *before; /* asked of Redis before it hangs */
+        uint64_t counted, want; /* by another host; in the end */
+    } rows[] = {
+        { "admitted", "PING", 0, 4 },
+        { "refused: others had used it", "PING", 10, 14 },
+        { "asked in vain: a live value is new", "HSET gh:limit:hourly user:bob 30/1h", 0, 4 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct test_store there;
+        test_store_close(&test);
+        assert_true(test_store_open_two(&test, &there, &server, &clock_system));
+        if (rows[i].counted > 0)
+            assert_true(test_store_charge(&there, limit_of(hourly), "bob", rows[i].counted, NULL,
+                                          CHARGE_ONCE)
+                            .admitted);
+        redis_server_ask_words(&server, rows[i].before);
+        redis_server_stop(&server);
+        struct charged got =
+            test_store_charge(&test, limit_of(hourly), "bob", 4, NULL, CHARGE_ONCE);
+        redis_server_continue(&server);
+        if (!got.admitted || !got.is_degraded)
+            fail_msg("%s: not decided locally", rows[i].what);
+        assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+        print_message("%s\n", rows[i].what);
+        assert_usage(&server, hourly, "bob", rows[i].want);
+        test_store_close(&there);
+    }
+}
+
 /* Faults that commands begin and end, separated by `;`. */
 static const struct {
     const char *what, *begin, *end, *says;
 } faults[] = {
     { "read-only", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read" },
     { "full", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM" },
+    { "full, and without its scripts", "CONFIG SET maxmemory 1;SCRIPT FLUSH",
+      "SCRIPT FLUSH;CONFIG SET maxmemory 0", "OOM" },
     { "too few replicas", "CONFIG SET min-replicas-to-write 1",
       "CONFIG SET min-replicas-to-write 0", "NOREPLICAS" },
     { "another schema", "SET gh:schema 2;CLIENT KILL TYPE normal", "SET gh:schema 1",
@@ -246,8 +283,9 @@ static void faulty(UNUSED void **state)
         says_what_it_cannot_do_with(faults[i].what, faults[i].says);
         redis_server_ask_words(&server, faults[i].end);
         assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
-        assert_int_equal(0, charge_for(50).degraded);
-        assert_true(redis_usage(&server, many, "alice") > base);
+        struct load after = charge_for(50);
+        assert_int_equal(0, after.degraded);
+        assert_usage(&server, many, "alice", base + load.admitted + after.admitted);
     }
 }
 
@@ -293,15 +331,15 @@ static void calls_without_a_copy_fail_in_time(UNUSED void **state)
                                  .texts = &text,
                                  .arena = test.arena };
     struct store_write write = { .key = SLICE_INIT("rule"), .field = field, .text = field };
-    uint64_t begin = real_ms();
+    uint64_t begin = own_ms();
 
     redis_server_stop(&server);
     test_store_finish(&test, store_fetch(test.store, &fetch), &fetch.call);
     assert_int_equal(STORE_FAILED, fetch.call.result);
-    assert_true(real_ms() - begin <= SLOWEST_MS);
+    assert_true(own_ms() - begin <= SLOWEST_MS);
     test_store_finish(&test, store_write(test.store, &write), &write.call);
     assert_int_equal(STORE_FAILED, write.call.result);
-    assert_true(real_ms() - begin <= 3000);
+    assert_true(own_ms() - begin <= 3000);
 }
 
 static void what_can_wait_waits_for_a_connection(UNUSED void **state)
@@ -387,6 +425,7 @@ int main(void)
         T(the_shadow_knows_what_redis_admitted),
         T(the_last_live_value_stays_in_force),
         T(a_named_charge_counts_once_across_an_outage),
+        T(a_late_answer_settles_what_it_admitted),
         T(faulty),
         T(wrong_password),
         T(a_user_of_an_acl),
