@@ -24,7 +24,7 @@ enum {
     MOST = 200, /* in a window */
     COST_MOST = 9,
     BUCKETS_MOST = 1 << 20,
-    TRIES = 3, /* a machine too busy to answer within 100 ms makes a run worthless */
+    TRIES = 10, /* a machine too busy to answer within 100 ms makes a run worthless */
 };
 
 static struct redis_server server;
@@ -244,7 +244,8 @@ static void assert_no_window_exceeds(unsigned *windows)
     }
 }
 
-static void no_window_exceeds_its_rate(UNUSED void **state)
+/* False: too little of it was decided in Redis to say anything. What was, was right. */
+static bool random_charges_are_exact(void)
 {
     unsigned windows = 0, names = 0;
 
@@ -257,15 +258,23 @@ static void no_window_exceeds_its_rate(UNUSED void **state)
     }
     print_message("%u charges, %u refused, %u locally, %u buckets, %u names\n", PROCESSES * CHARGES,
                   shared->refused, shared->degraded, windows, names);
-    assert_true(windows > 100 && names > 20 && shared->refused > 100);
-    assert_true(shared->degraded < PROCESSES * CHARGES / 10);
+    return windows > 100 && names > 20 && shared->refused > 100 &&
+           shared->degraded < PROCESSES * CHARGES / 10;
+}
+
+static void no_window_exceeds_its_rate(UNUSED void **state)
+{
+    for (int i = 0; i < TRIES; i++)
+        if (random_charges_are_exact())
+            return;
+    fail_msg("Redis did not decide enough in any of %d runs", TRIES);
 }
 
 static void a_burst_admits_exactly_the_rate(UNUSED void **state)
 {
     unsigned admitted = 0;
 
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < 4 * TRIES; i++) { /* they are short */
         run_all(MODE_BURST, 10 * MOST / PROCESSES);
         admitted = shared->admitted[0][0];
         assert_true(admitted <= MOST);
