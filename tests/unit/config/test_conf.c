@@ -218,6 +218,8 @@ static const struct {
     { "a NUL", SLICE_INIT("a = b\nc = \0d\n"), "t.conf:2:5: control byte 0x00 is not allowed\n" },
     { "a NUL in a comment", SLICE_INIT("#\0\n"), "t.conf:1:2: control byte 0x00 is not allowed\n" },
     { "an escape", SLICE_INIT("a = \033[1m\n"), "t.conf:1:5: control byte 0x1b is not allowed\n" },
+    { "the last control byte", SLICE_INIT("\x1f= b\n"),
+      "t.conf:1:1: control byte 0x1f is not allowed\n" },
     { "a DEL", SLICE_INIT("a = \x7f\n"), "t.conf:1:5: control byte 0x7f is not allowed\n" },
     { "a byte order mark",
       SLICE_INIT("\xef\xbb\xbf"
@@ -322,6 +324,34 @@ static void bounds_a_name(void **state)
     fill(&text, " = b\n", 1);
     parse(*state, buf_slice(&text));
     assert_printed(*state, "t.conf:2:1: the name is longer than 400 bytes\n");
+}
+
+static void bounds_a_heading(void **state)
+{
+    AUTO_BUF text = BUF_INIT(CONF_FILE_MAX);
+
+    fill(&text, "[rule ", 1);
+    fill(&text, "a", CONF_HEADING_MAX);
+    fill(&text, "]\n", 1);
+    parse_good(*state, buf_slice(&text));
+    fill(&text, "[rule ", 1);
+    fill(&text, "b", CONF_HEADING_MAX + 1);
+    fill(&text, "]\n", 1);
+    parse(*state, buf_slice(&text));
+    assert_printed(*state, "t.conf:2:7: the name in a heading is one word of at most 64 letters, "
+                           "digits, . _ and -\n");
+}
+
+/* Nothing of a line that holds what none may hold is read, nor what continues it. */
+static void passes_over_a_bad_line_and_what_continues_it(void **state)
+{
+    struct conf *conf = parse(*state, SLICE("a = 1\n\tx\x01\n 2\nb\x01 = 1\n 2\nc = 3\n"));
+
+    assert_slice("1 2", conf_find(&conf->sections[0], SLICE("a"))->value);
+    assert_slice("3", conf_find(&conf->sections[0], SLICE("c"))->value);
+    assert_int_equal(2, conf->sections[0].count);
+    assert_printed(*state, "t.conf:2:3: control byte 0x01 is not allowed\n"
+                           "t.conf:4:2: control byte 0x01 is not allowed\n");
 }
 
 static void bounds_a_file(void **state)
@@ -466,6 +496,8 @@ int main(void)
         TEST(bounds_a_line),
         TEST(bounds_a_value),
         TEST(bounds_a_name),
+        TEST(bounds_a_heading),
+        TEST(passes_over_a_bad_line_and_what_continues_it),
         TEST(bounds_a_file),
         TEST(reads_many_names_quickly),
         TEST(says_when_memory_is_out),

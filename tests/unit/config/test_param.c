@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include "tests/unit/config/example.h"
 
@@ -145,6 +146,10 @@ static void parses_addresses_to_listen_on(void **state)
     assert_string_equal("::1", inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text)));
     assert_slice("/run/a", items[2].path);
     assert_int_equal(AF_UNIX, items[2].address.ss_family);
+    struct sockaddr_un un;
+    assert_int_equal(sizeof(un), items[2].address_len);
+    memcpy(&un, &items[2].address, sizeof(un));
+    assert_string_equal("/run/a", un.sun_path);
 }
 
 static void fills_in_sections(void **state)
@@ -240,6 +245,8 @@ static const struct {
     { GOOD "mode = 1777\n", "t.conf:2:8: mode: 1777 is too much: the most is 0777\n" },
     { GOOD "mode = 777777777777777777777777\n",
       "t.conf:2:8: mode: \"777777777777777777777777\" is no octal number, such as 0660\n" },
+    { GOOD "mode = 000660\n", "t.conf:2:8: mode: \"000660\" is no octal number, such as 0660\n" },
+    { GOOD "mode = 01000\n", "t.conf:2:8: mode: 01000 is too much: the most is 0777\n" },
     { GOOD "colour = gren\n", "t.conf:2:10: colour: \"gren\" is unknown; did you mean green?\n" },
     { GOOD "colour = yellow\n",
       "t.conf:2:10: colour: \"yellow\" is unknown; it must be red, green or blue\n" },
@@ -247,6 +254,8 @@ static const struct {
     { GOOD "motto = a\n  b!\n", "t.conf:3:4: motto: no ! here\n" },
     { GOOD "database = x.mmdb\n",
       "t.conf:2:12: database: \"x.mmdb\" is no absolute path: it must begin with /\n" },
+    { GOOD "database = x\n",
+      "t.conf:2:12: database: \"x\" is no absolute path: it must begin with /\n" },
     { GOOD "zones = a b,c d\n", "t.conf:2:15: zones: only 3 can be given here\n" },
     { GOOD "zones = a,\n  b, c!\n", "t.conf:3:7: zones: no ! here\n" },
     { GOOD "listen = ,\n", "t.conf:2:10: listen: at least 1 must be given\n" },
@@ -262,6 +271,15 @@ static const struct {
     { GOOD "listen = inet:[127.0.0.1]:25\n",
       "t.conf:2:15: listen: \"127.0.0.1\" is neither an IPv4 address nor an IPv6 address in [ ] "
       "(all addresses are 0.0.0.0 or [::])\n" },
+    { GOOD "listen = inet:x::1]:25\n",
+      "t.conf:2:15: listen: \"x::1]\" is neither an IPv4 address nor an IPv6 address in [ ] "
+      "(all addresses are 0.0.0.0 or [::])\n" },
+    { GOOD "listen = inet:[::1x:25\n",
+      "t.conf:2:15: listen: \"[::1x\" is neither an IPv4 address nor an IPv6 address in [ ] "
+      "(all addresses are 0.0.0.0 or [::])\n" },
+    { GOOD "listen = inet:[0000:0000:0000:0000:0000:0000:192.000.002.0001]:25\n",
+      "t.conf:2:15: listen: \"0000:0000:0000:0000:0000:0000:192.000.002.0001\" is neither an IPv4 "
+      "address nor an IPv6 address in [ ] (all addresses are 0.0.0.0 or [::])\n" },
     { GOOD "listen = inet:127.0.0.1\n",
       "t.conf:2:24: listen: a port from 1 to 65535 must end it: inet:ADDRESS:PORT\n" },
     { GOOD "listen = inet:127.0.0.1:0\n",
@@ -273,6 +291,8 @@ static const struct {
     { GOOD "listen = unix:private/x\n",
       "t.conf:2:15: listen: the path of a unix socket must begin with /\n" },
     { GOOD "listen = unix:" LONG_PATH LONG_PATH "\n",
+      "t.conf:2:15: listen: the path of a unix socket has at most 107 bytes\n" },
+    { GOOD "listen = unix:" LONG_PATH "/1234567890123456789012345678\n",
       "t.conf:2:15: listen: the path of a unix socket has at most 107 bytes\n" },
     { GOOD "listen = unix:/a, inet:127.0.0.1:1, unix:/a\n",
       "t.conf:2:37: listen: unix:/a is given twice\n" },

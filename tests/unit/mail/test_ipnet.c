@@ -21,6 +21,10 @@ static const struct {
     { "2001:0db8::0001", "2001:db8::1", NULL },
     { "2001:db8::/32", "2001:db8::/32", NULL },
     { "fe80::/10", "fe80::/10", NULL },
+    { "2001:db8::/127", "2001:db8::/127", NULL },
+    { "2001:db8::1/128", "2001:db8::1", NULL },
+    { "0.0.0.0/00", NULL, "0 to 32" },
+    { "0000:0000:0000:0000:0000:0000:192.000.002.0001", NULL, "not an IPv4 or IPv6 address" },
     { "192.0.2.1/24", NULL, "the network is 192.0.2.0/24" },
     { "2001:db8::1/64", NULL, "the network is 2001:db8::/64" },
     { "::ffff:192.0.2.0/24", NULL, "bits set" },
@@ -73,6 +77,8 @@ static const struct {
     { "[2001:db8::1]", NULL },
     { "192.0.2.1", NULL },
     { "[192.0.2.1", NULL },
+    { "[192.0.2.1x", NULL },
+    { "x192.0.2.1]", NULL },
     { "[]", NULL },
     { "[", NULL },
     { "", NULL },
@@ -136,6 +142,8 @@ static const struct {
 } masks[] = {
     { "192.0.2.77", 24, 64, "192.0.2.0/24" },
     { "192.0.2.77", 32, 64, "192.0.2.77" },
+    { "192.0.2.77", 31, 64, "192.0.2.76/31" },
+    { "192.0.2.77", 33, 64, "192.0.2.77" },
     { "192.0.2.77", 0, 64, "0.0.0.0/0" },
     { "192.0.0.0/16", 24, 64, "192.0.0.0/16" },
     { "2001:db8:1:2:3::4", 24, 64, "2001:db8:1:2::/64" },
@@ -203,6 +211,78 @@ static void knows_private_space(UNUSED void **state)
     }
 }
 
+#define ONES(from) from ":ffff:ffff:ffff:ffff"
+
+static const struct {
+    const char *before, *first, *last, *after; /* of one network; "" nothing is there */
+    bool is_internal;
+} spaces[] = {
+    { "", "0.0.0.0", "0.255.255.255", "1.0.0.0", true },
+    { "9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0", true },
+    { "100.63.255.255", "100.64.0.0", "100.127.255.255", "100.128.0.0", true },
+    { "126.255.255.255", "127.0.0.0", "127.255.255.255", "128.0.0.0", true },
+    { "169.253.255.255", "169.254.0.0", "169.254.255.255", "169.255.0.0", true },
+    { "172.15.255.255", "172.16.0.0", "172.31.255.255", "172.32.0.0", true },
+    { "191.255.255.255", "192.0.0.0", "192.0.0.255", "192.0.1.0", false },
+    { "192.0.1.255", "192.0.2.0", "192.0.2.255", "192.0.3.0", false },
+    { "192.88.98.255", "192.88.99.0", "192.88.99.255", "192.88.100.0", false },
+    { "192.167.255.255", "192.168.0.0", "192.168.255.255", "192.169.0.0", true },
+    { "198.17.255.255", "198.18.0.0", "198.19.255.255", "198.20.0.0", false },
+    { "198.51.99.255", "198.51.100.0", "198.51.100.255", "198.51.101.0", false },
+    { "203.0.112.255", "203.0.113.0", "203.0.113.255", "203.0.114.0", false },
+    { "223.255.255.255", "224.0.0.0", "239.255.255.255", "", false },
+    { "", "240.0.0.0", "255.255.255.255", "", false },
+    { "", "::", "::1", "::2", true },
+    { ONES("64:ff9b:0:ffff"), "64:ff9b:1::", ONES("64:ff9b:1:ffff"), "64:ff9b:2::", false },
+    { ONES("ff:ffff:ffff:ffff"), "100::", ONES("100:0:0:0"), "100:0:0:1::", false },
+    { ONES("2001:1:ffff:ffff"), "2001:2::", ONES("2001:2:0:ffff"), "2001:2:1::", false },
+    { ONES("2001:db7:ffff:ffff"), "2001:db8::", ONES("2001:db8:ffff:ffff"), "2001:db9::", false },
+    { ONES("3ffe:ffff:ffff:ffff"), "3fff::", ONES("3fff:fff:ffff:ffff"), "3fff:1000::", false },
+    { ONES("fbff:ffff:ffff:ffff"), "fc00::", ONES("fdff:ffff:ffff:ffff"), "fe00::", true },
+    { ONES("fe7f:ffff:ffff:ffff"), "fe80::", ONES("febf:ffff:ffff:ffff"), "fec0::", true },
+    { ONES("feff:ffff:ffff:ffff"), "ff00::", ONES("ffff:ffff:ffff:ffff"), "", false },
+};
+
+static void expect_reach(const char *text, bool is_private, bool is_internal)
+{
+    struct ip_address address;
+
+    if (text[0] == '\0')
+        return;
+    assert_true(ip_address_parse(slice_of(text), &address));
+    if (ip_address_is_private(&address) != is_private ||
+        ip_address_is_internal(&address) != is_internal)
+        fail_msg("%s", text);
+}
+
+static void knows_where_private_space_begins_and_ends(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(spaces); i++) {
+        expect_reach(spaces[i].before, false, false);
+        expect_reach(spaces[i].first, true, spaces[i].is_internal);
+        expect_reach(spaces[i].last, true, spaces[i].is_internal);
+        expect_reach(spaces[i].after, false, false);
+    }
+}
+
+static void an_address_is_the_network_of_itself_alone(UNUSED void **state)
+{
+    struct ipnet wide = net_of("10.0.0.0/8"), narrow = net_of("10.0.0.0/9"), none = net_of("");
+    struct ipnet other = net_of("11.0.0.0/8"), one = net_of("10.0.0.0");
+    struct ipnet of = ipnet_of(&wide.address);
+
+    assert_true(ipnet_equal(&of, &one));
+    assert_true(of.is_set);
+    assert_int_equal(128, of.bits);
+    assert_true(ipnet_equal(&wide, &wide));
+    assert_true(ipnet_equal(&none, &none));
+    assert_false(ipnet_equal(&wide, &narrow));
+    assert_false(ipnet_equal(&wide, &other));
+    none.bits = wide.bits;
+    none.address = wide.address;
+    assert_false(ipnet_equal(&wide, &none));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +292,8 @@ int main(void)
         cmocka_unit_test(knows_what_lies_in_a_network),
         cmocka_unit_test(masks_to_a_network),
         cmocka_unit_test(knows_private_space),
+        cmocka_unit_test(knows_where_private_space_begins_and_ends),
+        cmocka_unit_test(an_address_is_the_network_of_itself_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
