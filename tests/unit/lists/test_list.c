@@ -283,6 +283,31 @@ static void asks_for_all_fields_that_could_decide(UNUSED void **state)
     }
 }
 
+static void asks_for_the_networks_that_people_write(UNUSED void **state)
+{
+    static const unsigned ipv6[] = { 112, 96, 80, 64, 60, 56, 52, 48, 44,
+                                     40,  36, 32, 29, 28, 24, 20, 16 };
+    const struct value four = subject_of(VALUE_ADDRESS, "255.255.255.255");
+    const struct value six = subject_of(VALUE_ADDRESS, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+    const struct slice *fields = NULL;
+
+    assert_int_equal(2 * 25, list_fields(&four, arena, &fields));
+    assert_slice("255.255.255.255", fields[1]);
+    for (unsigned bits = 31; bits >= 8; bits--) {
+        AUTO_BUF tail = BUF_INIT(10);
+        buf_printf(&tail, "/%u", bits);
+        assert_true(slice_ends_with(fields[2 * (32 - bits)], buf_slice(&tail)));
+        assert_true(slice_ends_with(fields[2 * (32 - bits) + 1], buf_slice(&tail)));
+    }
+    assert_int_equal(2 + 2 * COUNT(ipv6), list_fields(&six, arena, &fields));
+    assert_slice("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", fields[1]);
+    for (size_t i = 0; i < COUNT(ipv6); i++) {
+        AUTO_BUF tail = BUF_INIT(10);
+        buf_printf(&tail, "/%u", ipv6[i]);
+        assert_true(slice_ends_with(fields[2 + 2 * i], buf_slice(&tail)));
+    }
+}
+
 static void a_nul_does_not_cut_a_field(UNUSED void **state)
 {
     struct value subject = { .type = VALUE_MAILBOX, .text = SLICE_INIT("bob@a.example\0x") };
@@ -494,6 +519,7 @@ int main(void)
         cmocka_unit_test(the_most_specific_entry_decides),
         cmocka_unit_test(fetched_fields_decide_as_a_list_does),
         cmocka_unit_test(asks_for_all_fields_that_could_decide),
+        cmocka_unit_test(asks_for_the_networks_that_people_write),
         cmocka_unit_test(a_nul_does_not_cut_a_field),
         cmocka_unit_test(passes_over_a_fetched_text_that_does_not_parse),
         cmocka_unit_test(says_when_memory_for_fields_is_out),

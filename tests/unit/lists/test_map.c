@@ -85,6 +85,8 @@ static const struct {
     { ALL, VALUE_MAILBOX, "eve@c.b.a.example", "@.a.example", "5" },
     { ALL, VALUE_MAILBOX, "eve@b.example", "@.example", "6" },
     { ALL, VALUE_MAILBOX, "eve@other", NULL, NULL },
+    { ALL, VALUE_MAILBOX, "bob@b", "bob@", "3" },
+    { ALL, VALUE_MAILBOX, "bob@", NULL, NULL },
     { ALL, VALUE_MAILBOX, "bob", "bob", "7" },
     { ALL, VALUE_MAILBOX, "bob+y", "bob", "7" },
     { ALL, VALUE_MAILBOX, "", NULL, NULL },
@@ -187,6 +189,8 @@ static void bounds_the_values_of_a_key(UNUSED void **state)
     for (size_t i = 0; i < MAP_VALUES_MAX / 4; i++)
         assert_int_equal(0, buf_put(&values, "bob,"));
     assert_null(map_builder_add(builder, SLICE("a"), buf_slice(&values), NULL));
+    values.data[values.len - 1] = 'x';
+    assert_null(map_builder_add(builder, SLICE("most"), buf_slice(&values), NULL));
     assert_int_equal(0, buf_put(&values, "x"));
     assert_non_null(map_builder_add(builder, SLICE("b"), buf_slice(&values), NULL));
     buf_clear(&values);
@@ -195,6 +199,39 @@ static void bounds_the_values_of_a_key(UNUSED void **state)
     assert_null(map_builder_add(builder, SLICE("c"), buf_slice(&values), NULL));
     map_builder_free(&builder);
     assert_null(builder);
+}
+
+static void bounds_a_key(UNUSED void **state)
+{
+    struct arena *arena = arena_new(1 << 16), *none = arena_new(0);
+    const char *error = "";
+    char text[321];
+
+    memset(text, 'a', sizeof text);
+    assert_int_equal(320, map_key_normalise((struct slice){ text, 320 }, arena, &error).len);
+    assert_null(map_key_normalise((struct slice){ text, 321 }, arena, &error).ptr);
+    assert_string_equal("the key is longer than 320 bytes", error);
+    assert_null(map_key_normalise(SLICE("192.0.2.1"), none, &error).ptr);
+    assert_string_equal("out of memory", error);
+    assert_null(map_key_normalise(SLICE("@Example.com"), none, &error).ptr);
+    assert_string_equal("out of memory", error);
+    arena_free(&arena);
+    arena_free(&none);
+}
+
+/* Of a file and of live state the one with the extension decides. */
+static void a_user_with_the_extension_is_more_specific(UNUSED void **state)
+{
+    struct value eve = { .type = VALUE_MAILBOX, .text = SLICE_INIT("eve+x@a.example") };
+    struct map *one = map_of("eve+x@ 1"), *other = map_of("eve@ 2");
+    struct map_match with, without;
+
+    assert_true(map_lookup(one, &eve, NOW_MS, &with));
+    assert_true(map_lookup(other, &eve, NOW_MS, &without));
+    assert_ptr_equal(&with, map_pick(&with, &without));
+    assert_ptr_equal(&with, map_pick(&without, &with));
+    map_free(&one);
+    map_free(&other);
 }
 
 static void of_file_and_live_the_more_specific_decides(UNUSED void **state)
@@ -230,6 +267,8 @@ int main(void)
         cmocka_unit_test(tells_who_owns_a_mailbox),
         cmocka_unit_test(says_what_is_wrong_and_takes_the_rest),
         cmocka_unit_test(bounds_the_values_of_a_key),
+        cmocka_unit_test(bounds_a_key),
+        cmocka_unit_test(a_user_with_the_extension_is_more_specific),
         cmocka_unit_test(of_file_and_live_the_more_specific_decides),
         cmocka_unit_test(lives_until_its_last_owner_is_done),
     };
