@@ -403,3 +403,20 @@ enum verdict_kind plan_verdict(const struct plan *plan)
     }
     return VERDICT_DELIVER;
 }
+
+bool fate_is_loss(enum fate fate, const struct recipient_verdict *verdict)
+{
+    switch (fate) {
+    case FATE_REFUSED:
+    case FATE_DEFERRED:
+        return true;
+    case FATE_DISCARDED:
+        return !is_delivered(verdict) || edits_of_kind(&verdict->edits, EDIT_ADD_RECIPIENT) == 0;
+    case FATE_DELIVERED:
+    case FATE_QUARANTINED:
+    case FATE_SPOOLED:
+    case FATES:
+        break;
+    }
+    return false;
+}

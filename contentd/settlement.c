@@ -4,7 +4,11 @@
 
 #include "common/message/decision.h"
 
-enum { LINES_MAX = 20, VERDICT_TEXT_MAX = 400 };
+enum {
+    LINES_MAX = 20,
+    VERDICT_TEXT_MAX = 400,
+    LOST_MEMORY_MAX = 16 << 20, /* addresses of all recipients, borrowed */
+};
 
 /* ---- what the MTA was told ---- */
 
@@ -186,6 +190,50 @@ static void record_write(const struct inspection *inspection)
                 is_refunded(inspection));
 }
 
+/* ---- recipients that do not get what others get ---- */
+
+static bool is_lost(const struct inspection *inspection, size_t n)
+{
+    const struct decided *decided = &inspection->decided;
+
+    return fate_is_loss(decided->plan.fates[n], decided->verdicts[n]);
+}
+
+static bool has_lost(const struct inspection *inspection)
+{
+    bool found = inspection->message->refused_count > 0;
+
+    for (size_t i = 0; !found && i < inspection->message->recipient_count; i++)
+        found = is_lost(inspection, i);
+    return found;
+}
+
+/* What policyd charged for single ones (charge = rcpt): those refused at RCPT, and those who have been removed. */
+static void give_back_lost(const struct inspection *inspection)
+{
+    const struct message *message = inspection->message;
+    struct arena *arena = arena_new(LOST_MEMORY_MAX);
+    size_t most = message->refused_count + message->recipient_count;
+    struct slice *lost =
+        arena == NULL ? NULL : arena_alloc_array(arena, 2 * most + 1, sizeof *lost);
+    struct slice *served = lost == NULL ? NULL : lost + most;
+    struct recipients_lost all = { .recipients = lost, .served = served };
+
+    for (size_t i = 0; lost != NULL && i < message->refused_count; i++)
+        lost[all.count++] = message->refused[i];
+    for (size_t i = 0; lost != NULL && i < message->recipient_count; i++) {
+        if (is_lost(inspection, i))
+            lost[all.count++] = message->recipients[i].address;
+        else
+            served[all.served_count++] = message->recipients[i].address;
+    }
+    if (lost != NULL)
+        record_give_back(&inspection->server->teller, &inspection->record, &all);
+    else
+        metric_add(inspection->server->teller.refunds_failed, 1);
+    arena_free(&arena);
+}
+
 /* ---- on the worker ---- */
 
 static void settle(UNUSED struct worker *worker, void *arg)
@@ -196,6 +244,9 @@ static void settle(UNUSED struct worker *worker, void *arg)
     for (size_t i = 0; i < inspection->parties.count && i < LINES_MAX; i++)
         line_write(inspection, &inspection->parties.parties[i]);
     record_write(inspection);
+    if (!is_refunded(inspection) && !inspection->decided.setup->parts.core.is_shadow &&
+        has_lost(inspection))
+        give_back_lost(inspection);
     inspection_unref(inspection);
 }
 

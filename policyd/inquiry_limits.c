@@ -48,6 +48,17 @@ static bool is_counted_once(const struct policy_request *req, const struct limit
                                           req->attr[ATTR_INSTANCE].len > 0);
 }
 
+/* At RCPT: what is charged for this recipient, and not for the message with whichever of its recipients came first. */
+static bool is_for_each_recipient(const struct limit *limit)
+{
+    if (limit_counts(limit) != COUNT_MESSAGES)
+        return limit_counts(limit) != COUNT_CONNECTIONS && limit_counts(limit) != COUNT_REFUSED;
+    for (size_t i = 0; i < limit_key_count(limit); i++)
+        if (strcmp(limit_key_fact(limit, i), "recipient") == 0)
+            return true;
+    return false;
+}
+
 static bool was_counted(const struct inquiry *inquiry, const struct limit_use *use)
 {
     return is_counted_once(&inquiry->req, use->limit) &&
@@ -102,6 +113,8 @@ static enum collected collect_limit(struct inquiry *inquiry, const struct policy
             return COLLECTED;
         use->amount = amount;
         use->force = force;
+        use->is_of_recipient =
+            inquiry->req.stage == STAGE_RCPT && is_for_each_recipient(limit->limit);
         inquiry->charge_limits[charge->use_count] = limit;
         inquiry->charge_rules[charge->use_count++] = rule;
         return COLLECTED;

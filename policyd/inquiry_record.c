@@ -54,8 +54,11 @@ static bool make_keys(struct inquiry *inquiry)
 
     inquiry->record.record = (struct store_record){ .key = &inquiry->record_early,
                                                     .transaction = &inquiry->transaction };
-    if (!is_of_message(inquiry))
+    if (!is_of_message(inquiry)) {
+        inquiry->record.record.recipient =
+            transaction_recipient(attr[ATTR_RECIPIENT], inquiry->arena);
         return is_early && inquiry->req.stage == STAGE_RCPT;
+    }
     if (!transaction_key_make(&inquiry->record_key, attr[ATTR_QUEUE_ID], attr[ATTR_CLIENT_ADDRESS],
                               attr[ATTR_CLIENT_PORT], attr[ATTR_SERVER_ADDRESS]))
         return false; /* a filter before the queue, or a client that is no host */

@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/slice_set.h"
+
+enum {
+    SERVED_MEMORY_MAX = 64 << 20, /* names of all recipients of a message */
+    LOST_MEMORY_MAX = 1 << 20, /* those of one call */
+};
+
 /* ---- reading ---- */
 
 void message_record_locate(struct message_record *record, const struct message *message,
@@ -77,6 +84,7 @@ bool message_record_abandon(struct message_record *record)
 /* One on its way; its texts follow it. */
 struct record_word {
     struct record_teller *teller;
+    struct arena *recipients; /* where those are that it is about; NULL: it is about the message */
     struct store_refund refund;
     struct store_tx_update update;
     struct transaction_key key;
@@ -91,6 +99,7 @@ static void word_free(struct record_word *word)
     *(word->previous == NULL ? &teller->first : &word->previous->next) = word->next;
     if (word->next != NULL)
         word->next->previous = word->previous;
+    arena_free(&word->recipients);
     free(word);
 }
 
@@ -161,6 +170,81 @@ void record_tell(struct record_teller *teller, const struct message_record *reco
         if (store_tx_update(teller->store, &word->update))
             word_free(word);
     }
+}
+
+/* ---- giving back for single recipients ---- */
+
+/* Takes `arena`, where `recipients` are. */
+static void give_back(struct record_teller *teller, const struct message_record *record,
+                      struct arena *arena, const struct slice *recipients, size_t count)
+{
+    struct record_word *word = word_new(teller, record, record->sender, SLICE(""));
+
+    if (word == NULL) {
+        metric_add(teller->refunds_failed, 1);
+        arena_free(&arena);
+        return;
+    }
+    word->recipients = arena;
+    word->refund =
+        (struct store_refund){ .call.done = refund_done,
+                               .key = &word->key,
+                               .sender = (struct slice){ word->texts, record->sender.len },
+                               .recipients = recipients,
+                               .recipient_count = count };
+    if (store_refund(teller->store, &word->refund))
+        refund_end(word);
+}
+
+/* Sends as many as go into one call, from *at on; false: out of memory. */
+static bool give_back_next(struct record_teller *teller, const struct message_record *record,
+                           const struct recipients_lost *lost, const struct slice_set *served,
+                           size_t *at)
+{
+    struct arena *arena = arena_new(LOST_MEMORY_MAX);
+    struct slice *names =
+        arena == NULL ? NULL : arena_alloc_array(arena, STORE_REFUND_RECIPIENTS_MAX, sizeof *names);
+    size_t count = 0;
+
+    for (; names != NULL && *at < lost->count && count < STORE_REFUND_RECIPIENTS_MAX; ++*at) {
+        names[count] = transaction_recipient(lost->recipients[*at], arena);
+        if (names[count].len > 0 && !slice_set_has(served, names[count]))
+            count++;
+    }
+    bool is_known = names != NULL;
+    if (count > 0)
+        give_back(teller, record, arena, names, count);
+    else
+        arena_free(&arena);
+    return is_known;
+}
+
+static bool list_served(const struct recipients_lost *lost, struct arena *arena,
+                        struct slice_set *served)
+{
+    slice_set_init(served, arena);
+    for (size_t i = 0; i < lost->served_count; i++) {
+        struct slice name = transaction_recipient(lost->served[i], arena);
+        if (name.len > 0 && !slice_set_add(served, name, NULL))
+            return false;
+    }
+    return true;
+}
+
+void record_give_back(struct record_teller *teller, const struct message_record *record,
+                      const struct recipients_lost *lost)
+{
+    struct slice_set served;
+    size_t at = 0;
+
+    if (lost->count == 0 || record->key.len == 0 || !store_is_shared(teller->store))
+        return;
+    struct arena *arena = arena_new(SERVED_MEMORY_MAX);
+    bool goes_on = arena != NULL && list_served(lost, arena, &served);
+    while (goes_on && at < lost->count)
+        goes_on = give_back_next(teller, record, lost, &served, &at);
+    metric_add(teller->refunds_failed, !goes_on);
+    arena_free(&arena);
 }
 
 void record_teller_stop(struct record_teller *teller)

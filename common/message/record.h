@@ -44,6 +44,15 @@ struct record_teller {
  * what policyd charged for it is given back. Nobody waits for it; without a record, or memory, nothing happens. */
 void record_tell(struct record_teller *teller, const struct message_record *record, const char *by,
                  struct slice words, bool refunds);
+/* The same without words, of what policyd charged for single recipients alone (addresses as a message has them; borrowed for the
+ * call), when others get the message. One that is refused in one place and gets it in another keeps its charge: those of
+ * `recipients` that are among `served`, too, are left out. */
+struct recipients_lost {
+    const struct slice *recipients, *served;
+    size_t count, served_count;
+};
+void record_give_back(struct record_teller *teller, const struct message_record *record,
+                      const struct recipients_lost *lost);
 void record_teller_stop(struct record_teller *teller); /* those on their way are let go of */
 
 #endif

@@ -198,8 +198,18 @@ enum message_fill message_resolve_recipient(struct message *message, struct slic
 
 void message_drop_recipient(struct message *message)
 {
-    if (message->recipient_count > 0)
-        message->recipient_count--;
+    void *items = message->refused;
+
+    if (message->recipient_count == 0)
+        return;
+    message->recipient_count--;
+    if (message->refused_count == MESSAGE_REFUSED_MAX ||
+        !make_room(message, &items, sizeof *message->refused, message->refused_count,
+                   &message->refused_room))
+        return;
+    message->refused = items;
+    message->refused[message->refused_count++] =
+        message->recipients[message->recipient_count].address;
 }
 
 /* ---- the header ---- */

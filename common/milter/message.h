@@ -12,6 +12,7 @@
 /* Bounds; a message beyond them is refused (552 5.3.4), nothing is cut. */
 enum {
     MESSAGE_RECIPIENTS_MAX = 50000,
+    MESSAGE_REFUSED_MAX = 10000,
     MESSAGE_ARGUMENTS_MAX = 100, /* ESMTP parameters of one command */
     MESSAGE_HEADERS_MAX = 50000, /* fields */
     MESSAGE_HEADER_BYTES_MAX = 16 << 20, /* names and values */
@@ -60,6 +61,9 @@ struct message {
     bool is_smtputf8;
     struct message_recipient *recipients; /* those accepted so far */
     size_t recipient_count;
+    /* Addresses, as above, of those that were refused each for itself, the first MESSAGE_REFUSED_MAX of them. */
+    struct slice *refused;
+    size_t refused_count;
     struct message_header *headers;
     size_t header_count;
     bool has_leading_space; /* values begin with what stood after the colon (SMFIP_HDR_LEADSPC) */
@@ -70,7 +74,7 @@ struct message {
 
     /* private */
     _Atomic unsigned references;
-    size_t recipient_room, header_room, header_bytes;
+    size_t recipient_room, refused_room, header_room, header_bytes;
 };
 
 /* ---- one thread fills it ---- */
@@ -96,7 +100,7 @@ enum message_fill message_add_recipient(struct message *message, struct slice pa
  * form is that of it, since that is who gets the message. */
 enum message_fill message_resolve_sender(struct message *message, struct slice resolved);
 enum message_fill message_resolve_recipient(struct message *message, struct slice resolved);
-void message_drop_recipient(struct message *message); /* the last one: it was refused */
+void message_drop_recipient(struct message *message); /* the last one becomes one of `refused` */
 enum message_fill message_add_header(struct message *message, struct slice name,
                                      struct slice value);
 /* Makes `head` and the spool; `bounds` are copied. */

@@ -1,8 +1,31 @@
 -- What charge.lua and transaction.lua have in common; stands before each of them.
+
+-- What is charged for one recipient alone stands in gh:rcpt: besides, under the name of the instance, which the record says, too: so
+-- nothing has to be moved when there is a queue id. False: there is no room for it.
+local function remember_recipient(key, at, charges)
+  local call, pcall = redis.call, redis.pcall
+  local texts = {}
+  for _, charge in ipairs(charges) do
+    if charge[3] then texts[#texts + 1] = string.format('%s %.0f', charge[1], charge[2]) end
+  end
+  local recipient, own = ARGV[at + 2], 'gh:rcpt:' .. key:sub(7)
+  if recipient == '' or #texts == 0 then return true end
+  local size, before = pcall('HLEN', own), pcall('HMGET', own, recipient)[1]
+  if before then table.insert(texts, 1, before) end
+  local text = table.concat(texts, ' ')
+  if type(size) ~= 'number' or #text > 4096 or (not before and size >= tonumber(ARGV[at + 3])) then return false end
+  call('HSET', own, recipient, text)
+  call('PEXPIRE', own, ARGV[at])
+  return true
+end
+
 -- Writes a transaction record (common/store/transaction.h has its fields), and into it an early one that ends with this.
--- at: where in ARGV its part begins: ms to live, most fields, number n of texts, n names and texts.
--- charges: a list of { field, amount }, added to those that are there; those beyond the most fields are counted in `cut`.
+-- at: where in ARGV its part begins: ms to live, most fields, the recipient (or nothing), most recipients, number n of texts, n
+--   names and texts.
+-- charges: a list of { field, amount, true if it is the recipient's alone }, added to those that are there; those beyond the most
+--   fields are counted in `cut`.
 -- Returns W; C when charges were cut; N when something else has this key. What was put there by hand is no reason to fail.
+
 local function record(key, early, at, charges)
   local call, pcall = redis.call, redis.pcall
   local most = tonumber(ARGV[at + 1])
@@ -17,7 +40,7 @@ local function record(key, early, at, charges)
     end
   end
   if #old > 0 then call('UNLINK', early) end
-  for i = at + 3, at + 2 + 2 * tonumber(ARGV[at + 2]) do fields[#fields + 1] = ARGV[i] end
+  for i = at + 5, at + 4 + 2 * tonumber(ARGV[at + 4]) do fields[#fields + 1] = ARGV[i] end
   if type(pcall('HSET', key, unpack(fields))) ~= 'number' then return 'N' end
   local cut = 0
   for _, charge in ipairs(charges) do
@@ -29,5 +52,5 @@ local function record(key, early, at, charges)
   end
   if cut > 0 then pcall('HINCRBY', key, 'cut', cut) end
   call('PEXPIRE', key, ARGV[at])
-  return cut > 0 and 'C' or 'W'
+  return remember_recipient(key, at, charges) and cut == 0 and 'W' or 'C'
 end

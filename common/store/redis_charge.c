@@ -54,6 +54,7 @@ static void add_use(struct worker_store *store, const struct limit_use *use,
     redis_args_u64(args, use->amount < AMOUNT_MOST ? use->amount : AMOUNT_MOST);
     redis_args_add(args, use->force                                      ? SLICE("1")
                          : limit_counts(use->limit) == COUNT_CONNECTIONS ? SLICE("0")
+                         : use->is_of_recipient                          ? SLICE("r")
                                                                          : SLICE(""));
     redis_args_u64(args, use->field_count);
     for (size_t i = 0; i < use->field_count; i++)

@@ -43,6 +43,8 @@ bool args_record(struct worker_store *store, const struct store_record *record)
     count = transaction_encode(&texts, store->scratch, &fields);
     redis_args_u64(&store->args, TRANSACTION_TTL_MS);
     redis_args_u64(&store->args, TRANSACTION_CHARGES_MAX);
+    redis_args_add(&store->args, record->recipient);
+    redis_args_u64(&store->args, TRANSACTION_RECIPIENTS_MAX);
     redis_args_u64(&store->args, count);
     for (size_t i = 0; i < count; i++) {
         redis_args_add(&store->args, fields[i].name);
@@ -142,7 +144,7 @@ bool redis_store_tx_read(struct store *store, struct store_tx_read *read)
 
 /* ---- verdicts, and giving back ---- */
 
-static bool tell_send(struct pending *pending, const char *what, const struct transaction_key *key,
+static void tell_args(struct pending *pending, const char *what, const struct transaction_key *key,
                       struct slice sender, struct slice by, struct slice verdict)
 {
     struct redis_args *args = &pending->store->args;
@@ -155,14 +157,14 @@ static bool tell_send(struct pending *pending, const char *what, const struct tr
     redis_args_add(args, sender);
     redis_args_printf(args, "%s%.*s", by.len > 0 ? "verdict." : "", SLICE_ARG(by));
     redis_args_add(args, slice_part(verdict, 0, TRANSACTION_TEXT_MAX));
-    return send_script(pending, SCRIPT_TRANSACTION);
 }
 
 static bool tx_update_send(struct pending *pending)
 {
     const struct store_tx_update *update = (const void *)pending->call;
 
-    return tell_send(pending, "tell", update->key, update->sender, update->by, update->verdict);
+    tell_args(pending, "tell", update->key, update->sender, update->by, update->verdict);
+    return send_script(pending, SCRIPT_TRANSACTION);
 }
 
 static enum progress tx_update_reply(struct pending *pending, const struct redisReply *reply)
@@ -193,7 +195,10 @@ static bool refund_send(struct pending *pending)
 {
     const struct store_refund *refund = (const void *)pending->call;
 
-    return tell_send(pending, "refund", refund->key, refund->sender, refund->by, refund->verdict);
+    tell_args(pending, "refund", refund->key, refund->sender, refund->by, refund->verdict);
+    for (size_t i = 0; i < refund->recipient_count; i++)
+        redis_args_add(&pending->store->args, refund->recipients[i]);
+    return send_script(pending, SCRIPT_TRANSACTION);
 }
 
 static enum progress refund_reply(struct pending *pending, const struct redisReply *reply)

@@ -43,6 +43,8 @@ struct store_record {
     const struct transaction_key *key; /* where */
     const struct transaction_key *early; /* a record that becomes part of it and ends; NULL: none */
     const struct transaction *transaction; /* what is absent in it stays as it is */
+    /* From transaction_recipient(): what is charged for this one alone (limit_use) can be given back alone, too; absent: nobody. */
+    struct slice recipient;
 };
 
 /* One limit of one request. `fields` from limit_candidates(), `subject` from limit_key() or limit_subject(). The same
@@ -54,6 +56,7 @@ struct limit_use {
     size_t field_count;
     uint64_t amount; /* 0: only look (is one more admitted?) */
     bool force; /* add without checking: `refused` after the fact */
+    bool is_of_recipient; /* for the one recipient of this request, not for the message */
     /* out */
     struct rate rate;
     struct rate_source source;
@@ -161,11 +164,15 @@ bool store_tx_update(struct store *store, struct store_tx_update *update);
 
 /* Gives back what the record says was charged, to the same buckets: once, whoever asks on whichever host, and never more
  * than is there. Says the verdict in the same step (`by` absent: none). A local copy of the counters keeps the charges. */
+enum { STORE_REFUND_RECIPIENTS_MAX = 500 };
 struct store_refund {
     struct store_call call;
     const struct transaction_key *key;
     struct slice sender; /* as above */
     struct slice by, verdict;
+    /* From transaction_recipient(): only what was charged for these alone; at most STORE_REFUND_RECIPIENTS_MAX. 0: everything. */
+    const struct slice *recipients;
+    size_t recipient_count;
     /* out */
     enum tx_state state;
     bool is_repeated; /* it was given back before: not again */

@@ -78,6 +78,14 @@ struct slice transaction_sender(struct slice sender, struct arena *arena)
     return normal;
 }
 
+struct slice transaction_recipient(struct slice recipient, struct arena *arena)
+{
+    struct slice normal = transaction_sender(recipient, arena);
+
+    return normal.len == 0 ? (struct slice){ NULL, 0 }
+                           : limit_subject(LIMIT_MAILBOX, normal, arena);
+}
+
 struct slice transaction_verdict_by(const struct transaction *transaction, struct slice by)
 {
     for (size_t i = 0; i < transaction->verdict_count; i++)

@@ -20,6 +20,7 @@ enum {
     TRANSACTION_TEXT_MAX = 512,
     TRANSACTION_CHARGES_MAX = 128, /* what is charged on top is not recorded, and not given back */
     TRANSACTION_VERDICTS_MAX = 4,
+    TRANSACTION_RECIPIENTS_MAX = 10000, /* of whom it is known what was charged for each */
     TRANSACTION_FIELDS_MAX = 16 + TRANSACTION_VERDICTS_MAX + TRANSACTION_CHARGES_MAX,
 };
 
@@ -45,6 +46,10 @@ bool transaction_is_id(struct slice id);
 /* The sender as records have it, whoever writes them: without <>, in the normal form of address.h with its extension; empty
  * for the null sender. Absent: out of memory. */
 struct slice transaction_sender(struct slice sender, struct arena *arena);
+
+/* A recipient as records name it, whoever writes them: SUBJECT (limit.h) of the mailbox in its normal form with its extension. As
+ * with the sender, but absent for an empty one, too. */
+struct slice transaction_recipient(struct slice recipient, struct arena *arena);
 
 /* One use of one limit, as it was charged. */
 struct transaction_charge {

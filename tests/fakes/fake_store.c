@@ -26,13 +26,24 @@ static void record_keep(struct fake_store *fake, const struct store_record *reco
     arena_free(&arena);
 }
 
+static void alone_keep(struct fake_store *fake, const struct store_charge *charge)
+{
+    buf_clear(&fake->alone);
+    buf_printf(&fake->alone, "%.*s", SLICE_ARG(charge->record->recipient));
+    for (size_t i = 0; i < charge->use_count; i++)
+        if (charge->uses[i].is_of_recipient)
+            buf_printf(&fake->alone, " %.*s", SLICE_ARG(limit_name(charge->uses[i].limit)));
+}
+
 static void charge_end(struct fake_store *fake, struct store_charge *charge)
 {
     store_charge(fake->real, charge);
     charge->is_recorded =
         fake->ops.is_shared && charge->record != NULL && charge->admitted && !charge->repeated;
-    if (charge->is_recorded)
-        record_keep(fake, charge->record);
+    if (!charge->is_recorded)
+        return;
+    record_keep(fake, charge->record);
+    alone_keep(fake, charge);
 }
 
 static void verdict_keep(struct fake_store *fake, struct slice by, struct slice verdict)
@@ -59,6 +70,12 @@ static void tx_end(struct fake_store *fake, struct store_call *call, enum fake_c
     } else {
         struct store_refund *refund = (struct store_refund *)call;
         refund->state = fake->tx_state;
+        if (refund->recipient_count > 0) {
+            for (size_t i = 0; i < refund->recipient_count; i++)
+                buf_printf(&fake->refunded, "%.*s ", SLICE_ARG(refund->recipients[i]));
+            refund->uses = refund->recipient_count;
+            return;
+        }
         refund->is_repeated = fake->transaction.is_refunded;
         refund->uses = refund->is_repeated ? 0 : fake->transaction.charge_count;
         fake->transaction.is_refunded = true;
@@ -300,6 +317,8 @@ struct fake_store *fake_store_new(const struct clock *clock)
     fake->tx_state = TX_NONE;
     fake->record = (struct buf)BUF_INIT(RECORD_MOST);
     fake->verdict = (struct buf)BUF_INIT(RECORD_MOST);
+    fake->refunded = (struct buf)BUF_INIT(1 << 20);
+    fake->alone = (struct buf)BUF_INIT(RECORD_MOST);
     fake->log = (struct buf)BUF_INIT(STORE_LOG_LINE_MAX);
     fake->memory = store_memory_new(clock, MEMORY_LIMIT);
     fake->real = fake->memory == NULL ? NULL : store_memory_open(fake->memory);
@@ -315,6 +334,8 @@ void fake_store_free(struct fake_store **fake)
     buf_free(&(*fake)->log);
     buf_free(&(*fake)->record);
     buf_free(&(*fake)->verdict);
+    buf_free(&(*fake)->refunded);
+    buf_free(&(*fake)->alone);
     free(*fake);
     *fake = NULL;
 }

@@ -396,6 +396,34 @@ static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
     fake_store_free(&store);
 }
 
+/* Whom others get the message without: removed, or refused at RCPT. Who is kept in the quarantine has it. */
+static void what_was_charged_for_the_lost_is_given_back(UNUSED void **state)
+{
+    static const char *const all[] = { "Gone@example.org", "here@example.org", "kept@example.org",
+                                       "early@example.org", NULL };
+    struct bench bench;
+
+    bench_begin(&bench,
+                "[rule g]\nwhen = recipient = gone@example.org\nthen = discard\n"
+                "[rule k]\nwhen = recipient = kept@example.org\nthen = quarantine for the test\n",
+                all);
+    message_drop_recipient(bench.message);
+    store->ops.is_shared = true;
+    store->tx_state = TX_FOUND;
+    assert_int_equal(PLAN_ACCEPT, bench_run(&bench)->plan.action);
+    inspection_settle(bench.inspection, INSPECTION_AS_PLANNED);
+    inspection_drop(&bench.inspection);
+    worker_stop(bench.worker); /* after what was posted before */
+    worker_join(bench.worker);
+    assert_int_equal(1, store->tx_updates);
+    assert_int_equal(1, store->refunds);
+    assert_string_equal("m:early@example.org m:gone@example.org ", buf_text(&store->refunded));
+    worker_free(&bench.worker);
+    message_unref(&bench.message);
+    snapshot_unref(&bench.snapshot);
+    fake_store_free(&store);
+}
+
 /* A scanner that takes everything and says nothing. */
 /* A scanner that listens and never answers: the only one of everybody's chain. */
 struct silent {
@@ -551,6 +579,7 @@ int main(void)
         cmocka_unit_test(explaining_may_suppose_a_record),
         cmocka_unit_test(refusals_carry_the_reference),
         cmocka_unit_test(what_policyd_wrote_is_known_and_given_back),
+        cmocka_unit_test(what_was_charged_for_the_lost_is_given_back),
         cmocka_unit_test(the_budget_ends_what_hangs),
         cmocka_unit_test(the_budget_is_one_for_all),
         cmocka_unit_test(without_a_waiter_nothing_goes_on),

@@ -573,6 +573,39 @@ static void a_message_without_recipients_goes_on(UNUSED void **state)
     contentd_case_end(&c);
 }
 
+static void who_gets_nothing_is_lost(UNUSED void **state)
+{
+    static const struct {
+        enum fate fate;
+        enum verdict_kind kind;
+        bool is_replaced; /* a scanner adds another recipient */
+        bool want;
+    } rows[] = {
+        { FATE_DELIVERED, VERDICT_DELIVER, false, false },
+        { FATE_SPOOLED, VERDICT_DELIVER, false, false },
+        { FATE_QUARANTINED, VERDICT_QUARANTINE, false, false },
+        { FATE_QUARANTINED, VERDICT_REJECT, false, false },
+        { FATE_REFUSED, VERDICT_REJECT, false, true },
+        { FATE_DEFERRED, VERDICT_TEMPFAIL, false, true },
+        { FATE_DISCARDED, VERDICT_DISCARD, false, true },
+        { FATE_DISCARDED, VERDICT_DISCARD, true, true },
+        { FATE_DISCARDED, VERDICT_DELIVER, false, true },
+        { FATE_DISCARDED, VERDICT_DELIVER, true, false },
+    };
+    struct arena *arena = arena_new(1 << 16);
+    const struct edit added = { .kind = EDIT_ADD_RECIPIENT, .text = SLICE("b@example.org") };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct recipient_verdict verdict = { .kind = rows[i].kind };
+        edits_init(&verdict.edits);
+        if (rows[i].is_replaced)
+            assert_true(edits_add(&verdict.edits, arena, &added));
+        if (fate_is_loss(rows[i].fate, &verdict) != rows[i].want)
+            fail_msg("row %zu", i);
+    }
+    arena_free(&arena);
+}
+
 static void split_keeps_other_chains_out(UNUSED void **state)
 {
     const struct chain a = { .name = SLICE("a") }, b = { .name = SLICE("b") };
@@ -603,6 +636,7 @@ int main(void)
         cmocka_unit_test(many_recipients_are_planned_in_good_time),
         cmocka_unit_test(each_of_many_recipients_may_be_another),
         cmocka_unit_test(a_message_without_recipients_goes_on),
+        cmocka_unit_test(who_gets_nothing_is_lost),
         cmocka_unit_test(split_keeps_other_chains_out),
     };
 

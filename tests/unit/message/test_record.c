@@ -162,6 +162,62 @@ static void words_on_their_way_are_let_go_of(UNUSED void **state)
     fake_store_release(store);
 }
 
+/* Of two of the recipients that are refused one gets the message in another place. */
+static void what_single_recipients_cost_is_given_back(UNUSED void **state)
+{
+    static const struct slice lost[] = { SLICE_INIT("Bob@example.org"), SLICE_INIT(""),
+                                         SLICE_INIT("carol@example.org"),
+                                         SLICE_INIT("dan@example.org") };
+    static const struct slice served[] = { SLICE_INIT("eve@example.org"),
+                                           SLICE_INIT("<Carol@Example.org>") };
+    const struct recipients_lost all = { lost, served, COUNT(lost), COUNT(served) };
+    const struct recipients_lost none = { lost, served, 0, COUNT(served) };
+    struct record_teller teller = { .store = &store->store };
+    struct message_record record;
+
+    store->tx_state = TX_FOUND;
+    message_record_locate(&record, message, arena);
+    record_give_back(&teller, &record, &none);
+    assert_int_equal(0, store->refunds);
+    store->holds = true;
+    record_give_back(&teller, &record, &all);
+    assert_non_null(teller.first);
+    fake_store_release(store);
+    assert_int_equal(1, store->refunds);
+    assert_string_equal("m:bob@example.org m:dan@example.org ", buf_text(&store->refunded));
+    assert_null(teller.first);
+    record.key.len = 0;
+    record_give_back(&teller, &record, &all);
+    assert_int_equal(1, store->refunds);
+}
+
+static void many_recipients_are_given_back_in_parts(UNUSED void **state)
+{
+    enum { MANY = 2 * STORE_REFUND_RECIPIENTS_MAX + 1 };
+    static char texts[MANY][24];
+    static struct slice lost[MANY];
+    const struct recipients_lost all = { .recipients = lost, .count = MANY };
+    struct record_teller teller = { .store = &store->store };
+    struct message_record record;
+    size_t count = 0;
+
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof texts[i], "u%zu@example.org", i);
+        lost[i] = slice_of(texts[i]);
+    }
+    store->tx_state = TX_FOUND;
+    message_record_locate(&record, message, arena);
+    record_give_back(&teller, &record, &all);
+    assert_int_equal(3, store->refunds);
+    for (const char *at = buf_text(&store->refunded); (at = strchr(at, ' ')) != NULL; at++)
+        count++;
+    assert_int_equal(MANY, count);
+    store->holds = true;
+    record_give_back(&teller, &record, &all);
+    record_teller_stop(&teller);
+    assert_null(teller.first);
+}
+
 static void nobody_is_told_where_nobody_listens(UNUSED void **state)
 {
     struct record_teller teller = { .store = &store->store };
@@ -183,6 +239,8 @@ int main(void)
         TEST(may_be_given_up),
         TEST(is_told),
         TEST(words_on_their_way_are_let_go_of),
+        TEST(what_single_recipients_cost_is_given_back),
+        TEST(many_recipients_are_given_back_in_parts),
         TEST(nobody_is_told_where_nobody_listens),
     };
 

@@ -40,6 +40,8 @@ static void keeps_the_envelope(void **state)
                      message_add_recipient(message, SLICE("<gone@example.org>"), NULL, 0));
     message_drop_recipient(message);
     assert_int_equal(2, message->recipient_count);
+    assert_int_equal(1, message->refused_count);
+    assert_slice("gone@example.org", message->refused[0]);
     assert_slice("bob@example.org", message->recipients[0].address);
     assert_slice("Postmaster", message->recipients[1].address);
     assert_slice("postmaster", message->recipients[1].normal);

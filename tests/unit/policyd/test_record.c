@@ -91,6 +91,23 @@ static void what_rules_say_of_one_recipient_is_not_said_of_the_message(UNUSED vo
     assert_int_equal(1, test.store->records); /* equal but for the queue id: another request */
 }
 
+/* What counts messages is the message's, unless it counts those of this very recipient. */
+static void says_what_is_charged_for_one_recipient_alone(UNUSED void **state)
+{
+    open_case("[limit a]\nkey = sasl_username\ncount = recipients\ncharge = rcpt\nrate = 9/1h\n"
+              "[limit m]\nkey = sasl_username\ncharge = rcpt\nrate = 9/1h\n"
+              "[limit r]\nkey = sasl_username, recipient\ncharge = rcpt\nrate = 9/1h\n"
+              "[limit d]\nkey = recipient_domain\ncharge = rcpt\nrate = 9/1h\n"
+              "[limit c]\nkey = client_address\ncount = connections\nrate = 9/1h\n"
+              "[limit whole]\nkey = sasl_username\ncount = recipients\nrate = 9/1h\n"
+              "[rule q]\nthen = limit a, m, r, d, c, whole\n");
+    ask(RCPT "instance=1.2\n");
+    assert_int_equal(5, test.store->use_count);
+    assert_string_equal("m:bob@example.org a r", buf_text(&test.store->alone));
+    ask(DATA "instance=1.2\n");
+    assert_string_equal("", buf_text(&test.store->alone));
+}
+
 static void a_recipient_of_which_nothing_is_known_leaves_nothing(UNUSED void **state)
 {
     open_case(LIMIT); /* due at DATA */
@@ -295,6 +312,7 @@ int main(void)
         TEST(has_the_reference_of_the_answer),
         TEST(a_charge_brings_its_record_along),
         TEST(what_rules_say_of_one_recipient_is_not_said_of_the_message),
+        TEST(says_what_is_charged_for_one_recipient_alone),
         TEST(a_recipient_of_which_nothing_is_known_leaves_nothing),
         TEST(keeps_the_extension_of_the_sender),
         TEST(a_bounce_is_recorded),

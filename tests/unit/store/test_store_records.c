@@ -28,7 +28,7 @@ static enum store_result write_record(struct test_store *host, const struct tran
                                       const struct transaction_key *key,
                                       const struct transaction_key *before)
 {
-    struct store_tx_write call = { .record = { key, before, what } };
+    struct store_tx_write call = { .record = { .key = key, .early = before, .transaction = what } };
 
     test_store_finish(host, store_tx_write(host->store, &call), &call.call);
     if (call.call.result == STORE_OK)
@@ -61,7 +61,7 @@ static struct store_charge charge_both(struct test_store *host, uint64_t amount,
                                        const struct transaction *what, const char *once)
 {
     static struct limit_use uses[2];
-    const struct store_record record = { QUEUED, EARLY, what };
+    const struct store_record record = { .key = QUEUED, .early = EARLY, .transaction = what };
     struct store_charge charge = { .uses = uses, .use_count = 2, .record = &record };
 
     charge.once = slice_of(once);
@@ -235,7 +235,7 @@ static void a_repeated_charge_is_recorded_once(UNUSED void **state)
 
 static void a_refused_charge_leaves_no_record(UNUSED void **state)
 {
-    const struct store_record record = { QUEUED, NULL, &message };
+    const struct store_record record = { .key = QUEUED, .early = NULL, .transaction = &message };
     struct limit_use use = test_store_use(arena, limit_set_at(tight, 0), "alice", 11);
     struct store_charge charge = { .uses = &use, .use_count = 1, .record = &record };
 
@@ -253,7 +253,7 @@ static void a_refused_charge_leaves_no_record(UNUSED void **state)
 /* Refusals that were counted, and what is counted without a check, are no matter of the message's. */
 static void what_was_forced_is_not_recorded(UNUSED void **state)
 {
-    const struct store_record record = { QUEUED, NULL, &message };
+    const struct store_record record = { .key = QUEUED, .early = NULL, .transaction = &message };
     struct limit_use use = test_store_use(arena, limit_set_at(tight, 0), "alice", 11);
     struct store_charge charge = { .uses = &use, .use_count = 1, .record = &record };
 
@@ -308,7 +308,7 @@ static void what_stays_is_what_was_not_given_back(UNUSED void **state)
 {
     enum { MESSAGES = 150 };
     struct transaction_key key;
-    struct store_record record = { &key, NULL, &message };
+    struct store_record record = { .key = &key, .early = NULL, .transaction = &message };
     uint64_t random = 4711, stays = 0;
 
     for (uint64_t i = 0; i < MESSAGES; i++) {
@@ -442,6 +442,162 @@ static void every_record_ends(UNUSED void **state)
     assert_string_equal("0", redis_server_ask(&server, "EXISTS gh:%s", early.text));
 }
 
+/* ---- single recipients ---- */
+
+#define OWN "gh:rcpt:{1.2.3/192.0.2.1}"
+
+/* At RCPT: the hour for this recipient alone, the day for the message. */
+static struct store_charge charge_recipient(struct test_store *host, const char *recipient)
+{
+    static struct limit_use uses[2];
+    const struct store_record record = { .key = EARLY,
+                                         .transaction = &message,
+                                         .recipient = slice_of(recipient) };
+    struct store_charge charge = { .uses = uses, .use_count = 2, .record = &record };
+
+    uses[0] = test_store_use(arena, limit_set_at(hourly, 0), "alice", 1);
+    uses[0].is_of_recipient = true;
+    uses[1] = test_store_use(arena, limit_set_at(daily, 0), "alice", 1);
+    test_store_finish(host, store_charge(host->store, &charge), &charge.call);
+    assert_true(charge.admitted && charge.is_recorded);
+    charge.record = NULL;
+    return charge;
+}
+
+static struct store_refund refund_recipients(struct test_store *host, const char *sender,
+                                             const struct slice *recipients, size_t count)
+{
+    struct store_refund call = { .key = QUEUED,
+                                 .sender = slice_of(sender),
+                                 .recipients = recipients,
+                                 .recipient_count = count };
+
+    test_store_finish(host, store_refund(host->store, &call), &call.call);
+    assert_int_equal(STORE_OK, call.call.result);
+    return call;
+}
+
+static void a_single_recipient_is_given_back_once(UNUSED void **state)
+{
+    static const struct slice lost[] = { SLICE_INIT("m:bob@example.org"),
+                                         SLICE_INIT("m:nobody@example.org"),
+                                         SLICE_INIT("m:bob@example.org") };
+
+    charge_recipient(&here, "m:bob@example.org");
+    fake_clock_advance(&fake, 5 * MINUTE); /* another bucket */
+    charge_recipient(&there, "m:carol@example.org");
+    charge_recipient(&here, "m:bob@example.org"); /* asked for again */
+    assert_int_equal(STORE_OK, write_record(&here, &message, QUEUED, EARLY));
+    assert_int_equal(3, used(hourly));
+    struct store_refund given = refund_recipients(&there, "alice@example.com", lost, COUNT(lost));
+    assert_int_equal(TX_FOUND, given.state);
+    assert_int_equal(2, given.uses);
+    assert_int_equal(1, used(hourly));
+    assert_int_equal(3, used(daily)); /* the message's */
+    given = refund_recipients(&here, "alice@example.com", lost, COUNT(lost));
+    assert_int_equal(0, given.uses);
+    assert_int_equal(1, used(hourly));
+    /* The record says what is left, and that is what a refusal of all gives back. */
+    struct store_tx_read read = read_record(&here, QUEUED, SLICE("alice@example.com"));
+    assert_false(read.transaction.is_refunded);
+    uint64_t left = 0;
+    for (size_t i = 0; i < read.transaction.charge_count; i++)
+        left += read.transaction.charges[i].amount;
+    assert_int_equal(1 + 3, left);
+    refund(&here, "alice@example.com", "reject");
+    assert_int_equal(0, used(hourly));
+    assert_int_equal(0, used(daily));
+}
+
+static void after_all_was_given_back_nothing_is_for_one(UNUSED void **state)
+{
+    static const struct slice bob = SLICE_INIT("m:bob@example.org");
+
+    charge_recipient(&here, "m:bob@example.org");
+    assert_int_equal(STORE_OK, write_record(&here, &message, QUEUED, EARLY));
+    struct limit_use use = test_store_use(arena, limit_set_at(hourly, 0), "alice", 5);
+    struct store_charge other = { .uses = &use, .use_count = 1 }; /* another message's */
+    test_store_finish(&here, store_charge(here.store, &other), &other.call);
+    refund(&here, "alice@example.com", "reject");
+    assert_string_equal("0", redis_server_ask(&server, "EXISTS " OWN));
+    struct store_refund given = refund_recipients(&there, "alice@example.com", &bob, 1);
+    assert_true(given.is_repeated);
+    assert_int_equal(0, given.uses);
+    assert_int_equal(5, used(hourly));
+}
+
+static void of_another_senders_record_nobody_is_given_back(UNUSED void **state)
+{
+    static const struct slice bob = SLICE_INIT("m:bob@example.org");
+
+    charge_recipient(&here, "m:bob@example.org");
+    assert_int_equal(STORE_OK, write_record(&here, &message, QUEUED, EARLY));
+    assert_int_equal(TX_NONE, refund_recipients(&there, "mallory@example.com", &bob, 1).state);
+    assert_int_equal(1, used(hourly));
+}
+
+/* So many more of them, of whom nothing can be given back. */
+static void fill_recipients(size_t count)
+{
+    enum { AT_ONCE = 6 }; /* of redis_server_ask_words() */
+    char line[sizeof OWN + AT_ONCE * 8 + 8];
+
+    for (size_t done = 0; done < count;) {
+        size_t used_up = (size_t)snprintf(line, sizeof line, "HSET " OWN);
+        for (size_t i = 0; i < AT_ONCE && done < count; i++, done++)
+            used_up += (size_t)snprintf(line + used_up, sizeof line - used_up, " %zu x", done);
+        redis_server_ask_words(&server, line);
+    }
+}
+
+static void recipients_have_a_bound(UNUSED void **state)
+{
+    static const struct slice names[] = { SLICE_INIT("m:bob@example.org"),
+                                          SLICE_INIT("m:one@example.org"), SLICE_INIT("7") };
+    const struct store_record record = { .key = EARLY,
+                                         .transaction = &message,
+                                         .recipient = names[0] };
+    struct limit_use use = test_store_use(arena, limit_set_at(hourly, 0), "alice", 1);
+    struct store_charge charge = { .uses = &use, .use_count = 1, .record = &record };
+
+    charge_recipient(&here, "m:one@example.org");
+    fill_recipients(TRANSACTION_RECIPIENTS_MAX - 1);
+    char size[16];
+    snprintf(size, sizeof size, "%d", TRANSACTION_RECIPIENTS_MAX);
+    assert_string_equal(size, redis_server_ask(&server, "HLEN " OWN));
+    use.is_of_recipient = true;
+    test_store_finish(&here, store_charge(here.store, &charge), &charge.call);
+    assert_true(charge.admitted && charge.is_recorded);
+    assert_string_equal(size, redis_server_ask(&server, "HLEN " OWN));
+    charge_recipient(&here, "m:one@example.org"); /* who is there is added to */
+    assert_int_equal(STORE_OK, write_record(&here, &message, QUEUED, EARLY));
+    assert_int_equal(2, refund_recipients(&here, "alice@example.com", names, 3).uses);
+    assert_int_equal(1, used(hourly));
+    refund(&here, "alice@example.com", "reject"); /* with the message it is given back */
+    assert_int_equal(0, used(hourly));
+}
+
+static void what_is_known_of_recipients_ends(UNUSED void **state)
+{
+    charge_recipient(&here, "m:bob@example.org");
+    unsigned long left = strtoul(redis_server_ask(&server, "PTTL " OWN), NULL, 10);
+    assert_true(left > TRANSACTION_TTL_MS - MINUTE && left <= TRANSACTION_TTL_MS);
+}
+
+static void somebodys_else_words_about_recipients_harm_nobody(UNUSED void **state)
+{
+    static const struct slice bob = SLICE_INIT("m:bob@example.org");
+
+    redis_server_ask(&server, "SET " OWN " text");
+    charge_recipient(&here, "m:bob@example.org");
+    assert_int_equal(STORE_OK, write_record(&here, &message, QUEUED, EARLY));
+    assert_int_equal(0, refund_recipients(&here, "alice@example.com", &bob, 1).uses);
+    redis_server_ask(&server, "DEL " OWN);
+    redis_server_ask(&server, "HSET " OWN " m:bob@example.org gh:q:{x}y");
+    assert_int_equal(0, refund_recipients(&here, "alice@example.com", &bob, 1).uses);
+    assert_int_equal(1, used(hourly));
+}
+
 static void what_somebody_else_put_there_harms_nobody(UNUSED void **state)
 {
     redis_server_ask(&server, "SET gh:%s text", queued.text);
@@ -532,7 +688,7 @@ static void memory_says_that_it_is_not_shared(UNUSED void **state)
 {
     struct store_memory *memory = store_memory_new(&fake.clock, 1 << 20);
     struct store *store = store_memory_open(memory);
-    const struct store_record record = { QUEUED, EARLY, &message };
+    const struct store_record record = { .key = QUEUED, .early = EARLY, .transaction = &message };
     struct store_tx_write write = { .record = record };
     struct store_tx_read read = { .key = QUEUED, .arena = arena };
     struct store_tx_update update = { .key = QUEUED, .by = SLICE("contentd") };
@@ -573,7 +729,10 @@ static void a_user_with_the_documented_rights_may_do_it(UNUSED void **state)
     assert_true(test_store_wait(&gate, STORE_UP, 3000));
     assert_int_equal(STORE_OK, write_record(&gate, &message, EARLY, NULL));
     assert_true(charge_both(&gate, 1, &message, name).is_recorded);
+    static const struct slice bob = SLICE_INIT("m:bob@example.org");
+    charge_recipient(&gate, "m:bob@example.org");
     assert_int_equal(STORE_OK, write_record(&gate, &message, QUEUED, EARLY));
+    assert_int_equal(1, refund_recipients(&gate, "alice@example.com", &bob, 1).uses);
     assert_int_equal(2, refund(&gate, "alice@example.com", "reject").uses);
     test_store_finish(&gate, store_tx_find(gate.store, &find), &find.call);
     assert_int_equal(1, find.count);
@@ -657,6 +816,12 @@ int main(void)
         TEST(says_what_was_decided_once_there_is_a_record),
         TEST(charges_have_a_bound),
         TEST(every_record_ends),
+        TEST(a_single_recipient_is_given_back_once),
+        TEST(after_all_was_given_back_nothing_is_for_one),
+        TEST(of_another_senders_record_nobody_is_given_back),
+        TEST(recipients_have_a_bound),
+        TEST(what_is_known_of_recipients_ends),
+        TEST(somebodys_else_words_about_recipients_harm_nobody),
         TEST(what_somebody_else_put_there_harms_nobody),
         TEST(a_flushed_script_is_loaded_again),
         TEST(unknown_while_redis_is_away),

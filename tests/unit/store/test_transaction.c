@@ -102,6 +102,25 @@ static void both_sides_know_a_sender_by_the_same_name(UNUSED void **state)
     assert_non_null(transaction_sender((struct slice){ NULL, 0 }, arena).ptr);
 }
 
+static void recipients_are_named_alike(UNUSED void **state)
+{
+    static const char *const rows[][2] = {
+        { "bob@example.org", "m:bob@example.org" },
+        { "<Bob@Example.ORG>", "m:bob@example.org" },
+        { "bob+more@example.org", "m:bob+more@example.org" },
+        { "bob", "m:bob" },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_slice(rows[i][1], transaction_recipient(slice_of(rows[i][0]), arena));
+    assert_null(transaction_recipient(SLICE(""), arena).ptr);
+    assert_null(transaction_recipient(SLICE("<>"), arena).ptr);
+    assert_null(transaction_recipient((struct slice){ NULL, 0 }, arena).ptr);
+    /* What is not plain, or long, has a name all the same: one without blanks, of bounded length. */
+    struct slice odd = transaction_recipient(SLICE("a b@example.org"), arena);
+    assert_true(odd.len > 0 && odd.len <= LIMIT_SUBJECT_MAX && slice_find(odd, ' ') == SIZE_MAX);
+}
+
 /* ---- fields ---- */
 
 static const struct transaction_charge charges[] = {
@@ -300,6 +319,7 @@ int main(void)
         cmocka_unit_test(the_longest_key_fits),
         cmocka_unit_test(a_record_without_queue_id_has_the_name_of_the_instance),
         cmocka_unit_test(both_sides_know_a_sender_by_the_same_name),
+        cmocka_unit_test(recipients_are_named_alike),
         cmocka_unit_test(has_one_field_for_each_thing_known),
         cmocka_unit_test(reads_what_it_has_written),
         cmocka_unit_test(what_is_not_there_is_not_known),
