@@ -30,6 +30,13 @@ uint64_t own_ms(void)
     return now - waited_ns / 1000000;
 }
 
+uint64_t own_ms_since(uint64_t begin)
+{
+    uint64_t now = own_ms();
+
+    return now > begin ? now - begin : 0; /* clock and waiting are not read in the same moment */
+}
+
 void test_store_open(struct test_store *test, const char *url, const char *password,
                      const struct clock *clock, bool own_time)
 {
@@ -169,7 +176,7 @@ struct charged test_store_charge(struct test_store *test, const struct limit *li
     }
     test_store_finish(test, store_charge(test->store, &charge), &charge.call);
     return (struct charged){
-        charge.admitted, charge.repeated, charge.call.is_degraded, charge.call.result, use,
-        own_ms() - begin
+        charge.admitted,    charge.repeated, charge.call.is_degraded, charge.call.result, use,
+        own_ms_since(begin)
     };
 }

@@ -48,5 +48,6 @@ struct limit_use test_store_use(struct arena *arena, const struct limit *limit, 
 uint64_t real_ms(void);
 /* Real time without that in which this thread waited for a processor: what others do on the machine does not count. */
 uint64_t own_ms(void);
+uint64_t own_ms_since(uint64_t begin);
 
 #endif

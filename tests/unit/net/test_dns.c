@@ -5,8 +5,8 @@
 #include <pthread.h>
 
 #include "common/net/dns.h"
-#include "common/observe/metrics.h"
 #include "tests/fakes/dns_server.h"
+#include "tests/fakes/shown_metric.h"
 
 enum { TIMEOUT_MS = 400, WAIT_MS = 4000, STEP_MS = 5, LOOKUPS_MOST = 64 };
 
@@ -621,33 +621,19 @@ static void keeps_its_cache_when_only_one_domain_is_silent(void **state)
 
 /* ---- what is counted ---- */
 
-static uint64_t counted(const char *series)
-{
-    AUTO_BUF page = BUF_INIT(1 << 20);
-    uint64_t value = 0;
-
-    assert_int_equal(0, metrics_print(&page));
-    const char *line = strstr(buf_text(&page), series);
-    if (line != NULL) {
-        struct slice rest = slice_skip(slice_of(line), strlen(series) + 1);
-        assert_true(slice_to_u64(slice_part(rest, 0, slice_find(rest, '\n')), &value));
-    }
-    return value;
-}
-
 static void counts_lookups_and_their_ends(void **state)
 {
     static const struct {
         const char *series;
         uint64_t want;
     } counts[] = {
-        { "\ngatehouse_dns_lookups_total", 9 },
-        { "\ngatehouse_dns_cache_hits_total", 1 },
-        { "\ngatehouse_dns_shared_total", 2 },
-        { "\ngatehouse_dns_failures_total{kind=\"server\"}", 1 },
-        { "\ngatehouse_dns_failures_total{kind=\"timeout\"}", 3 },
-        { "\ngatehouse_dns_late_total", 1 },
-        { "\ngatehouse_dns_duration_seconds_count", 4 },
+        { "gatehouse_dns_lookups_total", 9 },
+        { "gatehouse_dns_cache_hits_total", 1 },
+        { "gatehouse_dns_shared_total", 2 },
+        { "gatehouse_dns_failures_total{kind=\"server\"}", 1 },
+        { "gatehouse_dns_failures_total{kind=\"timeout\"}", 3 },
+        { "gatehouse_dns_late_total", 1 },
+        { "gatehouse_dns_duration_seconds_count", 4 },
     };
     static const char *const names[] = { "plain.example",  "plain.example",  "servfail.example",
                                          "silent.example", "silent.example", "nxdomain.example" };
@@ -656,7 +642,7 @@ static void counts_lookups_and_their_ends(void **state)
     uint64_t before[COUNT(counts)];
 
     for (size_t i = 0; i < COUNT(counts); i++)
-        before[i] = counted(counts[i].series);
+        before[i] = shown_metric(counts[i].series);
     for (size_t i = 0; i < COUNT(lookups); i++)
         start(fixture, &lookups[i], "slow.example", RR_A);
     run(fixture);
@@ -665,9 +651,9 @@ static void counts_lookups_and_their_ends(void **state)
         ask(fixture, names[i], RR_A);
     run_for(fixture, 1000);
     for (size_t i = 0; i < COUNT(counts); i++)
-        if (counted(counts[i].series) - before[i] != counts[i].want)
+        if (shown_metric(counts[i].series) - before[i] != counts[i].want)
             fail_msg("%s: %llu", counts[i].series + 1,
-                     (unsigned long long)(counted(counts[i].series) - before[i]));
+                     (unsigned long long)(shown_metric(counts[i].series) - before[i]));
 }
 
 /* ---- hostile servers: nothing but an answer to the question is believed, and every lookup ends in time ---- */

@@ -172,7 +172,7 @@ static void counts_alone_while_redis_is_away(UNUSED void **state)
         assert_true(mine[i].call.is_degraded);
         assert_int_equal(i + 1, mine[i].totals[0]);
     }
-    assert_true(own_ms() - begin < 100 + 150);
+    assert_true(own_ms_since(begin) < 100 + 150);
     store_lease_close(here.store, &mine[0]);
     redis_server_continue(&server);
     assert_true(test_store_wait(&here, STORE_UP, 3000));

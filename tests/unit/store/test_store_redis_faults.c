@@ -7,6 +7,7 @@
 
 #include "tests/fakes/fake_limits.h"
 #include "tests/fakes/redis_server.h"
+#include "tests/fakes/shown_metric.h"
 #include "tests/fakes/test_store.h"
 
 enum {
@@ -144,12 +145,24 @@ static void hung_and_awake_again(UNUSED void **state)
     assert_usage(&server, many, "alice", before.admitted + hung.admitted + after.admitted);
 }
 
+#define CALLS "gatehouse_store_calls_total"
+#define DEGRADED "gatehouse_store_degraded_total"
+#define FAILED "gatehouse_store_failed_total"
+#define TIMEOUTS "gatehouse_store_timeouts_total"
+#define WRITTEN_BACK "gatehouse_store_written_back_total"
+
 static void hung_for_long(UNUSED void **state)
 {
     struct load before = charge_for(100);
     redis_server_stop(&server);
+    uint64_t calls = shown_metric(CALLS), degraded = shown_metric(DEGRADED);
+    uint64_t timeouts = shown_metric(TIMEOUTS), failed = shown_metric(FAILED);
     struct load hung = charge_for(2500);
     assert_local(hung);
+    assert_int_equal(calls + hung.charges, shown_metric(CALLS));
+    assert_int_equal(degraded + hung.degraded, shown_metric(DEGRADED));
+    assert_int_equal(failed, shown_metric(FAILED));
+    assert_in_range(shown_metric(TIMEOUTS), timeouts + 1, timeouts + hung.degraded);
     redis_server_continue(&server);
     assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
     assert_usage(&server, many, "alice", before.admitted + hung.admitted);
@@ -158,6 +171,7 @@ static void hung_for_long(UNUSED void **state)
 static void killed_and_started_empty(UNUSED void **state)
 {
     struct load before = charge_for(100);
+    uint64_t written_back = shown_metric(WRITTEN_BACK);
     redis_server_kill(&server);
     struct load dead = charge_for(1500);
     assert_local(dead);
@@ -165,6 +179,7 @@ static void killed_and_started_empty(UNUSED void **state)
     redis_server_start(&server, NULL);
     assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
     assert_usage(&server, many, "alice", dead.admitted); /* all that this host admitted alone */
+    assert_int_equal(written_back + dead.admitted, shown_metric(WRITTEN_BACK));
 }
 
 static void the_shadow_knows_what_redis_admitted(UNUSED void **state)
@@ -331,15 +346,16 @@ static void calls_without_a_copy_fail_in_time(UNUSED void **state)
                                  .texts = &text,
                                  .arena = test.arena };
     struct store_write write = { .key = SLICE_INIT("rule"), .field = field, .text = field };
-    uint64_t begin = own_ms();
+    uint64_t begin = own_ms(), failed = shown_metric(FAILED);
 
     redis_server_stop(&server);
     test_store_finish(&test, store_fetch(test.store, &fetch), &fetch.call);
     assert_int_equal(STORE_FAILED, fetch.call.result);
-    assert_true(own_ms() - begin <= SLOWEST_MS);
+    assert_true(own_ms_since(begin) <= SLOWEST_MS);
     test_store_finish(&test, store_write(test.store, &write), &write.call);
     assert_int_equal(STORE_FAILED, write.call.result);
-    assert_true(own_ms() - begin <= 3000);
+    assert_int_equal(failed + 2, shown_metric(FAILED));
+    assert_true(own_ms_since(begin) <= 3000);
 }
 
 static void what_can_wait_waits_for_a_connection(UNUSED void **state)

@@ -8,10 +8,12 @@
 #include <event2/listener.h>
 #include <netinet/in.h>
 
-#include "common/observe/metrics.h"
 #include "tests/fakes/fake_limits.h"
 #include "tests/fakes/redis_server.h"
+#include "tests/fakes/shown_metric.h"
 #include "tests/fakes/test_store.h"
+
+#define CONNECTS "gatehouse_store_connects_total" /* connections that became ready */
 
 enum { SLOWEST_MS = 100 + 150 };
 
@@ -146,17 +148,6 @@ static struct evconnlistener *serve(struct event_base *base, const struct row *r
         (const struct sockaddr *)(const void *)&address, sizeof(address));
 }
 
-/* How often a connection became ready, from the metrics. */
-static unsigned connects(void)
-{
-    AUTO_BUF text = BUF_INIT(1 << 20);
-    const char *at;
-
-    assert_int_equal(0, metrics_print(&text));
-    at = strstr(buf_text(&text), "\ngatehouse_store_connects_total ");
-    return at == NULL ? 0 : (unsigned)strtoul(strchr(at + 1, ' '), NULL, 10);
-}
-
 /* A record, whatever was asked for, is unknown; a connection is counted here. */
 static void try_records(struct test_store *test, const struct row *row)
 {
@@ -183,7 +174,7 @@ static void try_row(const struct row *row, const struct limit *limit)
 
     snprintf(url, sizeof(url), "redis://127.0.0.1:%u", port);
     test_store_open(&test, url, NULL, &clock_system, false);
-    unsigned before = connects();
+    uint64_t before = shown_metric(CONNECTS);
     struct evconnlistener *listener = serve(test.base, row, port);
     assert_non_null(listener);
     for (int i = 0; i < 60; i++) {
@@ -196,7 +187,7 @@ static void try_row(const struct row *row, const struct limit *limit)
         test_store_run(&test, 5);
     }
     try_records(&test, row);
-    if ((connects() > before) != row->gets_ready)
+    if ((shown_metric(CONNECTS) > before) != row->gets_ready)
         fail_msg("%s: the login was%s believed", row->what, row->gets_ready ? " not" : "");
     evconnlistener_free(listener);
     store_free(&test.store);
