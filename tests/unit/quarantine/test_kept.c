@@ -66,7 +66,7 @@ static struct kept example(void)
         .helo_name = SLICE("helo"),
         .sasl_username = SLICE("login"),
         .sender = SLICE("a\x80\"b\"@x.example"),
-        .sender_arguments = SLICE("BODY=8BITMIME RET=HDRS"),
+        .sender_arguments = SLICE("BODY=8BITMIME RET=HDRS ENVID=\xff"),
         .is_smtputf8 = true,
         .recipients = recipients,
         .recipient_count = COUNT(recipients),
@@ -97,6 +97,13 @@ static void comes_back_as_it_was(UNUSED void **state)
     assert_true(back.is_smtputf8);
     assert_true(slice_equal(kept.sender, back.sender));
     assert_true(slice_equal(kept.sender_arguments, back.sender_arguments));
+    assert_true(slice_equal(kept.queue_id, back.queue_id));
+    assert_true(slice_equal(kept.client_address, back.client_address));
+    assert_true(slice_equal(kept.client_name, back.client_name));
+    assert_true(slice_equal(kept.helo_name, back.helo_name));
+    assert_true(slice_equal(kept.sasl_username, back.sasl_username));
+    assert_true(slice_equal(kept.reference, back.reference));
+    assert_true(slice_equal(kept.from, back.from));
     assert_true(slice_equal(kept.reason, back.reason));
     assert_true(slice_equal(kept.subject, back.subject));
     assert_true(slice_equal(kept.message_id, back.message_id));
@@ -108,6 +115,69 @@ static void comes_back_as_it_was(UNUSED void **state)
     assert_int_equal(1, back.finding_count);
     assert_slice("Eicar-Test", back.findings[0].text);
     free(text);
+    json_decref(json);
+    arena_free(&arena);
+}
+
+/* For people, not for a server: always a string. */
+static void what_describes_a_message_is_text(UNUSED void **state)
+{
+    static const char *const names[] = { "queue_id",   "client_address", "client_name",
+                                         "helo_name",  "sasl_username",  "reason",
+                                         "reference",  "subject",        "from",
+                                         "message_id", "damaged" };
+    struct kept kept = example();
+    json_t *json = kept_to_json(&kept);
+
+    assert_null(json_object_get(json, "damaged"));
+    json_decref(json);
+    kept.queue_id = kept.client_address = kept.client_name = kept.helo_name = SLICE("a\xff");
+    kept.sasl_username = kept.reason = kept.reference = kept.subject = SLICE("a\xff");
+    kept.from = kept.message_id = kept.damage = SLICE("a\xff");
+    json = kept_to_json(&kept);
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (!json_is_string(json_object_get(json, names[i])) ||
+            strcmp(json_string_value(json_object_get(json, names[i])), "a\xef\xbf\xbd") != 0)
+            fail_msg("%s", names[i]);
+    json_decref(json);
+}
+
+static void a_text_for_people_is_bounded(UNUSED void **state)
+{
+    struct arena *arena = arena_new(1 << 20);
+    char text[KEPT_TEXT_MAX + 1];
+    struct slice out;
+
+    memset(text, 'x', sizeof text);
+    assert_true(kept_text(arena, (struct slice){ text, sizeof text }, &out));
+    assert_int_equal(KEPT_TEXT_MAX, out.len);
+    arena_free(&arena);
+}
+
+static void refuses_what_is_no_hexadecimal_text(UNUSED void **state)
+{
+    static const char *const texts[] = { "0g", "g0", "0G", "000", "zz" };
+    struct arena *arena = arena_new(1 << 20);
+    struct kept kept = example(), back;
+    json_t *json = kept_to_json(&kept);
+    const char *error;
+
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        json_object_set_new(json, "sender", json_pack("{s:s}", "hex", texts[i]));
+        if (kept_from_json(arena, json, &back, &error))
+            fail_msg("%s", texts[i]);
+    }
+    json_object_set_new(json, "sender", json_pack("{s:i}", "hex", 0));
+    assert_false(kept_from_json(arena, json, &back, &error));
+    json_object_set_new(json, "sender", json_pack("{s:s}", "hex", "00fe"));
+    assert_true(kept_from_json(arena, json, &back, &error));
+    assert_true(slice_equal(SLICE("\0\xfe"), back.sender));
+    json_object_set_new(json, "size", json_integer(-1));
+    assert_false(kept_from_json(arena, json, &back, &error));
+    json_object_set_new(json, "size", json_integer(0));
+    assert_true(kept_from_json(arena, json, &back, &error));
+    json_object_set_new(json, "id", json_string("0123456789abcdefghj/"));
+    assert_false(kept_from_json(arena, json, &back, &error));
     json_decref(json);
     arena_free(&arena);
 }
@@ -201,6 +271,9 @@ int main(void)
         cmocka_unit_test(names_are_in_the_order_of_time),
         cmocka_unit_test(names_are_safe),
         cmocka_unit_test(comes_back_as_it_was),
+        cmocka_unit_test(what_describes_a_message_is_text),
+        cmocka_unit_test(a_text_for_people_is_bounded),
+        cmocka_unit_test(refuses_what_is_no_hexadecimal_text),
         cmocka_unit_test(refuses_what_is_not_ours),
         cmocka_unit_test(takes_what_the_message_says),
     };

@@ -288,6 +288,14 @@ static void counts_what_happens(UNUSED void **state)
     assert_true(metrics_have(
         "\ngatehouse_scanner_address_broken{scanner=\"counted\",address=\"unix:/a\"} 1\n"));
     assert_true(metrics_have("\ngatehouse_scanner_seconds_count{scanner=\"counted\"} 3\n"));
+    assert_true(metrics_have("\ngatehouse_scanner_seconds_sum{scanner=\"counted\"} 0.017"));
+    backend_give_back(backend, (unsigned)backend_take(backend, &(uint32_t){ 0 }, 60000),
+                      BACKEND_WORKED, 60000);
+    assert_true(metrics_have(
+        "\ngatehouse_scanner_address_broken{scanner=\"counted\",address=\"unix:/a\"} 0\n"));
+    fails(backend, 0, BACKEND_FAILURES_MOST, 60000);
+    assert_true(metrics_have(
+        "\ngatehouse_scanner_address_broken{scanner=\"counted\",address=\"unix:/a\"} 1\n"));
     backend_free(&backend); /* a reload makes a new one */
     assert_true(metrics_have(
         "\ngatehouse_scanner_address_broken{scanner=\"counted\",address=\"unix:/a\"} 0\n"));
@@ -309,9 +317,9 @@ static void notices_another_version(UNUSED void **state)
         const char *version;
         bool is_other;
     } rows[] = {
-        { 0, NULL, false },   { 0, "", false },      { 0, "\"1\"", true },  { 0, "\"1\"", false },
-        { 1, "\"1\"", true }, { 0, "\"2\"", true },  { 0, "\"2\"", false }, { 0, "", false },
-        { 0, "\"2", true },   { 1, "\"1\"", false },
+        { 0, NULL, false },   { 0, "", false },     { 0, "\"1\"", true },  { 0, "\"1\"", false },
+        { 1, "\"1\"", true }, { 0, "\"2\"", true }, { 0, "\"2\"", false }, { 0, "", false },
+        { 0, "\"2", true },   { 0, "\"2", false },  { 1, "\"1\"", false },
     };
     struct backend *backend = make("unix:/a unix:/b", BACKEND_IN_ORDER);
     static char big[BACKEND_VERSION_MAX + 10];
