@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "common/mime/mime_walk.h"
 #include "tests/fakes/mail_message.h"
 #include "tests/unit/unit.h"
 
@@ -142,6 +143,13 @@ static void reads_header_fields(UNUSED void **state)
         { "From: \"sad :(\" <a@x.example>\n", "1 from=a@x.example name=sad :(" },
         { "From: undisclosed:;\n", "1 name=undisclosed:;" },
         { "From: Boss <>\n", "1 name=Boss <>" },
+        /* no encoded words */
+        { "From: a=b@x.example\n", "1 from=a=b@x.example" },
+        { "From: a?b@x.example\n", "1 from=a?b@x.example" },
+        { "From: \"@bank.example\" <a@x.example>\n", "1 from=a@x.example name=@bank.example" },
+        { "Message-ID: <a\n", "0 id=<a" },
+        { "Message-ID: a>\n", "0 id=a>" },
+        { "Message-ID: <>\n", "0 id=" },
         { "", "0" },
     };
 
@@ -150,6 +158,9 @@ static void reads_header_fields(UNUSED void **state)
         struct reading reading;
         read_text(&reading, cases[i].head);
         assert_int_equal(0, reading.rc);
+        struct slice from = reading.facts.from;
+        assert_true(
+            slice_equal(reading.facts.from_domain, slice_skip(from, slice_rfind(from, '@') + 1)));
         headers_of(&reading.facts, &out);
         if (cases[i].want != NULL && strcmp(cases[i].want, buf_text(&out)) != 0)
             fail_msg("%s: %s", cases[i].head, buf_text(&out));
@@ -394,6 +405,9 @@ static void tells_what_readers_do_not_agree_on(UNUSED void **state)
         { "encoded parts", "Content-Transfer-Encoding: base64\n" MIXED "LS1i\n", true, false },
         { "bare CR in a part's header", MIXED "--b\nContent-Type: text/plain\rX: y\n\n1\n--b--\n",
           true, false },
+        { "bare CR in the message's own field",
+          "Content-Type: text/plain;\rContent-Type: multipart/mixed\n\n1\n", true, false },
+        { "bare CR elsewhere", "Subject: a\rb\n\n1\n", false, false },
         { "an encoded message",
           "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nUw==\n", false,
           true },
@@ -544,6 +558,74 @@ static void bounds_header_fields(UNUSED void **state)
 }
 
 /* Groups, comments and quotes as deep as a field lets them. */
+static void put_times(struct buf *out, const char *text, size_t times)
+{
+    for (size_t i = 0; i < times; i++)
+        assert_int_equal(0, buf_put(out, text));
+}
+
+/* `most` of something are looked at; of one more it is said that not all was. */
+static void says_what_was_not_looked_at(UNUSED void **state)
+{
+    static const struct {
+        const char *what, *begin, *many;
+        size_t most;
+        const char *end;
+    } cases[] = {
+        { "names of a part", "Content-Disposition: attachment", "; filename=f#", MIME_NAMES_MAX,
+          "\n\n1\n" },
+        { "the same name", "Content-Disposition: attachment", "; filename=f", 16, "\n\n1\n" },
+        { "a boundary", "Content-Type: multipart/mixed; boundary=", "b", MIME_BOUNDARY_MAX,
+          "\n\ntext\n" },
+        { "From fields", "", "From: a@x.example\n", MIME_ADDRESSES_MAX, "\ntext\n" },
+        { "a field of a part",
+          "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: inline;x=", "x",
+          MIME_VALUE_MAX - 9, "\n\n1\n--b--\n" },
+        { "a field of the message", "Subject:", "x", MIME_VALUE_MAX, "\n\n1\n" },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t more = 0; more < 2; more++) {
+            AUTO_BUF text = BUF_INIT(1 << 20);
+            struct reading reading;
+            if (strchr(cases[i].many, '#') != NULL) {
+                put_many(&text, cases[i].begin, cases[i].many, (unsigned)(cases[i].most + more));
+            } else {
+                buf_put(&text, cases[i].begin);
+                put_times(&text, cases[i].many, cases[i].most + more);
+            }
+            buf_put(&text, cases[i].end);
+            read_slice(&reading, buf_slice(&text));
+            assert_int_equal(0, reading.rc);
+            if (reading.facts.is_limited != (more == 1))
+                fail_msg("%s: %zu", cases[i].what, cases[i].most + more);
+            reading_free(&reading);
+        }
+}
+
+static void says_who_the_author_is_not(UNUSED void **state)
+{
+    static const struct {
+        const char *head, *want;
+    } cases[] = {
+        { "From: a@x.example\n", NULL },
+        { "From: a@x.example, b@x.example\n", NULL },
+        { "Subject: x\n", "no From field" },
+        { "From: Boss <>\n", "no mailbox in From" },
+        { "From: a@x.example\nFrom: a@x.example\n", "several From fields" },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct reading reading;
+        read_text(&reading, cases[i].head);
+        const char *got = mime_author_problem(&reading.facts);
+        if ((got == NULL) != (cases[i].want == NULL) ||
+            (got != NULL && strcmp(got, cases[i].want) != 0))
+            fail_msg("%s: %s", cases[i].head, got == NULL ? "none" : got);
+        reading_free(&reading);
+    }
+}
+
 static void survives_deep_fields(UNUSED void **state)
 {
     static const char *const pieces[] = {
@@ -734,6 +816,8 @@ int main(void)
         cmocka_unit_test(bounds_depth),
         cmocka_unit_test(bounds_the_number_of_parts),
         cmocka_unit_test(bounds_header_fields),
+        cmocka_unit_test(says_what_was_not_looked_at),
+        cmocka_unit_test(says_who_the_author_is_not),
         cmocka_unit_test(survives_deep_fields),
         cmocka_unit_test(a_full_arena_is_a_bound),
         cmocka_unit_test(says_when_memory_is_out),

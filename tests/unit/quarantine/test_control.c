@@ -354,6 +354,8 @@ static void releases(UNUSED void **state)
     assert_int_equal(2, size_of(answer, "released"));
     assert_int_equal(0, size_of(answer, "refused"));
     assert_int_equal(0, json_integer_value(json_object_get(answer, "kept")));
+    assert_null(json_object_get(answer, "error"));
+    assert_null(json_object_get(answer, "unrecorded"));
     json_decref(answer);
     list_is(&test, NULL, "spam, virus Eicar");
     AUTO_BUF message = smtp_server_message(test.server, 0);
@@ -371,6 +373,11 @@ static void releases(UNUSED void **state)
     list_is(&test, NULL, "spam, virus Eicar");
     AUTO_BUF lines = smtp_server_lines(test.server);
     assert_non_null(strstr(buf_text(&lines), "RCPT TO:<me@w.example>\n"));
+    /* a copy is one, whoever gets it */
+    answer = ask(&test, CONTROL_POST, test.kept[2].id, "release", PARAMS("to", "a@x.example"), 200);
+    assert_int_equal(1, json_integer_value(json_object_get(answer, "kept")));
+    json_decref(answer);
+    list_is(&test, PARAMS("recipient", "a@x.example"), "spam, virus Eicar");
     end(&test);
 }
 

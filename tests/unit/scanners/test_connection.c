@@ -19,6 +19,7 @@ static struct {
     unsigned begins, parts; /* parts: how many are put at the beginning */
     size_t flood; /* bytes put at the beginning */
     bool ends_late; /* the end is put when the answer is there */
+    size_t early; /* answers before it had all */
 } seen;
 
 static void begin(void *owner, struct connection *connection)
@@ -75,8 +76,10 @@ static enum connection_input input(void *owner, struct connection *connection, s
                                   connection_host(connection));
         if (seen.ends_late)
             end_now(connection);
-        if (!connection_is_complete(connection))
+        if (!connection_is_complete(connection)) {
+            seen.early++;
             return connection_bad(connection, "it has not got all");
+        }
         scan->scan.finding.result = FINDING_CLEAN;
         return CONNECTION_DONE;
     }
@@ -275,6 +278,27 @@ static void one_that_is_down_waits_for_the_whole_message(UNUSED void **state)
     scan_case_close(&test);
 }
 
+/* All that was put has been taken: it is a part of the message all the same. */
+static void an_answer_to_a_part_is_none(UNUSED void **state)
+{
+    static const struct fake_step early[] = { { STEP_READ, SLICE_INIT("one\r\n"), 0 },
+                                              { STEP_SEND, SLICE_INIT("clean\n"), 0 },
+                                              { .kind = STEP_HANG } };
+    struct scan_case test;
+
+    open_case(&test, early);
+    test.servers[0].scripts[1] = good;
+    scan_case_message(&test, SLICE("one\r\n"), false);
+    scan_case_start(&test);
+    scan_case_until(&test, &seen.early, 1);
+    assert_int_equal(0, test.done);
+    scan_case_body(&test, SLICE("two\r\n"), true);
+    must_be_clean(scan_case_finish(&test)); /* asked again, with all of it */
+    assert_int_equal(2, seen.begins);
+    assert_non_null(strstr(buf_text(&test.servers[0].received), "one\r\ntwo\r\nEND\n"));
+    scan_case_close(&test);
+}
+
 /* The queue of a busy scanner's unix socket is full for a moment: no reason to give it up. */
 static void waits_while_the_queue_is_full(UNUSED void **state)
 {
@@ -403,6 +427,7 @@ int main(void)
         cmocka_unit_test(who_answers_slowly_is_waited_for),
         cmocka_unit_test(time_counts_when_the_message_is_whole),
         cmocka_unit_test(one_that_is_down_waits_for_the_whole_message),
+        cmocka_unit_test(an_answer_to_a_part_is_none),
         cmocka_unit_test(waits_while_the_queue_is_full),
         cmocka_unit_test(names_are_looked_up),
         cmocka_unit_test(what_is_put_is_bounded),
