@@ -116,8 +116,15 @@ class Site:
         return {**{one: (self.count("each", one), self.count("received", one)) for one in recipients},
                 ALICE: tuple(self.count(limit, ALICE) for limit in ("user", "messages", "whole"))}
 
+    def records(self):
+        """Of messages that have got as far as DATA; gives each as a dict."""
+        found = [self.redis.cli("HGETALL", key).splitlines() for key in self.redis.cli("KEYS", "gh:tx:{*/*/*/*}").split()]
+        return [dict(zip(lines[::2], lines[1::2])) for lines in found]
+
     def come_to(self, counts):
-        wait_for(lambda: self.counts(*(one for one in counts if one != ALICE)) == counts, f"it comes to {counts}")
+        """When contentd has said what has become of all."""
+        wait_for(lambda: all("verdict.contentd" in record for record in self.records()), "all are settled", 30)
+        wait_for(lambda: self.counts(*(one for one in counts if one != ALICE)) == counts, f"it comes to {counts}", 30)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +172,10 @@ def test_who_does_not_get_it_costs_nothing(site, recipients, codes, charged):
     taken = sum(one == 250 for one in codes)
     site.come_to({**{one: (int(one in charged),) * 2 for one in names}, ALICE: (len(charged), 1, taken)})
     assert site.filters["quarantine"].metric("gatehouse_content_refunds_failed_total") == 0
+    # The record, which `gatectl why` shows, says what is left.
+    record, = site.records()
+    left = {who: sum(int(amount) for name, amount in record.items() if name.startswith(f"gh:q:{{m:{who}}}:each.")) for who in names}
+    assert left == {one: int(one in charged) for one in names}
 
 
 def test_who_is_told_to_come_again_is_charged_once(site):
