@@ -92,7 +92,7 @@ static bool copy_keep(const struct decided *decided, const struct plan_copy *cop
     else if (!is_spooled && places->quarantine != NULL)
         rc = quarantine_keep(places->quarantine, &kept, &source, &error);
     else
-        buf_put(&error, "its directory could not be opened");
+        buf_put(&error, "its directory cannot be opened");
     if (rc == 0)
         memcpy(id, kept.id, sizeof kept.id);
     else

@@ -6,10 +6,10 @@
 #include "contentd/inspection.h"
 #include "contentd/release/outbox.h"
 
-/* Where copies go; NULL: it could not be opened, and what needs it is deferred. */
+/* Where copies go; NULL: it has not been opened yet, and what needs it is deferred. Open, they stay. */
 struct effects_places {
-    struct quarantine *quarantine;
-    struct outbox *outbox;
+    struct quarantine *_Atomic quarantine;
+    struct outbox *_Atomic outbox;
 };
 
 struct effect {

@@ -6,6 +6,7 @@
 #include "contentd/explain.h"
 #include "contentd/intake.h"
 #include "contentd/manual.h"
+#include "contentd/places.h"
 #include "contentd/quarantine/control.h"
 
 enum { OPEN_ERROR_MAX = 400 };
@@ -28,14 +29,6 @@ static size_t descriptors_each(const struct contentd_config *config)
     return config->scan.scanner_count + 3;
 }
 
-static struct quarantine_settings quarantine_of(const struct contentd_config *config)
-{
-    return (struct quarantine_settings){ .directory = config->quarantine_directory.ptr,
-                                         .size_max = config->quarantine_size,
-                                         .age_max_ms = config->quarantine_age,
-                                         .wait_ms = QUARANTINE_WAIT_MS };
-}
-
 /* ---- what is shared ---- */
 
 static void contentd_stop(struct daemon *daemon)
@@ -45,40 +38,11 @@ static void contentd_stop(struct daemon *daemon)
     milter_end();
     if (contentd == NULL)
         return;
-    outbox_stop(&contentd->places.outbox);
-    quarantine_close(&contentd->places.quarantine);
+    places_close(&contentd->opener);
     release_free(&contentd->release);
     milter_service_stop(&contentd->service);
     free(contentd);
     daemon_set_state(daemon, NULL);
-}
-
-/* A directory that cannot be used is no reason not to look at mail: what must be kept there is deferred. */
-static void open_places(struct contentd *contentd, const struct contentd_config *config,
-                        const struct clock *clock)
-{
-    const struct quarantine_settings quarantine = quarantine_of(config);
-    const struct outbox_settings outbox = { .directory = config->outbox_directory.ptr,
-                                            .size_max = config->outbox_size,
-                                            .age_max_ms = config->outbox_age,
-                                            .retry_min_ms = config->outbox_retry_min,
-                                            .retry_max_ms = config->outbox_retry_max,
-                                            .connections = (unsigned)config->outbox_connections };
-    AUTO_BUF error = BUF_INIT(OPEN_ERROR_MAX);
-
-    contentd->places.quarantine = quarantine_open(&quarantine, clock, &error);
-    if (contentd->places.quarantine == NULL)
-        log_warning("quarantine_directory: %s; messages that are to be kept are deferred",
-                    buf_text(&error));
-    buf_clear(&error);
-    if (contentd->release == NULL || contentd->places.quarantine == NULL)
-        return;
-    contentd->places.outbox =
-        outbox_start(&outbox, contentd->release, contentd->places.quarantine, clock, &error);
-    if (contentd->places.outbox == NULL)
-        log_warning("outbox_directory: %s; messages of which edited copies are to be sent are "
-                    "deferred",
-                    buf_text(&error));
 }
 
 static int open_release(struct contentd *contentd, const struct contentd_config *config)
@@ -91,6 +55,49 @@ static int open_release(struct contentd *contentd, const struct contentd_config 
     if (contentd->release == NULL)
         log_error("release: %s", buf_text(&error));
     return contentd->release == NULL ? -1 : 0;
+}
+
+static bool start_keeper(struct contentd *contentd, struct worker *worker)
+{
+    contentd->keeper = keeper_new(worker, contentd->places.quarantine, contentd->release);
+    if (contentd->keeper == NULL)
+        log_error("out of memory: nobody looks after the quarantine");
+    return contentd->keeper != NULL;
+}
+
+static void adjust_quarantine(struct contentd *contentd, const struct worker *worker)
+{
+    const struct setup *setup = snapshot_data(worker_snapshot(worker));
+    const struct quarantine_settings settings = places_quarantine_settings(setup->parts.config);
+
+    quarantine_adjust(contentd->places.quarantine, &settings);
+}
+
+/* Later than at the start: there may have been a reload meanwhile. */
+static void quarantine_opened(struct worker *worker, void *arg)
+{
+    struct contentd *contentd = arg;
+
+    adjust_quarantine(contentd, worker);
+    if (contentd->keeper == NULL)
+        start_keeper(contentd, worker);
+}
+
+/* A directory that cannot be used is no reason not to look at mail. */
+static int open_places(struct contentd *contentd, struct daemon *daemon)
+{
+    const struct setup *setup = snapshot_data(daemon_snapshot(daemon));
+    const struct places_spec spec = { .snapshot = daemon_snapshot(daemon),
+                                      .config = setup->parts.config,
+                                      .clock = daemon_clock(daemon),
+                                      .release = contentd->release,
+                                      .places = &contentd->places,
+                                      .main = daemon_main_worker(daemon),
+                                      .opened = quarantine_opened,
+                                      .arg = contentd };
+
+    contentd->opener = places_open(&spec);
+    return contentd->opener == NULL ? -1 : 0;
 }
 
 static const struct service_spec service_spec = { &contentd_kind, &contentd_control };
@@ -107,11 +114,10 @@ static int contentd_start(struct daemon *daemon)
     contentd_metrics_register(&contentd->metrics);
     if (milter_service_start(&contentd->service, &service_spec, daemon, &intake_hooks,
                              &config->milter, descriptors_each(config)) ||
-        open_release(contentd, config)) {
+        open_release(contentd, config) || open_places(contentd, daemon)) {
         contentd_stop(daemon);
         return -1;
     }
-    open_places(contentd, config, daemon_clock(daemon));
     return 0;
 }
 
@@ -131,14 +137,6 @@ static void server_stop(struct worker *worker)
     service_worker_stop(worker, &server->store);
     free(server);
     worker_set_state(worker, NULL);
-}
-
-static bool start_keeper(struct contentd *contentd, struct worker *worker)
-{
-    contentd->keeper = keeper_new(worker, contentd->places.quarantine, contentd->release);
-    if (contentd->keeper == NULL)
-        log_error("out of memory: nobody looks after the quarantine");
-    return contentd->keeper != NULL;
 }
 
 static bool main_start(struct contentd *contentd, struct worker *worker)
@@ -179,10 +177,8 @@ static void server_apply(struct worker *worker)
         return;
     milter_service_apply(worker, &setup->parts.config->milter,
                          descriptors_each(setup->parts.config));
-    if (contentd->places.quarantine != NULL) {
-        const struct quarantine_settings settings = quarantine_of(setup->parts.config);
-        quarantine_adjust(contentd->places.quarantine, &settings);
-    }
+    if (contentd->places.quarantine != NULL)
+        adjust_quarantine(contentd, worker);
 }
 
 /* ---- the daemon ---- */
@@ -191,11 +187,13 @@ static enum readiness contentd_ready(struct daemon *daemon, struct buf *reason)
 {
     const struct contentd *contentd = contentd_of(daemon);
 
-    if (contentd->places.quarantine == NULL) {
-        buf_put(reason, "the quarantine could not be opened");
-        return READY_DEGRADED;
-    }
-    return service_ready(daemon, reason);
+    bool has_quarantine = contentd->places.quarantine != NULL;
+
+    if (has_quarantine && (contentd->release == NULL || contentd->places.outbox != NULL))
+        return service_ready(daemon, reason);
+    buf_printf(reason, "the %s could not be opened, it is tried again",
+               has_quarantine ? "outbox" : "quarantine");
+    return READY_DEGRADED;
 }
 
 const struct daemon_spec contentd_spec = {

@@ -10,6 +10,7 @@
 
 struct explainer;
 struct keeper;
+struct places_opener;
 
 /* Shared by the workers and the milter's threads. */
 struct contentd {
@@ -17,9 +18,10 @@ struct contentd {
     struct contentd_metrics metrics;
     struct release *release; /* NULL: no release listener */
     struct effects_places places;
-    /* the main worker's: */
+    /* the main thread's: */
+    struct places_opener *opener; /* of `places` */
     struct explainer *explainer;
-    struct keeper *keeper; /* NULL: there is no quarantine */
+    struct keeper *keeper; /* NULL: there is no quarantine yet */
 };
 
 /* One worker's own; also of the main worker. */

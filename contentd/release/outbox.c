@@ -275,7 +275,7 @@ struct outbox *outbox_start(const struct outbox_settings *settings, const struct
     outbox->settings = *settings;
     outbox->clock = clock;
     init_wake(outbox);
-    outbox->folder = folder_open(settings->directory, QUARANTINE_WAIT_MS, clock, error);
+    outbox->folder = folder_open(settings->directory, settings->wait_ms, clock, error);
     outbox->way = (struct outbox_way){ .folder = outbox->folder,
                                        .release = release,
                                        .quarantine = quarantine,

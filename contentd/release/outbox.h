@@ -23,6 +23,7 @@ struct outbox_settings {
     uint64_t age_max_ms; /* how long it is tried */
     uint64_t retry_min_ms, retry_max_ms; /* the first pause, doubled up to the other */
     unsigned connections; /* copies that are sent at the same time, 1 to OUTBOX_CONNECTIONS_MAX */
+    uint64_t wait_ms; /* for another process to let go of the directory */
 };
 
 enum { OUTBOX_CONNECTIONS_MAX = 64 };

@@ -199,7 +199,8 @@ int main(int argc, char **argv)
     mime_init();
     snprintf(address.sun_path, sizeof address.sun_path, "%s", argv[3]);
     const struct quarantine_settings bounds = { argv[1], UINT64_C(1) << 30, 1 * DAY, 0 };
-    const struct outbox_settings settings = { argv[2], UINT64_C(1) << 30, 1 * DAY, 10, 200, 8 };
+    const struct outbox_settings settings = { argv[2], UINT64_C(1) << 30, 1 * DAY, 10, 200,
+                                              8,       QUARANTINE_WAIT_MS };
     memory = store_memory_new(&clock_system, 16 << 20);
     quarantine = quarantine_open(&bounds, &clock_system, &error);
     check(quarantine != NULL, buf_text(&error));
