@@ -22,6 +22,7 @@ struct common_config {
     struct slice listen_group; /* absent or empty: the process's own */
     struct slice store; /* its syntax is checked; memory, redis://... */
     struct slice store_password_file; /* absent or empty: none */
+    uint64_t store_timeout; /* ms */
     struct conf_list resolver; /* ADDRESS or ADDRESS@PORT; none: resolv.conf */
     struct conf_listens http; /* none or one */
     unsigned http_mode;
@@ -60,6 +61,9 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
              "redis+sentinel://host:port,host:port/NAME." },                                       \
     { COMMON_PARAM(store_password_file), CONF_PATH, "",                                            \
       .doc = "A file whose first line is the password for the store." },                           \
+    { COMMON_PARAM(store_timeout), CONF_TIME, "100ms", 10, 10 * SECOND,                            \
+      .doc = "How long a request waits for an answer of Redis; then it is decided by this process's " \
+             "own copy, and those that come after it at once, until Redis answers in time again." },\
     { COMMON_PARAM(resolver), CONF_LIST, "", 0, 8, .check = conf_check_resolver,                   \
       .example = "127.0.0.1@5353",                                                                 \
       .doc = "DNS resolvers, ADDRESS or ADDRESS@PORT. Without any: those of /etc/resolv.conf." },  \

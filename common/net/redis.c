@@ -290,7 +290,9 @@ static void on_lost(void *arg, const char *why)
 static void step_connect(struct redis *redis)
 {
     const struct redis_link_owner owner = { redis, on_connected, on_lost };
-    const struct redis_link_times times = { CONNECT_MS, SILENCE_MS };
+    unsigned patience_ms = 2 * redis->options.answer_ms;
+    const struct redis_link_times times = { CONNECT_MS,
+                                            patience_ms > SILENCE_MS ? patience_ms : SILENCE_MS };
     struct redis_target target = { .port = 0 };
     char why[128];
 

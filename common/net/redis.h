@@ -5,7 +5,7 @@
  * (`gh:schema`, SET 1 NX), and all scripts are loaded. No work is sent before that, so nothing can run as another user
  * or in another database. A user of an ACL needs +role +select +script +eval +evalsha besides the commands of its scripts.
  *
- * Lost (error, end, silence for half a second, a server that became read-only or starts anew): all commands under way end
+ * Lost (error, end, silence for half a second or more, a server that became read-only or starts anew): all commands under way end
  * with reply NULL, and after at most REDIS_BACKOFF_MOST_MS, at once when it had been ready, the next attempt begins. So a
  * server that comes back is used within a second. Deadlines of single commands are the caller's. */
 #ifndef GATEHOUSE_NET_REDIS_H
@@ -31,6 +31,8 @@ struct redis_options {
     const char *const *scripts;
     size_t script_count; /* at most REDIS_SCRIPTS_MAX */
     const char *schema; /* the number that gh:schema must hold */
+    unsigned
+        answer_ms; /* what an answer may take: the connection is not given up for silence before twice that */
     /* It became ready or stopped being so: from the loop. */
     void (*changed)(void *arg);
     void *arg;

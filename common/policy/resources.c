@@ -9,6 +9,7 @@ struct stores *resources_stores(const struct common_config *common, const struct
         .url = common->store,
         .password_file = common->store_password_file,
         .memory_limit = common->memory_limit,
+        .answer_ms = common->store_timeout,
         .log_age_ms = common->log_age,
         .clock = clock,
     };

@@ -175,7 +175,6 @@ static void charge_late(struct pending *pending, const struct redisReply *reply)
 }
 
 static const struct pending_kind charge_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .writes = true,
     .send = charge_send,

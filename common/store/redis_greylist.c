@@ -55,7 +55,6 @@ static void greylist_fallback(UNUSED struct worker_store *store, struct store_ca
 }
 
 static const struct pending_kind greylist_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .writes = true,
     .send = greylist_send,

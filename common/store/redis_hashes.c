@@ -40,7 +40,6 @@ static enum progress fetch_reply(struct pending *pending, const struct redisRepl
 }
 
 static const struct pending_kind fetch_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .send = fetch_send,
     .reply = fetch_reply,

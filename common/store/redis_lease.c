@@ -106,7 +106,6 @@ static void lease_fallback(struct worker_store *store, struct store_call *call,
 }
 
 static const struct pending_kind lease_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .writes = true,
     .send = lease_send,

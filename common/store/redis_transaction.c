@@ -87,7 +87,6 @@ static enum progress tx_write_reply(struct pending *pending, const struct redisR
 }
 
 static const struct pending_kind tx_write_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .writes = true,
     .send = tx_write_send,
@@ -131,7 +130,6 @@ static enum progress tx_read_reply(struct pending *pending, const struct redisRe
 }
 
 static const struct pending_kind tx_read_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .send = tx_read_send,
     .reply = tx_read_reply,
@@ -179,7 +177,6 @@ static enum progress tx_update_reply(struct pending *pending, const struct redis
 }
 
 static const struct pending_kind tx_update_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .writes = true,
     .send = tx_update_send,
@@ -215,7 +212,6 @@ static enum progress refund_reply(struct pending *pending, const struct redisRep
 }
 
 static const struct pending_kind refund_kind = {
-    .deadline_ms = STORE_REDIS_ANSWER_MS,
     .is_request = true,
     .writes = true,
     .send = refund_send,

@@ -160,7 +160,8 @@ static void on_probe(void *arg, const struct redisReply *reply)
     if (reply == NULL)
         return;
     enum redis_error error = redis_error(reply, &text);
-    bool is_timely = clock->now_ms(clock) - store->probe_sent_ms <= STORE_REDIS_ANSWER_MS;
+    bool is_timely =
+        clock->now_ms(clock) - store->probe_sent_ms <= store->shared->options.answer_ms;
     store->probe_with_text = error == REDIS_NOSCRIPT;
     if (error == REDIS_UNUSABLE)
         redis_renew(store->redis, text.ptr);
@@ -382,10 +383,14 @@ static void on_deadline(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
     struct pending *pending = arg;
     struct worker_store *store = pending->store;
+    char why[96];
 
     store_count(STORE_TIMEOUTS);
-    if (pending->kind->is_request && redis_is_ready(store->redis))
-        breaker_open(store, BREAKER_SILENT, "no answer within 100 ms");
+    if (pending->kind->is_request && redis_is_ready(store->redis)) {
+        snprintf(why, sizeof(why), "no answer within %" PRIu64 " ms",
+                 store->shared->options.answer_ms);
+        breaker_open(store, BREAKER_SILENT, why);
+    }
     pending_finish(pending, false);
 }
 
@@ -415,8 +420,7 @@ bool pending_start(struct worker_store *store, const struct pending_kind *kind,
         pending_free(pending);
         return true;
     }
-    evtimer_add(&pending->timer,
-                kind->deadline_ms == STORE_REDIS_ANSWER_MS ? store->answer_timeout : &deadline);
+    evtimer_add(&pending->timer, kind->deadline_ms == 0 ? store->answer_timeout : &deadline);
     return false;
 }
 
@@ -465,6 +469,14 @@ static void on_redis_changed(void *arg)
     write_back(store);
 }
 
+/* Whether it has never been connected, for long enough to say so. */
+static bool is_down_at_start(struct worker_store *store)
+{
+    uint64_t answer_ticks = store->shared->options.answer_ms / TICK_MS;
+
+    return ++store->ticks_down >= TICKS_UNTIL_DOWN && store->ticks_down >= answer_ticks;
+}
+
 static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
     struct worker_store *store = arg;
@@ -472,7 +484,7 @@ static void on_tick(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
     if (store->reported != REPORTED_NOTHING)
         say_state(store->shared); /* what was held back, so as not to write too often */
     if (!redis_is_ready(store->redis)) {
-        if (store->reported != REPORTED_NOTHING || ++store->ticks_down >= TICKS_UNTIL_DOWN)
+        if (store->reported != REPORTED_NOTHING || is_down_at_start(store))
             report(store, redis_problem(store->redis));
         return;
     }
@@ -546,15 +558,17 @@ static const struct store_ops redis_ops = {
 
 static bool prepare(struct worker_store *store)
 {
-    const struct timeval answer = { 0, STORE_REDIS_ANSWER_MS * 1000 };
-    const struct timeval tick = { 0, TICK_MS * 1000 };
     const struct store_redis_options *options = &store->shared->options;
+    const struct timeval answer = { (time_t)(options->answer_ms / 1000),
+                                    (suseconds_t)(options->answer_ms % 1000) * 1000 };
+    const struct timeval tick = { 0, TICK_MS * 1000 };
     const struct redis_options redis_options = {
         .url = &options->url,
         .secrets = &options->secrets,
         .scripts = scripts,
         .script_count = SCRIPT_COUNT,
         .schema = STORE_REDIS_SCHEMA,
+        .answer_ms = (unsigned)options->answer_ms,
         .changed = on_redis_changed,
         .arg = store,
     };
@@ -605,6 +619,8 @@ struct store_redis *store_redis_new(const struct store_redis_options *options)
         return NULL;
     metrics_register(metrics, COUNT(metrics));
     redis->options = *options;
+    if (redis->options.answer_ms == 0)
+        redis->options.answer_ms = STORE_REDIS_ANSWER_MS;
     process_name(redis->process);
     if (pthread_mutex_init(&redis->lock, NULL) != 0) {
         free(redis);

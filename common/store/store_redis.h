@@ -4,9 +4,9 @@
  * Each worker has a connection of its own. A charge is one round trip of one script; live overrides are compared there
  * with the texts that the worker assumed, so a change made by anybody is in force with the next charge.
  *
- * A charge that has no answer after 100 ms is decided by the shadow, and the breaker opens: until a probe is answered in
+ * A charge that has no answer after 100 ms (answer_ms) is decided by the shadow, and the breaker opens: until a probe is answered in
  * time all charges are decided by the shadow at once. The same while there is no connection, and while Redis refuses
- * writes; but in its first half second a process, which knows nothing yet, waits up to those 100 ms for a connection.
+ * writes; but in its first half second (or answer_ms) a process, which knows nothing yet, waits as long for a connection.
  *
  * Charges that the shadow admitted stay in its journal until they are written back under their name, so they count once;
  * a late answer settles them. A charge without a name that was lost on its way may count twice, never not at all; one
@@ -26,7 +26,7 @@ struct event_base;
 struct store_redis; /* opaque: what the workers share */
 
 #define STORE_REDIS_SCHEMA "1" /* of the keys; gh:schema must hold it */
-#define STORE_REDIS_ANSWER_MS 100
+#define STORE_REDIS_ANSWER_MS 100 /* what an answer may take, unless options say otherwise */
 #define STORE_REDIS_LOG_LINES 100000 /* kept in gh:log, roughly */
 
 struct store_redis_options {
@@ -35,6 +35,7 @@ struct store_redis_options {
     const struct clock *clock; /* must outlive it */
     struct store_memory *shadow; /* must outlive it; NULL: charges fail without Redis */
     bool own_time; /* scripts are given the clock's time instead of asking Redis: for tests */
+    uint64_t answer_ms; /* what an answer to a request may take; 0: STORE_REDIS_ANSWER_MS */
     /* Older decision lines are removed (Redis 6.2 and later); 0: only their number counts. */
     uint64_t log_age_ms;
 };

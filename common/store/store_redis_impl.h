@@ -69,7 +69,7 @@ struct worker_store {
     struct store store; /* first */
     struct store_redis *shared;
     struct event_base *base;
-    const struct timeval *answer_timeout; /* STORE_REDIS_ANSWER_MS */
+    const struct timeval *answer_timeout; /* options.answer_ms */
     struct redis *redis; /* owned */
     struct store *local; /* owned: the shadow as a store; NULL without one */
     struct override_cache *overrides; /* owned */
@@ -93,7 +93,7 @@ struct worker_store {
 enum progress { PROGRESS_DONE, PROGRESS_FAILED, PROGRESS_AGAIN };
 
 struct pending_kind {
-    unsigned deadline_ms;
+    unsigned deadline_ms; /* 0: answer_ms of the options */
     /* On a request's path: never waits for a connection, opens the breaker when late. */
     bool is_request;
     bool writes; /* not sent while Redis refuses writes */

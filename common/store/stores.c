@@ -141,6 +141,7 @@ static bool redis_make(struct stores *stores, const struct stores_options *optio
 {
     struct store_redis_options redis = { .clock = options->clock,
                                          .shadow = stores->memory,
+                                         .answer_ms = options->answer_ms,
                                          .log_age_ms = options->log_age_ms };
     const char *why;
 

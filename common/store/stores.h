@@ -13,6 +13,7 @@ struct stores_options {
     struct slice url; /* `memory`, or as redis_url.h has it */
     struct slice password_file; /* absent or empty: none */
     uint64_t memory_limit; /* bytes */
+    uint64_t answer_ms; /* what Redis may take to answer a request; 0: STORE_REDIS_ANSWER_MS */
     uint64_t log_age_ms; /* decisions in Redis' log; 0: only their number counts */
     const struct clock *clock; /* must outlive it */
 };

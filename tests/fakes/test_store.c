@@ -37,24 +37,30 @@ uint64_t own_ms_since(uint64_t begin)
     return now > begin ? now - begin : 0; /* clock and waiting are not read in the same moment */
 }
 
-void test_store_open(struct test_store *test, const char *url, const char *password,
-                     const struct clock *clock, bool own_time)
+void test_store_open_as(struct test_store *test, const char *url, const char *password,
+                        struct store_redis_options options)
 {
-    struct store_redis_options options = { .clock = clock, .own_time = own_time };
     const char *error;
 
     if (!redis_url_parse(slice_of(url), &options.url, &error) ||
         !redis_secrets_parse(slice_of(password == NULL ? "" : password), &options.secrets, &error))
         give_up(error);
-    test->clock = clock;
+    test->clock = options.clock;
     test->base = event_base_new();
     test->arena = arena_new(ARENA_MOST);
-    test->memory = store_memory_new(clock, MEMORY_LIMIT);
+    test->memory = store_memory_new(options.clock, MEMORY_LIMIT);
     options.shadow = test->memory;
     test->redis = store_redis_new(&options);
     test->store = store_redis_open(test->redis, test->base);
     if (test->store == NULL || test->arena == NULL || test->memory == NULL)
         give_up("out of memory");
+}
+
+void test_store_open(struct test_store *test, const char *url, const char *password,
+                     const struct clock *clock, bool own_time)
+{
+    test_store_open_as(test, url, password,
+                       (struct store_redis_options){ .clock = clock, .own_time = own_time });
 }
 
 void test_store_close(struct test_store *test)

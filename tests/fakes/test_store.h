@@ -18,6 +18,9 @@ struct test_store {
 /* Ends the process on a bad URL. `password` may be NULL. */
 void test_store_open(struct test_store *test, const char *url, const char *password,
                      const struct clock *clock, bool own_time);
+/* The same with other options; url, secrets and shadow are filled in. */
+void test_store_open_as(struct test_store *test, const char *url, const char *password,
+                        struct store_redis_options options);
 void test_store_close(struct test_store *test);
 /* Two processes with one Redis, emptied, that both have reached. False: not within 3 s. */
 bool test_store_open_two(struct test_store *here, struct test_store *there,

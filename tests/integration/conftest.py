@@ -28,6 +28,7 @@ def mount_for_ourselves():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitized: is run with the sanitizer builds of policyd too")
+    config.addinivalue_line("markers", "redis_hangs: Redis is made to hang, and must not be waited for")
     config.mounts_of_others = os.readlink("/proc/self/ns/mnt")
     mount_for_ourselves()
 

@@ -7,6 +7,7 @@ import pytest
 
 from servers.load import Load
 from servers.policy import attributes, encode
+from servers.policyd import PATIENT
 from servers.process import wait_for
 
 CONFIG = """
@@ -52,9 +53,10 @@ then = prepend X-Policy: seen
 
 
 @pytest.fixture
-def start(start_policyd, redis):
-    """start() -> a policyd on the one Redis."""
-    return lambda: start_policyd(CONFIG, options=[f"store={redis.url}"])
+def start(start_policyd, redis, request):
+    """start() -> a policyd on the one Redis, which is waited for unless it hangs in the test."""
+    options = () if request.node.get_closest_marker("redis_hangs") else PATIENT
+    return lambda: start_policyd(CONFIG, options=[f"store={redis.url}", *options])
 
 
 @pytest.fixture
@@ -102,6 +104,7 @@ def test_a_retry_on_another_connection(policyd, redis, wait_s):
     assert charged(redis) == once(3)
 
 
+@pytest.mark.redis_hangs
 def test_a_retry_while_the_first_is_stalled(policyd, redis):
     """Redis hangs; each of many connections asks the same before the first has an answer."""
     values = message(recipients=3)
@@ -121,6 +124,7 @@ def test_a_retry_while_the_first_is_stalled(policyd, redis):
     assert charged(redis) == {"hourly": 4, "total": 4, "small": 2}
 
 
+@pytest.mark.redis_hangs
 def test_a_retry_when_the_client_of_the_first_has_gone(policyd, redis):
     values = message()
     redis.pause()
@@ -154,6 +158,7 @@ def test_the_same_on_both_processes_at_once(start, redis):
     assert charged(redis) == {"hourly": 50, "total": 50, "small": 50}
 
 
+@pytest.mark.redis_hangs
 def test_the_same_on_both_processes_while_redis_is_away(start, redis):
     """Both decide for themselves; what they write back afterwards counts once."""
     policyds = [start(), start()]

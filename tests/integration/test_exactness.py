@@ -13,14 +13,13 @@ import pytest
 
 from servers.load import Asked, Load
 from servers.policy import attributes
+from servers.policyd import PATIENT
 
 CONNECTIONS = 64
 DAEMONS = 4
 SECONDS = 9.0
 BUCKETS = 24
 USERS = 4
-# A machine too busy for an answer within 100 ms is decided for by hosts alone: such a run proves nothing.
-TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -141,34 +140,24 @@ def judge(load, record_property):
     return windows
 
 
-def is_worthless(daemons):
-    return any(daemon.metric("gatehouse_store_degraded_total") for daemon in daemons)
-
-
 @pytest.fixture
 def daemons(start_policyd, redis, request):
     """start(store, config) -> several processes on one Redis, or one with its memory."""
     def start(config):
         if request.param == "memory":
             return [start_policyd(config.replace("workers = 1", "workers = 4"))]
-        return [start_policyd(config, options=[f"store={redis.url}"]) for _ in range(DAEMONS)]
-    start.flush = lambda: redis.cli("FLUSHALL")
+        # However busy the machine is, Redis decides.
+        return [start_policyd(config, options=[f"store={redis.url}", *PATIENT]) for _ in range(DAEMONS)]
     return start
 
 
 @pytest.mark.parametrize("daemons", ["redis", "memory"], indirect=True)
 def test_no_window_has_more_than_the_limit(daemons, record_property):
-    for attempt in range(TRIES):
-        servers = daemons(CONFIG)
-        load = Load([server.unix for server in servers], CONNECTIONS, random_requests(SECONDS, attempt)).run()
-        assert not load.unanswered and not load.lost
-        if not is_worthless(servers):
-            assert judge(load, record_property) > 1000
-            return
-        for server in servers:
-            server.stop()
-        daemons.flush()
-    pytest.fail("the machine is too busy: Redis was never in time for all charges")
+    servers = daemons(CONFIG)
+    load = Load([server.unix for server in servers], CONNECTIONS, random_requests(SECONDS, 0)).run()
+    assert not load.unanswered and not load.lost
+    assert not any(server.metric("gatehouse_store_degraded_total") for server in servers)
+    assert judge(load, record_property) > 1000
 
 
 @pytest.mark.parametrize("daemons", ["redis", "memory"], indirect=True)
@@ -176,17 +165,10 @@ def test_no_window_has_more_than_the_limit(daemons, record_property):
 def test_of_a_burst_exactly_the_limit_is_admitted(daemons, dearest):
     most = 300
     dice = random.Random(dearest)
-    for _ in range(TRIES):
-        servers = daemons(BURST.format(most=most))
-        burst = [attributes("DATA", sasl_username="one", recipient_count=str(dice.randint(1, dearest)))
-                 for _ in range(10 * most)]
-        load = Load([server.unix for server in servers], CONNECTIONS, burst).run()
-        assert not load.unanswered and not load.lost
-        if not is_worthless(servers):
-            # Single recipients come to the end, so they fill what dearer ones leave.
-            assert sum(cost(asked) for asked in load.asked if asked.is_admitted) == most
-            return
-        for server in servers:
-            server.stop()
-        daemons.flush()
-    pytest.fail("the machine is too busy: Redis was never in time for all charges")
+    servers = daemons(BURST.format(most=most))
+    burst = [attributes("DATA", sasl_username="one", recipient_count=str(dice.randint(1, dearest))) for _ in range(10 * most)]
+    load = Load([server.unix for server in servers], CONNECTIONS, burst).run()
+    assert not load.unanswered and not load.lost
+    assert not any(server.metric("gatehouse_store_degraded_total") for server in servers)
+    # Single recipients come to the end, so they fill what dearer ones leave.
+    assert sum(cost(asked) for asked in load.asked if asked.is_admitted) == most

@@ -10,7 +10,7 @@ import pytest
 
 from servers.load import Load
 from servers.policy import attributes, encode
-from servers.policyd import PROGRAM, Policyd
+from servers.policyd import PATIENT, PROGRAM, Policyd
 from servers.process import Process, wait_for
 
 pytestmark = pytest.mark.sanitized
@@ -143,18 +143,13 @@ def test_a_restart_does_not_lose_what_was_asked_before(start_policyd, redis):
 
 
 def test_a_fresh_process_asks_before_it_decides(start_policyd, redis):
-    """Its first request finds what was counted before. Where the machine was too busy it decided alone, and said so."""
-    policyd = start_policyd(CONFIG.replace("1M/1h", "1/1h"), options=[f"store={redis.url}"])
+    """Its first request finds what was counted before."""
+    policyd = start_policyd(CONFIG.replace("1M/1h", "1/1h"), options=[f"store={redis.url}", *PATIENT])
     wait_for(lambda: is_up(policyd), "Redis is in use")
     assert policyd.ask("DATA", sasl_username="x@example.com") == "DUNNO"
-    asked = 0
     for _ in range(6):
         policyd.restart()
-        action = policyd.ask("DATA", sasl_username="x@example.com")
-        if policyd.metric("gatehouse_store_degraded_total") == 0:
-            assert action != "DUNNO"
-            asked += 1
-    assert asked >= 3
+        assert policyd.ask("DATA", sasl_username="x@example.com") != "DUNNO"
 
 
 def test_what_is_under_way_is_finished(start_policyd, redis):

@@ -10,6 +10,9 @@ from .process import free_port
 PROGRAM = BUILD / "bin" / "gatehouse-policyd"
 GATECTL = BUILD / "bin" / "gatectl"
 
+# Options for what is not about time: Redis is waited for, however busy the machine is.
+PATIENT = ("store_timeout=10s", "budget=20s")
+
 
 class Policyd(Daemon):
     """Serves `unix` (a path) and `tcp` ((host, port))."""

@@ -34,6 +34,7 @@ static void has_defaults_for_everything(UNUSED void **state)
     assert_int_equal(1, common->listen.count);
     assert_slice("memory", common->store);
     assert_null(common->store_password_file.ptr);
+    assert_int_equal(100, common->store_timeout);
     assert_int_equal(0, common->resolver.count);
     assert_int_equal(1, common->http.count);
     assert_slice("/run/gatehouse/testd.http", common->http.items[0].path);

@@ -9,6 +9,8 @@
 #include "tests/fakes/redis_server.h"
 #include "tests/fakes/test_store.h"
 
+enum { PATIENCE_MS = 10000 }; /* nothing here is about how long Redis takes */
+
 static struct redis_server server;
 static struct test_store test;
 static struct fake_clock fake;
@@ -43,7 +45,9 @@ static int open_store(UNUSED void **state)
     fake_clock_init(&fake);
     redis_server_ask(&server, "FLUSHALL");
     snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open(&test, url, NULL, &fake.clock, true);
+    test_store_open_as(&test, url, NULL,
+                       (struct store_redis_options){
+                           .clock = &fake.clock, .own_time = true, .answer_ms = PATIENCE_MS });
     return test_store_wait(&test, STORE_UP, 3000) ? 0 : -1;
 }
 

@@ -336,6 +336,30 @@ static void a_user_of_an_acl(UNUSED void **state)
     assert_int_equal(0, charge_for(50).degraded);
 }
 
+static void waits_as_long_as_it_is_told(UNUSED void **state)
+{
+    static const uint64_t answer_ms = 1200; /* whole seconds and a part of one */
+    static const uint64_t coarse_ms = 50; /* libevent's clock is */
+    struct store_status status;
+    char url[64];
+
+    test_store_close(&test);
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%u", server.port);
+    test_store_open_as(
+        &test, url, NULL,
+        (struct store_redis_options){ .clock = &clock_system, .answer_ms = answer_ms });
+    assert_true(test_store_wait(&test, STORE_UP, 3000));
+    redis_server_stop(&server);
+    uint64_t begin = real_ms();
+    struct charged got = test_store_charge(&test, limit_of(many), "alice", 1, "x", CHARGE_ONCE);
+    assert_true(got.admitted && got.is_degraded);
+    assert_true(real_ms() - begin + coarse_ms >= answer_ms);
+    store_status(test.store, &status);
+    assert_string_equal("no answer within 1200 ms", status.detail);
+    redis_server_continue(&server);
+    assert_true(test_store_wait(&test, STORE_UP, RECOVERY_MS));
+}
+
 static void calls_without_a_copy_fail_in_time(UNUSED void **state)
 {
     const struct slice field = SLICE_INIT("a");
@@ -445,6 +469,7 @@ int main(void)
         T(faulty),
         T(wrong_password),
         T(a_user_of_an_acl),
+        T(waits_as_long_as_it_is_told),
         T(calls_without_a_copy_fail_in_time),
         T(what_can_wait_waits_for_a_connection),
         cmocka_unit_test(follows_a_failover),
