@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,7 +12,14 @@
 #include "common/net/http.h"
 #include "common/run/listener.h"
 
-enum { ANSWER_MAX = 1 << 20, CAP = 4, SLOW_MS = 150, BODY_CAP = 1000, WAIT_MS = 3000 };
+enum {
+    ANSWER_MAX = 1 << 20,
+    CAP = 4,
+    SLOW_MS = 150,
+    BODY_CAP = 1000,
+    WAIT_MS = 3000,
+    MUCH_LATER_MS = 10 * SLOW_MS
+};
 
 static char directory[] = "/tmp/gatehouse-http-XXXXXX";
 
@@ -73,6 +81,7 @@ static void get_bad_text(struct http_call *call, UNUSED void *arg)
 
 static const struct http_route routes[] = {
     { HTTP_GET, "/plain", get_plain },
+    { HTTP_GET | HTTP_PUBLIC, "/public", get_plain },
     { HTTP_GET | HTTP_DELETE, "/v1/list/", get_below },
     { HTTP_PUT | HTTP_POST, "/v1/body", put_body },
     { HTTP_GET, "/later", get_later },
@@ -82,11 +91,11 @@ static const struct http_route routes[] = {
 
 /* ---- the bench ---- */
 
-static int setup(void **state)
+static int open_bench(void **state, uint64_t slow_ms)
 {
     static struct bench bench;
     struct http_options options = {
-        .max_body = BODY_CAP, .max_connections = CAP, .request_ms = SLOW_MS, .reply_ms = SLOW_MS
+        .max_body = BODY_CAP, .max_connections = CAP, .request_ms = slow_ms, .reply_ms = slow_ms
     };
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     struct listener_options listening = { .mode = 0600, .group = LISTENER_NO_GROUP };
@@ -105,6 +114,17 @@ static int setup(void **state)
         return -1;
     *state = &bench;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return open_bench(state, SLOW_MS);
+}
+
+/* What ends a connection is not its deadline. */
+static int setup_patient(void **state)
+{
+    return open_bench(state, 60 * SECOND);
 }
 
 static int teardown(void **state)
@@ -139,8 +159,17 @@ static void run_for(struct bench *bench, uint64_t ms)
 {
     uint64_t end = clock_system.now_ms(&clock_system) + ms;
 
-    while (clock_system.now_ms(&clock_system) < end)
+    do
         turn(bench);
+    while (clock_system.now_ms(&clock_system) < end);
+}
+
+static void wait_for_call(struct bench *bench)
+{
+    for (uint64_t end = clock_system.now_ms(&clock_system) + WAIT_MS;
+         held == NULL && clock_system.now_ms(&clock_system) < end;)
+        turn(bench);
+    assert_non_null(held);
 }
 
 static void send_text(int fd, const char *text)
@@ -254,8 +283,7 @@ static void answers_later(void **state)
     int fd = connect_to(*state);
 
     send_text(fd, "GET /later HTTP/1.1\r\n\r\n");
-    run_for(*state, 20);
-    assert_non_null(held);
+    wait_for_call(*state);
     http_reply(held, 200, "text/plain", SLICE("at last\n"));
     held = NULL;
     assert_non_null(strstr(read_answer(*state, fd, &out), "\r\n\r\nat last\n"));
@@ -277,8 +305,7 @@ static void forgets_a_client_that_left(void **state)
     int fd = connect_to(*state);
 
     send_text(fd, "GET /later HTTP/1.1\r\n\r\n");
-    run_for(*state, 20);
-    assert_non_null(held);
+    wait_for_call(*state);
     close(fd);
     run_for(*state, 20);
     http_reply(held, 200, "text/plain", SLICE("nobody hears it"));
@@ -293,8 +320,7 @@ static void ends_with_calls_under_way(void **state)
 
     send_text(gone, "GET /plain HTT"); /* half a request too */
     send_text(fd, "GET /later HTTP/1.1\r\n\r\n");
-    run_for(*state, 20);
-    assert_non_null(held); /* teardown() frees the server, then answers */
+    wait_for_call(*state); /* teardown() frees the server, then answers */
     close(gone);
     close(fd);
 }
@@ -308,13 +334,13 @@ static void a_request_must_be_whole_in_time(void **state)
     int fd = connect_to(*state);
 
     send_text(fd, "GET /plain HTTP/1.1\r\nX: ");
-    while (clock_system.now_ms(&clock_system) < start + 2 * SLOW_MS) { /* drop by drop */
+    while (clock_system.now_ms(&clock_system) < start + MUCH_LATER_MS) { /* drop by drop */
         run_for(*state, 10);
         if (send(fd, "x", 1, MSG_NOSIGNAL) < 0)
             break;
     }
     read_answer(*state, fd, &out);
-    assert_true(clock_system.now_ms(&clock_system) < start + 2 * SLOW_MS);
+    assert_true(clock_system.now_ms(&clock_system) < start + MUCH_LATER_MS);
 }
 
 static void an_answer_must_be_taken_in_time(void **state)
@@ -334,11 +360,16 @@ static void refuses_what_is_too_large(void **state)
     AUTO_BUF out = BUF_INIT(ANSWER_MAX);
     AUTO_BUF request = BUF_INIT(100000);
 
-    assert_null(strstr(ask(*state,
-                           "PUT /v1/body HTTP/1.1\r\nContent-Type: application/json\r\n"
-                           "Content-Length: 1001\r\n\r\n",
-                           &out),
-                       " 201 "));
+    for (size_t len = BODY_CAP; len <= BODY_CAP + 1; len++) {
+        buf_clear(&request);
+        buf_printf(&request,
+                   "PUT /v1/body HTTP/1.1\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n%*s",
+                   len, (int)len, "x");
+        bool is_taken = strstr(ask(*state, buf_text(&request), &out), " 201 ") != NULL;
+        assert_true(is_taken == (len == BODY_CAP));
+    }
+    buf_clear(&request);
     buf_put(&request, "GET /plain HTTP/1.1\r\nX: ");
     for (size_t i = 0; i < 30000; i++)
         buf_put_char(&request, 'x');
@@ -368,21 +399,131 @@ static void survives_garbage(void **state)
     assert_non_null(strstr(ask(*state, "GET /plain HTTP/1.1\r\n\r\n", &out), "hello"));
 }
 
+static bool is_closed_by_peer(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK) == 0;
+}
+
+/* Who has not asked goes first, the oldest of them; nobody goes while there is room. */
 static void idle_clients_give_way_at_the_cap(void **state)
 {
     AUTO_BUF out = BUF_INIT(ANSWER_MAX);
-    int idle[3 * CAP];
+    int idle[2 * CAP];
 
     for (size_t i = 0; i < COUNT(idle); i++) {
         idle[i] = connect_to(*state);
-        turn(*state);
+        run_for(*state, 5);
+        for (size_t n = 0; n <= i; n++)
+            if (is_closed_by_peer(idle[n]) != (n + CAP <= i))
+                fail_msg("client %zu, with %zu", n, i + 1);
     }
     assert_non_null(strstr(ask(*state, "GET /plain HTTP/1.1\r\n\r\n", &out), "hello"));
-    buf_clear(&out);
-    read_answer(*state, idle[0], &out); /* the oldest was closed */
-    for (size_t i = 1; i < COUNT(idle); i++)
-        close(idle[i]);
+    assert_true(is_closed_by_peer(idle[CAP]));
+    assert_false(is_closed_by_peer(idle[CAP + 1]));
+    close(idle[CAP + 1]); /* its place is free again, and that of who was answered */
+    run_for(*state, 5);
+    close(idle[0]);
+    idle[0] = connect_to(*state);
+    run_for(*state, 5);
+    assert_false(is_closed_by_peer(idle[CAP + 2]));
+    for (size_t i = 0; i < COUNT(idle); i++)
+        if (i != CAP + 1)
+            close(idle[i]);
     run_for(*state, 20);
+}
+
+/* Of those who have asked, who does not take the answer; a call whose answer is being made is left alone. */
+static void slow_takers_give_way_at_the_cap(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    int waits = connect_to(*state), slow[CAP - 1], small = 2048;
+    char byte;
+
+    send_text(waits, "GET /later HTTP/1.1\r\n\r\n");
+    wait_for_call(*state);
+    for (size_t i = 0; i < COUNT(slow); i++) {
+        slow[i] = connect_to(*state);
+        setsockopt(slow[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        send_text(slow[i], "GET /large HTTP/1.1\r\n\r\n");
+        for (uint64_t end = clock_system.now_ms(&clock_system) + WAIT_MS;
+             recv(slow[i], &byte, 1, MSG_PEEK) <= 0;) {
+            turn(*state);
+            assert_true(clock_system.now_ms(&clock_system) < end);
+        }
+    }
+    assert_non_null(strstr(ask(*state, "GET /plain HTTP/1.1\r\n\r\n", &out), "hello"));
+    for (size_t i = 0; i < COUNT(slow); i++) {
+        buf_clear(&out);
+        read_answer(*state, slow[i], &out);
+        assert_true(i == 0 ? out.len < 300000 : out.len > 300000);
+    }
+    assert_non_null(held);
+    http_reply(held, 200, "text/plain", SLICE("at last\n"));
+    held = NULL;
+    buf_clear(&out);
+    assert_non_null(strstr(read_answer(*state, waits, &out), "at last"));
+}
+
+/* ---- browsers, and who sends them ---- */
+
+static const struct {
+    const char *what, *request, *status;
+} browsers[] = {
+    { "by address", "GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "HTTP/1.1 200 " },
+    { "no name", "GET /plain HTTP/1.0\r\n\r\n", "HTTP/1.0 200 " },
+    { "another's name", "GET /plain HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 403 " },
+    { "what all may see", "GET /public HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 200 " },
+    { "a page that looks",
+      "GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n\r\n",
+      "HTTP/1.1 200 " },
+    { "a page that changes something",
+      "PUT /v1/body HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n"
+      "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+      "HTTP/1.1 403 " },
+    { "a form", "POST /v1/body HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: null\r\n\r\n",
+      "HTTP/1.1 403 " },
+};
+
+static void no_page_makes_a_browser_change_anything(void **state)
+{
+    struct bench *bench = *state, tcp = *bench;
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct listener_options listening = { .group = LISTENER_NO_GROUP };
+    AUTO_BUF error = BUF_INIT(512);
+
+    assert_int_equal(0, listener_open((struct sockaddr *)&address, sizeof address, &listening,
+                                      &tcp.listener, &error));
+    assert_int_equal(0, http_server_listen(bench->server, tcp.listener.fd));
+    for (size_t i = 0; i < COUNT(browsers); i++) {
+        AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(
+            0, connect(fd, (struct sockaddr *)&tcp.listener.address, tcp.listener.address_len));
+        evutil_make_socket_nonblocking(fd);
+        send_text(fd, browsers[i].request);
+        const char *answer = read_answer(bench, fd, &out);
+        if (strncmp(answer, browsers[i].status, strlen(browsers[i].status)) != 0)
+            fail_msg("%s: %s", browsers[i].what, answer);
+    }
+    /* Through a proxy before a unix socket the name is the proxy's affair, what made the request is not. */
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    assert_non_null(strstr(ask(bench, browsers[2].request, &out), " 200 "));
+    assert_non_null(strstr(ask(bench, browsers[5].request, &out), " 403 "));
+    http_server_free(&bench->server);
+    listener_close(&tcp.listener);
+}
+
+static void answers_are_not_kept_or_guessed_at(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    const char *answer = ask(*state, "GET /plain HTTP/1.1\r\n\r\n", &out);
+
+    assert_non_null(strstr(answer, "\r\nCache-Control: no-store\r\n"));
+    assert_non_null(strstr(answer, "\r\nX-Content-Type-Options: nosniff\r\n"));
+    assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
 }
 
 static int make_directory(UNUSED void **state)
@@ -411,7 +552,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_answer_must_be_taken_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_what_is_too_large, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_garbage, setup, teardown),
-        cmocka_unit_test_setup_teardown(idle_clients_give_way_at_the_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_clients_give_way_at_the_cap, setup_patient, teardown),
+        cmocka_unit_test_setup_teardown(slow_takers_give_way_at_the_cap, setup_patient, teardown),
+        cmocka_unit_test_setup_teardown(no_page_makes_a_browser_change_anything, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_are_not_kept_or_guessed_at, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
