@@ -142,6 +142,70 @@ static void says_where_it_listens(UNUSED void **state)
     }
 }
 
+static int open_at(const struct sockaddr *address, socklen_t len, struct listener *out,
+                   struct buf *error)
+{
+    struct listener_options options = { .group = LISTENER_NO_GROUP };
+
+    return listener_open(address, len, &options, out, error);
+}
+
+/* What was closed by us lingers in the kernel: a restart must not wait for it. */
+static void has_its_port_again_at_once(UNUSED void **state)
+{
+    AUTO_BUF error = BUF_INIT(ERROR_MAX);
+    struct listener first, second;
+    char byte;
+
+    assert_int_equal(0, open_inet(AF_INET, &first));
+    int client = connect_to(&first);
+    int fd = accept4(first.fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    close(fd); /* first: that end keeps the port */
+    assert_int_equal(0, recv(client, &byte, 1, 0));
+    close(client);
+    struct sockaddr_storage address = first.address;
+    socklen_t len = first.address_len;
+    listener_close(&first);
+    if (open_at((struct sockaddr *)&address, len, &second, &error))
+        fail_msg("%s", buf_text(&error));
+    listener_close(&second);
+}
+
+static void both_families_have_the_same_port(UNUSED void **state)
+{
+    AUTO_BUF error = BUF_INIT(ERROR_MAX);
+    struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT };
+    struct listener v4, v6;
+
+    assert_int_equal(0, open_inet(AF_INET, &v4));
+    any6.sin6_port = ((struct sockaddr_in *)&v4.address)->sin_port;
+    int made = open_at((struct sockaddr *)&any6, sizeof any6, &v6, &error);
+    if (made == 0)
+        listener_close(&v6);
+    else if (strstr(buf_text(&error), "in use") != NULL) /* else there is no IPv6 here */
+        fail_msg("%s", buf_text(&error));
+    listener_close(&v4);
+}
+
+static void gives_the_socket_to_its_group(UNUSED void **state)
+{
+    AUTO_BUF error = BUF_INIT(ERROR_MAX);
+    struct sockaddr_un address = unix_address("group");
+    struct listener_options options = { .mode = 0660, .group = 12345 };
+    struct listener listener;
+    struct stat info;
+
+    if (geteuid() != 0)
+        options.group = getegid(); /* no other may be given */
+    assert_int_equal(
+        0, listener_open((struct sockaddr *)&address, sizeof address, &options, &listener, &error));
+    assert_int_equal(0, stat(address.sun_path, &info));
+    assert_int_equal(options.group, info.st_gid);
+    assert_int_equal(geteuid(), info.st_uid);
+    listener_close(&listener);
+}
+
 /* ---- the acceptor ---- */
 
 struct bench {
@@ -402,6 +466,9 @@ int main(void)
         cmocka_unit_test(replaces_a_socket_that_nobody_serves),
         cmocka_unit_test(leaves_alone_what_is_not_its_own),
         cmocka_unit_test(says_where_it_listens),
+        cmocka_unit_test(has_its_port_again_at_once),
+        cmocka_unit_test(both_families_have_the_same_port),
+        cmocka_unit_test(gives_the_socket_to_its_group),
         cmocka_unit_test(spreads_connections_evenly),
         cmocka_unit_test(refuses_what_is_over_the_cap_at_once),
         cmocka_unit_test(refuses_when_no_descriptor_is_left),

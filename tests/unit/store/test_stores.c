@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_limits.h"
+#include "tests/fakes/shown_metric.h"
+#include "tests/fakes/test_store.h"
 #include "tests/unit/unit.h"
 
 static struct fake_clock fake;
@@ -78,6 +81,45 @@ static void workers_share_the_memory(UNUSED void **state)
     store_free(&one);
     store_free(&two);
     stores_free(&stores);
+    arena_free(&arena);
+}
+
+/* What the bound of memory takes away is on the page of metrics, and counted once however often that is read. */
+static void tells_what_the_bound_takes_away(UNUSED void **state)
+{
+    static const char *const counters[] = { "gatehouse_store_uncounted_total",
+                                            "gatehouse_store_forgotten_total",
+                                            "gatehouse_store_evicted_total" };
+    AUTO_BUF error = BUF_INIT(500);
+    struct stores *stores = open_stores("memory", NULL, &error); /* of 1 MiB */
+    struct store *store = stores_open(stores, NULL);
+    struct limit_set *set = fake_limit("hourly", "10/1h");
+    struct arena *arena = arena_new(1 << 20);
+    uint64_t before[COUNT(counters)];
+    char login[32], once[33];
+
+    for (size_t i = 0; i < COUNT(counters); i++)
+        before[i] = shown_metric(counters[i]);
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(login, sizeof login, "user%u@example.com", i);
+        snprintf(once, sizeof once, "%032u", i);
+        arena_reset(arena);
+        struct limit_use use = test_store_use(arena, limit_set_at(set, 0), login, 1);
+        struct store_charge charge = { .uses = &use, .use_count = 1, .once = slice_of(once) };
+        assert_true(store_charge(store, &charge));
+        assert_true(charge.admitted);
+    }
+    assert_in_range(shown_metric("gatehouse_store_memory_bytes"), 1 << 18, 1 << 20);
+    assert_in_range(shown_metric("gatehouse_store_counters"), 1000, 19999);
+    for (size_t i = 0; i < COUNT(counters); i++) {
+        uint64_t now = shown_metric(counters[i]);
+        if (now <= before[i] || now != shown_metric(counters[i]))
+            fail_msg("%s: %u, then %u", counters[i], (unsigned)before[i], (unsigned)now);
+    }
+    store_free(&store);
+    stores_free(&stores);
+    (void)shown_metric(counters[0]); /* nobody asks what is gone: the address sanitizer watches */
+    limit_set_free(&set);
     arena_free(&arena);
 }
 
@@ -185,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_what_the_url_names),
         cmocka_unit_test(workers_share_the_memory),
+        cmocka_unit_test(tells_what_the_bound_takes_away),
         cmocka_unit_test(says_what_is_wrong_with_a_url),
         cmocka_unit_test(takes_or_refuses_password_files),
         cmocka_unit_test(says_which_password_file_cannot_be_read),
