@@ -214,6 +214,37 @@ static void counts_a_connection_once(UNUSED void **state)
     assert_reply("421 4.7.0 Too many connections", ask(RCPT "instance=3\n"));
 }
 
+#define CONNECTION(client, port, server, server_port, instance)                                    \
+    "protocol_state=RCPT\nclient_address=" client "\nclient_port=" port "\nserver_address=" server \
+    "\nserver_port=" server_port "\ninstance=" instance "\n"
+
+static void tells_connections_apart_by_both_ends(UNUSED void **state)
+{
+    static const struct {
+        const char *lines;
+        size_t charges; /* after it */
+    } rows[] = {
+        { CONNECTION("192.0.2.7", "4711", "192.0.2.1", "25", "1"), 1 },
+        { CONNECTION("192.0.2.7", "4711", "192.0.2.1", "25", "2"), 1 },
+        { CONNECTION("192.0.2.8", "4711", "192.0.2.1", "25", "3"), 2 },
+        { CONNECTION("192.0.2.7", "4712", "192.0.2.1", "25", "4"), 3 },
+        { CONNECTION("192.0.2.7", "4711", "192.0.2.2", "25", "5"), 4 },
+        { CONNECTION("192.0.2.7", "4711", "192.0.2.1", "587", "6"), 5 },
+        { CONNECTION("192.0.2.8", "4711", "192.0.2.1", "25", "7"), 5 },
+        /* without a port each message counts, at each of its recipients once */
+        { CONNECTION("192.0.2.7", "", "192.0.2.1", "25", "8"), 6 },
+        { CONNECTION("192.0.2.7", "", "192.0.2.1", "25", "8") "recipient=x@example.org\n", 6 },
+        { CONNECTION("192.0.2.7", "", "192.0.2.1", "25", "9"), 7 },
+    };
+
+    open_case("[limit c]\ncount = connections\nrate = 99/1h\n[rule q]\nthen = limit c\n");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_string_equal("DUNNO", ask(rows[i].lines));
+        if (test.store->charges != rows[i].charges)
+            fail_msg("row %zu: %zu charges", i, test.store->charges);
+    }
+}
+
 static void counts_refusals_and_refuses_who_has_too_many(UNUSED void **state)
 {
     open_case("[limit r]\nkey = client_address\ncount = refused\nrate = 2/1h\n"
@@ -555,6 +586,74 @@ static void explains_without_an_effect(UNUSED void **state)
     assert_true(over.is_exceeded);
 }
 
+/* As the charge would be: all or none, in the name of the first that is exceeded. */
+static void explains_which_limit_would_be_exceeded(UNUSED void **state)
+{
+    open_case(TWO_LIMITS);
+    assert_string_equal("DUNNO", ask(DATA "instance=1\n"));
+    for (unsigned i = 0; i < 3; i++)
+        assert_reply("554 5.7.1 Narrow", explain(DATA "instance=2\n").reply);
+    assert_string_equal("DUNNO", ask("protocol_state=DATA\nsasl_username=alice@example.com\n"
+                                     "sender=c@example.org\ninstance=3\n"));
+    assert_string_equal("DUNNO", explain("protocol_state=DATA\nsasl_username=alice@example.com\n"
+                                         "sender=d@example.org\ninstance=4\n")
+                                     .reply);
+    assert_string_equal("DUNNO", ask("protocol_state=DATA\nsasl_username=alice@example.com\n"
+                                     "sender=d@example.org\ninstance=4\n"));
+    assert_reply("DEFER_IF_PERMIT 4.7.1 Wide", explain(DATA "instance=5\n").reply);
+    assert_reply("DEFER_IF_PERMIT 4.7.1 Wide",
+                 explain("protocol_state=DATA\nsasl_username=alice@example.com\n"
+                         "sender=e@example.org\ninstance=6\n")
+                     .reply);
+}
+
+/* ---- counts ---- */
+
+/* Of a metric without labels, or with these: they count for the process. */
+static unsigned long counter(const char *name)
+{
+    AUTO_BUF out = BUF_INIT(1 << 20), line = BUF_INIT(200);
+
+    assert_int_equal(0, metrics_print(&out));
+    buf_printf(&line, "\n%s ", name);
+    const char *at = strstr(buf_text(&out), buf_text(&line));
+    return at == NULL ? 0 : strtoul(at + line.len, NULL, 10);
+}
+
+/* Every weakening is counted, and so is what limits did. */
+static void counts_what_limits_and_troubles_did(UNUSED void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned long more;
+    } wanted[] = {
+        { "gatehouse_limit_charges_total", 2 },
+        { "gatehouse_limit_over_total", 1 },
+        { "gatehouse_limit_exceeded_total{limit=\"counted\"}", 1 },
+        { "gatehouse_limit_charges_failed_total", 1 },
+        { "gatehouse_limit_charges_degraded_total", 1 },
+        { "gatehouse_policy_trouble_total", 5 }, /* rule far each time, limit unknown once */
+    };
+    unsigned long before[COUNT(wanted)];
+
+    open_case("[limit counted]\nrate = 2/1h\n[limit unknown]\nkey = country\nrate = 9/1h\n"
+              "[rule q]\nthen = limit counted\n[rule far]\nwhen = country = KP\nthen = reject No\n"
+              "[rule u]\nwhen = sender = u@example.com\nthen = limit unknown\n");
+    for (size_t i = 0; i < COUNT(wanted); i++)
+        before[i] = counter(wanted[i].name);
+    assert_string_equal("DUNNO", ask(DATA "instance=1\n"));
+    test.store->fails = true;
+    assert_string_equal("DUNNO", ask(DATA "instance=2\n"));
+    test.store->fails = false;
+    test.store->is_degraded = true;
+    assert_string_equal("DUNNO", ask("protocol_state=DATA\nsender=u@example.com\ninstance=3\n"));
+    test.store->is_degraded = false;
+    assert_reply("DEFER_IF_PERMIT 4.7.1 Limit reached", ask(DATA "instance=4\n"));
+    for (size_t i = 0; i < COUNT(wanted); i++)
+        if (counter(wanted[i].name) - before[i] != wanted[i].more)
+            fail_msg("%s: %lu", wanted[i].name, counter(wanted[i].name) - before[i]);
+}
+
 /* ---- replies ---- */
 
 static void says_one_thing(UNUSED void **state)
@@ -604,6 +703,7 @@ int main(void)
         cmocka_unit_test_teardown(counts_a_message_once_for_each_subject_at_rcpt, close_case),
         cmocka_unit_test_teardown(counts_every_message_without_an_instance, close_case),
         cmocka_unit_test_teardown(counts_a_connection_once, close_case),
+        cmocka_unit_test_teardown(tells_connections_apart_by_both_ends, close_case),
         cmocka_unit_test_teardown(counts_refusals_and_refuses_who_has_too_many, close_case),
         cmocka_unit_test_teardown(follows_trouble_when_the_charge_fails, close_case),
         cmocka_unit_test_teardown(follows_trouble_when_a_key_is_unknown, close_case),
@@ -621,6 +721,8 @@ int main(void)
         cmocka_unit_test_teardown(keeps_the_policy_it_began_with, close_case),
         cmocka_unit_test_teardown(ends_lookups_that_the_verdict_does_not_need, close_case),
         cmocka_unit_test_teardown(explains_without_an_effect, close_case),
+        cmocka_unit_test_teardown(explains_which_limit_would_be_exceeded, close_case),
+        cmocka_unit_test_teardown(counts_what_limits_and_troubles_did, close_case),
         cmocka_unit_test_teardown(says_one_thing, close_case),
         cmocka_unit_test_teardown(repeats_the_reference_in_the_log, close_case),
         cmocka_unit_test_teardown(answers_even_when_its_memory_is_used_up, close_case),
