@@ -21,7 +21,8 @@ struct milter_session {
     bool is_passed; /* the connection needs no looking at */
     bool is_known; /* `connect`'s time has come */
     bool is_ending; /* the hook `end` is under way */
-    bool is_decided; /* the message has ended, its answer is on the way */
+    bool is_decided; /* the message has ended, its answer is on the way: */
+    enum milter_action decided;
     bool is_sent_as_decided; /* unless an edit was not possible */
     struct milter_reply failure; /* what the message gets at the next chance; CONTINUE: nothing */
 

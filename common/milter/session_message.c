@@ -44,11 +44,28 @@ static enum milter_action is_settled(struct milter_session *session,
     return MILTER_CONTINUE;
 }
 
+static void count_action(const struct milter_session *session, enum milter_action action)
+{
+    const struct milter_metrics *metrics = &session->shared->metrics;
+    const metric_id ids[] = {
+        [MILTER_CONTINUE] = metrics->accepted, [MILTER_ACCEPT] = metrics->accepted,
+        [MILTER_REJECT] = metrics->rejected,   [MILTER_TEMPFAIL] = metrics->tempfailed,
+        [MILTER_DISCARD] = metrics->discarded,
+    };
+
+    metric_add(ids[action], 1);
+}
+
+/* An answer that nobody has got has not ended the message. */
 enum milter_action session_sent(struct milter_session *session, bool ok)
 {
     if (!session->is_decided)
         return MILTER_CONTINUE;
     session->is_decided = false;
+    if (ok)
+        count_action(session, session->decided);
+    else
+        metric_add(session->shared->metrics.aborted, 1);
     if (session->shared->hooks->sent == NULL)
         return is_settled(session, &go_on);
     return session_after(session,
@@ -66,18 +83,6 @@ void session_abort(struct milter_session *session)
 }
 
 /* ---- the last word ---- */
-
-static void count_action(const struct milter_session *session, enum milter_action action)
-{
-    const struct milter_metrics *metrics = &session->shared->metrics;
-    const metric_id ids[] = {
-        [MILTER_CONTINUE] = metrics->accepted, [MILTER_ACCEPT] = metrics->accepted,
-        [MILTER_REJECT] = metrics->rejected,   [MILTER_TEMPFAIL] = metrics->tempfailed,
-        [MILTER_DISCARD] = metrics->discarded,
-    };
-
-    metric_add(ids[action], 1);
-}
 
 /* Before its end, unless it goes on. */
 static enum milter_action conclude(struct milter_session *session, const struct milter_reply *reply)
@@ -422,7 +427,7 @@ static enum milter_action decide(struct milter_session *session, const struct mi
         reply = tempfail(451, SLICE("4.3.0"), SLICE("Message cannot be changed as it must be"));
     if (session_is_refusal(reply.action))
         session_set_reply(session, &reply);
-    count_action(session, reply.action);
+    session->decided = reply.action;
     session->is_decided = true;
     return reply.action;
 }

@@ -318,6 +318,40 @@ static const struct {
     { "too large", "CMNBBBES", "", "cmnbbXg=rd" },
 };
 
+/* An answer that was not taken has ended nothing, whatever it said. */
+enum { ACCEPTED, REJECTED, TEMPFAILED, DISCARDED, ABORTED, RESULTS };
+static const struct {
+    const char *steps, *say;
+    size_t result;
+} endings[] = {
+    { "CMNES", "", ACCEPTED }, { "CMNES", "er", REJECTED },   { "CMNES", "et", TEMPFAILED },
+    { "CMR", "mr", REJECTED }, { "CMNBE", "nt", TEMPFAILED }, { "CMNES", "ed", DISCARDED },
+    { "CMNEF", "", ABORTED },  { "CMNEF", "er", ABORTED },    { "CMNE", "", ABORTED },
+    { "CMNA", "", ABORTED },
+};
+
+static uint64_t result_of(size_t n)
+{
+    const struct milter_metrics *metrics = &bench.shared.metrics;
+    const metric_id ids[RESULTS] = { metrics->accepted, metrics->rejected, metrics->tempfailed,
+                                     metrics->discarded, metrics->aborted };
+
+    return metric_read(ids[n]);
+}
+
+static void counts_each_message_once(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(endings); i++) {
+        uint64_t before[RESULTS];
+        for (size_t n = 0; n < RESULTS; n++)
+            before[n] = result_of(n);
+        run(endings[i].steps, endings[i].say);
+        for (size_t n = 0; n < RESULTS; n++)
+            if (result_of(n) - before[n] != (n == endings[i].result))
+                fail_msg("%s %s: result %zu", endings[i].steps, endings[i].say, n);
+    }
+}
+
 /* However late their answers are. */
 static void calls_hooks_in_their_order(UNUSED void **state)
 {
@@ -534,6 +568,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(calls_hooks_in_their_order),
+        TEST(counts_each_message_once),
         TEST(whoever_waits_for_an_answer_is_woken),
         TEST(waits_for_room),
         TEST(what_goes_to_the_disk_is_for_a_thread),
