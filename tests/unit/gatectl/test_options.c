@@ -101,12 +101,57 @@ static void reads_what_is_looked_for(UNUSED void **state)
                      options.given);
 }
 
+static void reads_switches(UNUSED void **state)
+{
+    static const struct {
+        const char *line;
+        size_t at; /* of the switch in the options */
+    } rows[] = {
+        { "gatectl x --json", offsetof(struct options, json) },
+        { "gatectl x -j", offsetof(struct options, json) },
+        { "gatectl x --force", offsetof(struct options, force) },
+        { "gatectl x --man", offsetof(struct options, man) },
+        { "gatectl x --message", offsetof(struct options, message) },
+        { "gatectl x --ed25519", offsetof(struct options, ed25519) },
+        { "gatectl x --active", offsetof(struct options, active) },
+        { "gatectl x --scan", offsetof(struct options, scan) },
+        { "gatectl x --help", offsetof(struct options, help) },
+        { "gatectl x -h", offsetof(struct options, help) },
+        { "gatectl x --version", offsetof(struct options, version) },
+        { "gatectl x -V", offsetof(struct options, version) },
+        { "gatectl x -c /f", offsetof(struct options, is_config_given) },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char *argv[ARGS_MAX + 8], *line = strdup(rows[i].line);
+        struct options options;
+        if (!parse(line, &options, argv))
+            fail_msg("refused: %s", rows[i].line);
+        for (size_t k = 0; k < COUNT(rows); k++)
+            if (*(const bool *)((const char *)&options + rows[k].at) != (rows[k].at == rows[i].at))
+                fail_msg("%s: %s", rows[i].line, rows[k].line);
+        assert_string_equal(options.is_config_given ? "/f" : GATECTL_CONFIG, options.config);
+        free(line);
+    }
+}
+
+static void an_age_is_a_second_at_least(UNUSED void **state)
+{
+    char *argv[ARGS_MAX + 8], least[] = "gatectl x --older 1s", less[] = "gatectl x --older 999ms";
+    struct options options;
+
+    assert_true(parse(least, &options, argv));
+    assert_int_equal(1000, options.older_ms);
+    assert_false(parse(less, &options, argv));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_options_anywhere),    cmocka_unit_test(leaves_arguments_in_order),
-        cmocka_unit_test(refuses_what_is_no_option), cmocka_unit_test(reads_a_count),
-        cmocka_unit_test(reads_what_is_looked_for),
+        cmocka_unit_test(takes_options_anywhere),      cmocka_unit_test(leaves_arguments_in_order),
+        cmocka_unit_test(refuses_what_is_no_option),   cmocka_unit_test(reads_a_count),
+        cmocka_unit_test(reads_what_is_looked_for),    cmocka_unit_test(reads_switches),
+        cmocka_unit_test(an_age_is_a_second_at_least),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

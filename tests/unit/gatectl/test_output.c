@@ -43,6 +43,37 @@ static void escapes_what_a_terminal_would_obey(UNUSED void **state)
     }
 }
 
+/* Of every character: only these are escaped. */
+static void escapes_no_other_character(UNUSED void **state)
+{
+    static const struct {
+        unsigned first, last;
+    } escaped[] = {
+        { 0, 0x1f },        { 0x7f, 0x9f },     { 0x061c, 0x061c }, { 0x200e, 0x200f },
+        { 0x2028, 0x202e }, { 0x2066, 0x2069 }, { 0xd800, 0xdfff }, /* no UTF-8 */
+    };
+
+    for (unsigned c = 0; c < 0x10000; c++) {
+        char text[3];
+        size_t len = 0;
+        AUTO_BUF out = BUF_INIT(20);
+        if (c < 0x80) {
+            text[len++] = (char)c;
+        } else {
+            text[len++] = (char)(c < 0x800 ? 0xc0 | c >> 6 : 0xe0 | c >> 12);
+            if (c >= 0x800)
+                text[len++] = (char)(0x80 | (c >> 6 & 0x3f));
+            text[len++] = (char)(0x80 | (c & 0x3f));
+        }
+        bool want = false;
+        for (size_t i = 0; i < COUNT(escaped); i++)
+            want = want || (c >= escaped[i].first && c <= escaped[i].last);
+        assert_int_equal(0, output_escape(&out, (struct slice){ text, len }));
+        if (slice_equal(buf_slice(&out), (struct slice){ text, len }) == want)
+            fail_msg("U+%04X: %s", c, buf_text(&out));
+    }
+}
+
 static void says_when_the_text_does_not_fit(UNUSED void **state)
 {
     AUTO_BUF out = BUF_INIT(3);
@@ -125,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes_what_a_terminal_would_obey),
+        cmocka_unit_test(escapes_no_other_character),
         cmocka_unit_test(says_when_the_text_does_not_fit),
         cmocka_unit_test(aligns_columns_by_width_on_the_screen),
         cmocka_unit_test(prints_nothing_without_rows),
