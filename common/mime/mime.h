@@ -57,7 +57,7 @@ struct mime_facts {
     size_t received_count;
 
     /* Structure; only with MIME_STRUCTURE. */
-    size_t part_count; /* leaves */
+    size_t part_count; /* leaves, and messages in the message */
     size_t depth; /* 0: not a multipart */
     /* In order: what has a name, is an attachment by its disposition, or no text. */
     struct mime_attachment *attachments;

@@ -367,6 +367,9 @@ static void finds_usage_without_knowing_types(void **state)
     assert_int_equal(1, count_text(got, "\"used\":3"));
     free(got);
     expect_part(fixture, "GET usage ?value=example.com,192.0.2.1", "200", "\"used\":2");
+    charge(fixture, "address", SLICE("192.0.2.1"), 5);
+    expect_part(fixture, "GET usage ?value=192.0.2.1", "200",
+                "\"subject\":\"a:192.0.2.1\",\"used\":5");
     expect_part(fixture, "POST limits|user-hourly|reset ?value=alice@example.com", "200",
                 "\"removed\":1");
     expect_part(fixture, "GET usage ?value=alice@example.com", "200", "\"used\":0");
@@ -471,6 +474,8 @@ static void says_that_a_local_copy_answered(void **state)
     ask_store(control, &asked, "usage", NULL);
     assert_null(strstr(asked.text, "degraded"));
     assert_told(&asked, 200, "everybody");
+    assert_int_equal(1, fake->peeks); /* who looks charges nothing */
+    assert_int_equal(0, fake->charges);
     fake->is_degraded = true;
     ask_store(control, &asked, "usage", NULL);
     assert_told(&asked, 200, "\"degraded\":true");
