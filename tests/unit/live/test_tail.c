@@ -21,6 +21,14 @@ static const struct {
     { "x by=a by=b", false, "", "", "", 0 },
     { "x by=a stray", false, "", "", "", 0 },
     { "x\ny", false, "", "", "", 0 },
+    { "\tx", false, "", "", "", 0 },
+    { "x\x7f", false, "", "", "", 0 },
+    { "x note=a\nb", false, "", "", "", 0 },
+    { "x until=1", true, "x", "", "", 1 },
+    { "x until=1 until=2", false, "", "", "", 0 },
+    { "x until=18446744073709551616", false, "", "", "", 0 },
+    { "1by=a", true, "1by=a", "", "", 0 },
+    { "note=", true, "", "", "", 0 },
 };
 
 static void reads_the_value_and_what_follows(UNUSED void **state)
@@ -52,14 +60,26 @@ static void expires_at_its_second(UNUSED void **state)
 
 static void prints_what_it_reads(UNUSED void **state)
 {
-    AUTO_BUF out = BUF_INIT(200);
-    struct live_tail tail;
-    const char *error;
-    const char *text = "500/1h until=5 by=root note=why not";
+    static const char *const texts[] = {
+        "500/1h until=5 by=root note=why not",
+        "x by=r",
+        "x note=n",
+        "x until=5 note=n",
+        "until=5 by=r",
+        "by=r note=n",
+        "note=n",
+        "x",
+        "",
+    };
 
-    assert_true(live_tail_parse(slice_of(text), &tail, &error));
-    assert_int_equal(0, live_tail_print(&out, &tail));
-    assert_string_equal(text, buf_text(&out));
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        AUTO_BUF out = BUF_INIT(200);
+        struct live_tail tail;
+        const char *error;
+        assert_true(live_tail_parse(slice_of(texts[i]), &tail, &error));
+        assert_int_equal(0, live_tail_print(&out, &tail));
+        assert_string_equal(texts[i], buf_text(&out));
+    }
 }
 
 int main(void)

@@ -465,9 +465,31 @@ static void turns_addresses_round(UNUSED void **state)
     }
 }
 
+/* A name of 253 bytes can be asked for, a longer one not. */
+static void reversed_names_are_bounded(UNUSED void **state)
+{
+    static const struct {
+        const char *address;
+        size_t zone; /* the longest that fits */
+    } rows[] = { { "192.0.2.1", DNS_NAME_MAX - 10 }, { "2001:db8::1", DNS_NAME_MAX - 64 } };
+    char zone[DNS_NAME_MAX + 1], text[DNS_NAME_MAX + 1];
+    struct ip_address address;
+
+    memset(zone, 'z', sizeof zone);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_true(ip_address_parse(slice_of(rows[i].address), &address));
+        assert_int_equal(DNS_NAME_MAX,
+                         dns_reverse_name(&address, (struct slice){ zone, rows[i].zone }, text));
+        assert_int_equal(DNS_NAME_MAX, strlen(text));
+        assert_int_equal(
+            0, dns_reverse_name(&address, (struct slice){ zone, rows[i].zone + 1 }, text));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reversed_names_are_bounded),
         cmocka_unit_test(reads_addresses),
         cmocka_unit_test(reads_exchanges),
         cmocka_unit_test(joins_the_strings_of_a_text),

@@ -16,6 +16,7 @@ static const struct {
       1, 6380, 12 },
     { "redis://[::1]", REDIS_URL_TCP, "", "", "", "::1", 1, 6379, 0 },
     { "redis://[2001:db8::1]:6380/3", REDIS_URL_TCP, "", "", "", "2001:db8::1", 1, 6380, 3 },
+    { "redis://h:65535/65535", REDIS_URL_TCP, "", "", "", "h", 1, 65535, 65535 },
     { "redis+unix:///run/redis.sock", REDIS_URL_UNIX, "", "/run/redis.sock", "", "", 0, 0, 0 },
     { "redis+unix:///run/redis.sock?db=2", REDIS_URL_UNIX, "", "/run/redis.sock", "", "", 0, 0, 2 },
     { "redis+unix://gate@/run/redis.sock", REDIS_URL_UNIX, "gate", "/run/redis.sock", "", "", 0, 0,
