@@ -7,6 +7,7 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_limits.h"
 #include "tests/fakes/redis_server.h"
+#include "tests/fakes/shown_metric.h"
 #include "tests/fakes/test_store.h"
 
 enum { PATIENCE_MS = 10000 }; /* nothing here is about how long Redis takes */
@@ -407,6 +408,82 @@ static void reads_what_was_logged(UNUSED void **state)
     arena_free(&read.arena);
 }
 
+static unsigned lines_in_redis(void)
+{
+    return (unsigned)strtoul(redis_server_ask(&server, "XLEN gh:log"), NULL, 10);
+}
+
+/* What is older than log_age goes; without it only their number counts. */
+static void old_decisions_go(UNUSED void **state)
+{
+    static const struct {
+        uint64_t age_ms;
+        unsigned left;
+    } rows[] = { { 0, 3 }, { 3 * HOUR, 3 }, { HOUR, 2 }, { 5 * MINUTE, 1 } };
+    const uint64_t ago_ms[] = { 2 * HOUR, 10 * MINUTE, 0 };
+    char url[160], command[80];
+
+    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        test_store_close(&test);
+        redis_server_ask(&server, "DEL gh:log");
+        for (size_t n = 0; n < COUNT(ago_ms); n++) {
+            snprintf(command, sizeof(command), "XADD gh:log %" PRIu64 "-0 line x",
+                     fake.wall - ago_ms[n]);
+            redis_server_ask_words(&server, command);
+        }
+        test_store_open_as(&test, url, NULL,
+                           (struct store_redis_options){ .clock = &fake.clock,
+                                                         .own_time = true,
+                                                         .answer_ms = PATIENCE_MS,
+                                                         .log_age_ms = rows[i].age_ms });
+        assert_true(test_store_wait(&test, STORE_UP, 3000));
+        test_store_run(&test, 250); /* two ticks */
+        for (int n = 0; n < 200 && lines_in_redis() > rows[i].left; n++)
+            test_store_run(&test, 20);
+        if (lines_in_redis() != rows[i].left)
+            fail_msg("row %zu: %u are left", i, lines_in_redis());
+    }
+}
+
+/* Decisions wait for Redis, so many lines or bytes; each that does not is counted. */
+static void decisions_without_room_are_counted(UNUSED void **state)
+{
+    static const struct {
+        unsigned lines, waiting;
+        size_t len;
+    } rows[] = { { 5000, 4096, 10 }, { 2000, (1 << 20) / 1000, 1000 }, { 4096, 4096, 10 } };
+    static const char text[1000];
+    char url[64];
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint64_t dropped = shown_metric("gatehouse_store_log_dropped_total");
+        test_store_close(&test);
+        snprintf(url, sizeof(url), "redis://127.0.0.1:%u", free_port());
+        test_store_open(&test, url, NULL, &fake.clock, true);
+        for (unsigned n = 0; n < rows[i].lines; n++)
+            store_log(test.store, (struct slice){ text, rows[i].len });
+        assert_int_equal(dropped + rows[i].lines - rows[i].waiting,
+                         shown_metric("gatehouse_store_log_dropped_total"));
+    }
+}
+
+/* What Redis has taken makes room. */
+static void decisions_that_were_written_make_room(UNUSED void **state)
+{
+    static const char text[1000];
+    uint64_t dropped = shown_metric("gatehouse_store_log_dropped_total");
+
+    for (unsigned round = 1; round <= 4; round++) { /* of 1 MB, which is the bound */
+        for (unsigned n = 0; n < 1000; n++)
+            store_log(test.store, (struct slice){ text, sizeof(text) });
+        for (int n = 0; n < 500 && lines_in_redis() < round * 1000; n++)
+            test_store_run(&test, 10);
+        assert_int_equal(round * 1000, lines_in_redis());
+    }
+    assert_int_equal(dropped, shown_metric("gatehouse_store_log_dropped_total"));
+}
+
 static void abandoned_calls_do_not_end(UNUSED void **state)
 {
     struct arena *arena = arena_new(1 << 20);
@@ -424,14 +501,25 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
-        T(admits_exactly_the_rate),         T(tells_usage_and_when_it_frees),
-        T(looks_without_charging),          T(forced_charges_exceed),
-        T(remembers_a_named_charge),        T(charges_all_or_nothing),
-        T(counts_the_same_use_twice),       T(a_live_value_is_in_force_at_once),
-        T(a_flushed_script_is_sent_again),  T(saturates_huge_amounts),
-        T(writes_fetches_and_reads_hashes), T(reads_a_large_hash_in_steps),
-        T(polling_sees_each_change),        T(resets_one_subject_of_one_limit),
-        T(lists_the_highest_usage),         T(reads_what_was_logged),
+        T(admits_exactly_the_rate),
+        T(tells_usage_and_when_it_frees),
+        T(looks_without_charging),
+        T(forced_charges_exceed),
+        T(remembers_a_named_charge),
+        T(charges_all_or_nothing),
+        T(counts_the_same_use_twice),
+        T(a_live_value_is_in_force_at_once),
+        T(a_flushed_script_is_sent_again),
+        T(saturates_huge_amounts),
+        T(writes_fetches_and_reads_hashes),
+        T(reads_a_large_hash_in_steps),
+        T(polling_sees_each_change),
+        T(resets_one_subject_of_one_limit),
+        T(lists_the_highest_usage),
+        T(reads_what_was_logged),
+        T(old_decisions_go),
+        T(decisions_without_room_are_counted),
+        T(decisions_that_were_written_make_room),
         T(abandoned_calls_do_not_end),
     };
 
