@@ -36,6 +36,6 @@ const char *redis_server_ask(struct redis_server *server, const char *format, ..
 /* Commands separated by `;`, their words by blanks; the answer to the last one. */
 const char *redis_server_ask_words(struct redis_server *server, const char *commands);
 
-uint16_t free_port(void); /* of loopback */
+uint16_t free_port(void); /* of loopback; no other test is given it while this process lives */
 
 #endif

@@ -6,6 +6,8 @@ import time
 
 from dnslib import AAAA, CNAME, MX, PTR, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
 
+from .process import free_port
+
 ALIASES_MAX = 10
 
 
@@ -36,7 +38,7 @@ class DNS:
         self.ttl = ttl
         self.silent = False
         self.questions = collections.Counter()
-        self.port = 0  # until the first start()
+        self.port = free_port()
         self.lock = threading.Lock()
         self.socket = None
         self.start()
@@ -54,7 +56,6 @@ class DNS:
     def start(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", self.port))
-        self.port = self.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.serve, args=(self.socket,), daemon=True)
         self.thread.start()
 

@@ -1,5 +1,4 @@
 """A name server on loopback, UDP and TCP, whose answers are up to the test: any bytes, any number of them, late or never."""
-import contextlib
 import socketserver
 import struct
 import threading
@@ -8,6 +7,7 @@ import time
 from dnslib import QTYPE, RCODE, RR, DNSRecord
 
 from .dns import rdata
+from .process import free_port
 
 
 class Query:
@@ -79,7 +79,7 @@ class HostileDns:
         self.answers = True
         self.ttl = 0  # of what names say properly
         self.servers = []
-        self.port = None
+        self.port = free_port()
         self.start()
 
     @property
@@ -88,8 +88,7 @@ class HostileDns:
 
     def start(self):
         """Also again, on the same port."""
-        self.servers = self.bind(self.port) if self.port else self.bind_anywhere()
-        self.port = self.servers[0].server_address[1]
+        self.servers = self.bind(self.port)
         for server in self.servers:
             server.owner = self
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -98,17 +97,10 @@ class HostileDns:
     def bind(port):
         tcp = TcpServer(("127.0.0.1", port), Tcp)
         try:
-            return [tcp, UdpServer(("127.0.0.1", tcp.server_address[1]), Udp)]
+            return [tcp, UdpServer(("127.0.0.1", port), Udp)]
         except OSError:
             tcp.server_close()
             raise
-
-    def bind_anywhere(self):
-        """A port that is free for both."""
-        for _ in range(20):
-            with contextlib.suppress(OSError):
-                return self.bind(0)
-        return self.bind(0)
 
     def stop(self):
         for server in self.servers:
