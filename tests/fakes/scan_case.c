@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 
-enum { ARENA_MAX = 64 << 20, LONGEST_MS = 20000 };
+enum { ARENA_MAX = 64 << 20, PATIENT_MS = 200000, LONGEST_MS = 240000 };
 
 static void fail(const char *what)
 {
@@ -21,8 +21,8 @@ void scan_case_open(struct scan_case *test, const struct scanner_kind *kind,
     test->scanner = (struct scanner){
         .name = SLICE("test"),
         .kind = kind,
-        .connect_timeout_ms = 2000,
-        .scan_timeout_ms = 10000,
+        .connect_timeout_ms = PATIENT_MS,
+        .scan_timeout_ms = PATIENT_MS,
         .weight = 1,
     };
     scan_case_add_server(test, true, script);

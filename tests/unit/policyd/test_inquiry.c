@@ -500,7 +500,7 @@ static void answer_with_two_exchangers(UNUSED void *arg, const struct dns_query 
 
 static void ends_lookups_that_the_verdict_does_not_need(UNUSED void **state)
 {
-    enum { TIMEOUT_MS = 150 };
+    enum { TIMEOUT_MS = 3000 }; /* a busy machine is in time, too */
     struct dns_server names;
     struct policyd_answer answer;
     AUTO_BUF before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
@@ -510,7 +510,7 @@ static void ends_lookups_that_the_verdict_does_not_need(UNUSED void **state)
     dns_server_start(&names);
     test.server->dns = dns_server_dns(&names, test.worker, TIMEOUT_MS);
     policyd_case_start(&test, RCPT "instance=1\n", NULL, &answer);
-    for (unsigned i = 0; answer.count == 0 && i < 100; i++)
+    for (unsigned i = 0; answer.count == 0 && i < 1000; i++)
         policyd_case_run(&test, 10);
     assert_reply("554 5.7.1 No", answer.reply);
     assert_int_equal(4, names.queries);
