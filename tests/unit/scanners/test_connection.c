@@ -137,6 +137,37 @@ static void sends_all_and_half_closes(UNUSED void **state)
     scan_case_close(&test);
 }
 
+/* More than a socket takes at once, from memory and from a file, with small pieces before it: every byte in its place. */
+static void sends_a_large_message_byte_by_byte(UNUSED void **state)
+{
+    static const struct fake_step script[] = { { .kind = STEP_READ }, /* until it half closes */
+                                               { STEP_SEND, SLICE_INIT("clean\n"), 0 },
+                                               { .kind = STEP_HANG } };
+    AUTO_BUF body = BUF_INIT(8 << 20), want = BUF_INIT(8 << 20);
+    struct scan_case test;
+
+    for (size_t i = 0; body.len < 3 << 20; i++) {
+        buf_put_number(&body, i, 7);
+        buf_put(&body, "\r\n");
+    }
+    for (size_t i = 0; i < 20; i++)
+        buf_put(&want, "xS");
+    buf_put(&want, "Subject: a test\r\n\r\n");
+    buf_add(&want, buf_slice(&body));
+    buf_put(&want, "END\n");
+    open_case(&test, script);
+    seen.parts = 20; /* more pieces than go out at once */
+    struct slice bytes = buf_slice(&body);
+    scan_case_message(&test, slice_part(bytes, 0, bytes.len / 2), false);
+    scan_case_start(&test);
+    event_base_loop(worker_base(test.worker), EVLOOP_ONCE);
+    scan_case_body(&test, slice_skip(bytes, bytes.len / 2), true);
+    must_be_clean(scan_case_finish(&test));
+    assert_int_equal(want.len, test.servers[0].received.len);
+    assert_memory_equal(want.data, test.servers[0].received.data, want.len);
+    scan_case_close(&test);
+}
+
 static void open_tcp_case(struct scan_case *test, const struct fake_step *script)
 {
     open_case(test, script);
@@ -419,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_all_and_half_closes),
+        cmocka_unit_test(sends_a_large_message_byte_by_byte),
         cmocka_unit_test(an_end_on_its_way_is_not_waited_for),
         cmocka_unit_test(takes_input_piece_by_piece),
         cmocka_unit_test(a_line_without_end_is_too_long),
