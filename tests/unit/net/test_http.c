@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -476,6 +477,23 @@ static void slow_takers_give_way_at_the_cap(void **state)
     assert_non_null(strstr(read_answer(*state, waits, &out), "at last"));
 }
 
+/* Who waits meanwhile is answered when there are descriptors again. */
+static void goes_on_when_there_are_descriptors_again(void **state)
+{
+    AUTO_BUF out = BUF_INIT(ANSWER_MAX);
+    struct rlimit before, none;
+    int fd = connect_to(*state);
+
+    send_text(fd, "GET /plain HTTP/1.1\r\n\r\n");
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &before));
+    none = before;
+    none.rlim_cur = 1;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &none));
+    run_for(*state, 10);
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
+    assert_non_null(strstr(read_answer(*state, fd, &out), "hello"));
+}
+
 /* ---- browsers, and who sends them ---- */
 
 static const struct {
@@ -564,6 +582,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(survives_garbage, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_clients_give_way_at_the_cap, setup_patient, teardown),
         cmocka_unit_test_setup_teardown(slow_takers_give_way_at_the_cap, setup_patient, teardown),
+        cmocka_unit_test_setup_teardown(goes_on_when_there_are_descriptors_again, setup_patient,
+                                        teardown),
         cmocka_unit_test_setup_teardown(no_page_makes_a_browser_change_anything, setup_patient,
                                         teardown),
         cmocka_unit_test_setup_teardown(answers_are_not_kept_or_guessed_at, setup_patient,
