@@ -1,10 +1,10 @@
 """The resolver is away, in the two ways it can be: its port is closed, or nobody answers there. Requests are decided in time,
 rules' `trouble` is followed, all of it is counted; when it is back, so is full service."""
-import time
 
 import pytest
 
 from servers.hostile_dns import HostileDns, txt
+from servers.machine import Stopwatch
 from servers.policy import attributes, encode
 from servers.process import wait_for
 
@@ -73,9 +73,9 @@ def test_requests_are_decided_in_time_and_service_is_back(start_policyd, names, 
     assert ask(policyd) == "PREPEND X-SPF: pass"
     away(names)
     for _ in range(3):
-        begin = time.monotonic()
+        watch = Stopwatch()
         reply = ask(policyd)
-        assert time.monotonic() - begin < budget / 1000 + SLACK
+        assert watch.seconds() < budget / 1000 + SLACK
         assert reply.startswith(want), reply
     wait_for(lambda: policyd.metric("gatehouse_dns_down") >= 1, "it is known")
     assert policyd.metric("gatehouse_policy_late_total") + policyd.metric("gatehouse_dns_failures_total") >= 3
@@ -85,9 +85,9 @@ def test_requests_are_decided_in_time_and_service_is_back(start_policyd, names, 
     assert policyd.log.count("dns: no resolver answers") == 1
 
     come_back(names)
-    begin = time.monotonic()
+    watch = Stopwatch()
     wait_for(lambda: ask(policyd) == "PREPEND X-SPF: pass", "full service", timeout=10)
-    assert time.monotonic() - begin < RECOVERY + SLACK
+    assert watch.seconds() < RECOVERY + SLACK
     for _ in range(20):
         assert ask(policyd) == "PREPEND X-SPF: pass"
         assert ask(policyd, "fail.example").startswith("550 5.7.23 SPF check failed")
@@ -100,12 +100,12 @@ def test_many_at_once_are_decided_in_time(start_policyd, names):
     fall_silent(names)
     try:
         clients = [policyd.client() for _ in range(100)]
-        begin = time.monotonic()
+        watch = Stopwatch()
         for number, client in enumerate(clients):
             client.send(encode(attributes(client_address=CLIENT, sender=f"a@d{number}.example")))
         for client in clients:
             assert client.reply().decode().startswith(f"action={TEMPERROR}")
-        assert time.monotonic() - begin < budget + SLACK
+        assert watch.seconds() < budget + SLACK
     finally:
         for client in clients:
             client.close()

@@ -1,16 +1,18 @@
 """Facts from the DNS: sender and recipient domains, HELO names, block and allow lists; with resolvers that fail."""
 import subprocess
-import time
 
 import pytest
 
 from servers.dns import DNS, address_list, domain_list
+from servers.machine import Stopwatch
 from servers.policy import attributes, encode
 from servers.policyd import PROGRAM
 from servers.process import wait_for
 
 pytestmark = pytest.mark.sanitized
 
+# A test server on a busy machine has time to answer, where the time is not what is tested.
+PATIENT = ["dns_timeout=20s", "budget=30s"]
 SHOW = """
 [rule show]
 then = reject 5.7.1 Seen, {facts}
@@ -38,7 +40,7 @@ def show(start_policyd, dns):
     def start(facts, sections="", options=(), stage="rcpt"):
         shown = " ".join("<{%s}>" % fact for fact in facts.split())
         policyd = start_policyd(SHOW.format(facts=shown, stage=stage) + sections,
-                                options=[f"resolver={dns.resolver}", "workers=1", *options])
+                                options=[f"resolver={dns.resolver}", "workers=1", *PATIENT, *options])
 
         def values(**changes):
             action = policyd.ask(**changes)
@@ -252,20 +254,20 @@ def test_a_list_without_its_test_entry_is_off(show, lists):
 
 def test_a_silent_list_does_not_list(show, lists):
     lists.zone["2.2.0.192.one.test"] = "SILENT"
-    values = show(FACTS + " dnsbl.one", LISTS, options=["dns_timeout=300ms"])
-    started = time.monotonic()
+    values = show(FACTS + " dnsbl.one", LISTS, options=["dns_timeout=1500ms"])
+    watch = Stopwatch()
     assert values(client_address="192.0.2.2") == ["0", "", "0", "", "unknown"]
-    assert time.monotonic() - started < 1.5
+    assert watch.seconds() < 10
     assert values.policyd.metric("gatehouse_dnsbl_failures_total", list="one") == 1
 
 
-@pytest.mark.parametrize("dns_timeout, budget", [(200, 5000), (5000, 300)], ids=["lookup-ends-first", "budget-ends-first"])
+@pytest.mark.parametrize("dns_timeout, budget", [(1000, 20000), (20000, 1000)], ids=["lookup-ends-first", "budget-ends-first"])
 def test_a_list_that_is_only_silent_is_switched_off(show, lists, dns_timeout, budget):
     """Else each request would wait for it. It comes back by itself."""
     silent = {name: "SILENT" for name in [*lists.zone, "*.one.test"] if name.endswith(".one.test")}
     works = {name: lists.zone.get(name) for name in silent}
     lists.add(silent)
-    values = show(FACTS, LISTS, options=[f"dns_timeout={dns_timeout}ms", f"budget={budget}ms", "dnsbl_retry=3s"])
+    values = show(FACTS, LISTS, options=[f"dns_timeout={dns_timeout}ms", f"budget={budget}ms", "dnsbl_retry=5s"])
     policyd = values.policyd
     for last in (20, 21, 22):
         assert values(client_address=f"192.0.2.{last}") == ["0", "", "0", ""]
@@ -283,7 +285,7 @@ def test_a_list_that_is_only_silent_is_switched_off(show, lists, dns_timeout, bu
 
 def test_requests_side_by_side_do_not_switch_a_list_off(show, lists):
     lists.add({name: "SILENT" for name in [*lists.zone, "*.one.test"] if name.endswith(".one.test")})
-    policyd = show(FACTS, LISTS, options=["dns_timeout=300ms"]).policyd
+    policyd = show(FACTS, LISTS, options=["dns_timeout=2s"]).policyd
     clients = [policyd.client() for _ in range(20)]
     for number, client in enumerate(clients):
         client.send(encode(attributes(client_address=f"192.0.2.{number + 20}")))
@@ -294,19 +296,19 @@ def test_requests_side_by_side_do_not_switch_a_list_off(show, lists):
 
 
 def test_a_dead_resolver_switches_no_list_off(show, lists):
-    values = show(FACTS, LISTS, options=["dns_timeout=200ms"])
+    values = show(FACTS, LISTS, options=["dns_timeout=500ms"])
     lists.silent = True
     for last in range(20, 26):
         assert values(client_address=f"192.0.2.{last}") == ["unknown", "unknown", "unknown", "unknown"]
     assert values.policyd.metric("gatehouse_dnsbl_off") == 0
     lists.silent = False
-    wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "full service", timeout=3)
+    wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "full service", timeout=20)
 
 
 def test_what_has_been_answered_counts_when_the_time_is_up(show, lists):
     lists.zone["2.2.0.192.good.test"] = "SILENT"
     lists.zone["3.2.0.192.one.test"] = "SILENT"
-    values = show("dnsbl.one " + FACTS, LISTS, options=["budget=500ms", "dns_timeout=5s"])
+    values = show("dnsbl.one " + FACTS, LISTS, options=["budget=2s", "dns_timeout=20s"])
     assert values(client_address="192.0.2.2") == ["3", "unknown", "unknown", "0", ""]  # the allow list may know better
     assert values(client_address="192.0.2.3") == ["unknown", "0", "", "0", ""]
     assert values.policyd.metric("gatehouse_policy_late_total") == 2
@@ -362,11 +364,13 @@ def test_eight_lists_and_checks_cost_about_one_lookup(show, dns):
     dns.add({"plain.test": {"A": ["8.8.4.4"], "TXT": ["v=spf1 ip4:192.0.2.2 -all"]}})
     values = show("dnsbl.score spf sender_mx recipient_mx helo_dns", EIGHT)
     values(client_address="192.0.2.1")  # the lists are tested
-    dns.delay = 0.2
-    started = time.monotonic()
-    seen = values(client_address="192.0.2.2", helo_name="mail.test", sender="a@plain.test", recipient="b@null.test")
-    assert seen == ["8", "pass", "ok", "null", "ok"]
-    assert time.monotonic() - started < 2 * 0.2 + 0.3  # sender_mx has two steps
+    asked = {f"2.2.0.192.l{i}.test" for i in range(8)} | {"mail.test", "plain.test", "null.test"}
+    dns.hold()
+    with values.policyd.client() as client:
+        client.send(encode(attributes(client_address="192.0.2.2", helo_name="mail.test", sender="a@plain.test", recipient="b@null.test")))
+        wait_for(lambda: all(dns.asked(name) for name in asked), "all is asked for before anything is answered")
+        dns.release()
+        assert b"Seen, <8> <pass> <ok> <null> <ok>" in client.reply()
 
 
 TROUBLE = """
@@ -388,14 +392,14 @@ stage = data
 def test_a_silent_resolver_keeps_the_budget_and_full_service_comes_back(start_policyd, lists):
     lists.silent = True
     policyd = start_policyd(TROUBLE, options=[f"resolver={lists.resolver}", "workers=1"])
-    started = time.monotonic()
+    watch = Stopwatch()
     assert policyd.ask(sender="a@gone.test").startswith("451 4.3.0 Temporary lookup problem")
     assert policyd.ask("DATA", client_address="192.0.2.2") == "DUNNO"
-    assert time.monotonic() - started < 3
+    assert watch.seconds() < 3
     assert policyd.metric("gatehouse_policy_late_total") == 2
     assert policyd.metric("gatehouse_policy_trouble_total") == 2
     lists.silent = False
-    wait_for(lambda: policyd.ask(sender="a@gone.test").startswith("554 5.1.8"), "full service", timeout=3)
+    wait_for(lambda: policyd.ask(sender="a@gone.test").startswith("554 5.1.8"), "full service", timeout=20)
     assert policyd.ask("DATA", client_address="192.0.2.2").startswith("554 5.7.1 Listed")
 
 
@@ -403,12 +407,12 @@ def test_many_requests_at_once_with_a_dead_resolver(start_policyd, dns):
     dns.stop()
     policyd = start_policyd(TROUBLE, options=[f"resolver={dns.resolver}"])
     clients = [policyd.client() for _ in range(50)]
-    started = time.monotonic()
+    watch = Stopwatch()
     for number, client in enumerate(clients):
         client.send(encode(attributes(sender=f"a@d{number}.test", client_address=f"192.0.2.{number}")))
     for client in clients:
         assert b"Temporary lookup problem" in client.reply()
-    assert time.monotonic() - started < 3
+    assert watch.seconds() < 3
 
 
 # ---- mistakes ----

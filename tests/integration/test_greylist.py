@@ -5,6 +5,7 @@ import time
 import pytest
 
 from servers.dns import DNS
+from servers.machine import Stopwatch
 from servers.policyd import Policyd
 from servers.postfix import Postfix
 from servers.process import wait_for
@@ -160,9 +161,9 @@ def test_everything_passes_while_redis_is_away(start_policyd, redis):
     assert policyd.ask(client_address="198.18.8.1").startswith(DEFERRED)
     redis.pause()
     try:
-        begin = time.monotonic()
+        watch = Stopwatch()
         assert policyd.ask(client_address="198.18.8.2") == "DUNNO"
-        assert time.monotonic() - begin < 1
+        assert watch.seconds() < 1
         assert policyd.metric("gatehouse_greylist_total", result="degraded") >= 1
     finally:
         redis.go_on()

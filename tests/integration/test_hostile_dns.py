@@ -8,6 +8,7 @@ import pytest
 
 from servers.hostile_dns import (HostileDns, closing_tcp, delayed, failing, flooding, raw, rows, silent, txt, wrong_id,
                                  wrong_question)
+from servers.machine import Stopwatch
 from servers.policy import attributes, encode
 from servers.policyd import BUILD, Policyd
 from servers.process import ROOT, wait_for
@@ -119,9 +120,9 @@ def checker(workdir, names):
 
 def check(policyd, name):
     """(result, whole reply, seconds); the client has made sure that it is one line of printable ASCII."""
-    begin = time.monotonic()
+    watch = Stopwatch()
     reply = policyd.ask(client_address=CLIENT, helo_name="mail.example.net", sender=f"user@{name}.example")
-    took = time.monotonic() - begin
+    took = watch.seconds()
     found = re.match(r"PREPEND Received-SPF: (\w+)", reply)
     assert found, reply
     return found[1], reply, took
@@ -159,9 +160,10 @@ def test_asks_no_more_than_it_may(checker, names, name, kind, most):
 
 def test_the_budget_ends_a_chain_of_slow_answers(checker, names):
     before = checker.metric("gatehouse_policy_late_total")
+    begin = time.monotonic()
     result, reply, took = check(checker, "slow-chain")
     assert result == "temperror" and "the time for the check is up" in reply, reply
-    assert BUDGET - 0.1 < took < BUDGET + SLACK, reply
+    assert BUDGET - 0.1 < time.monotonic() - begin and took < BUDGET + SLACK, reply
     assert checker.metric("gatehouse_policy_late_total") == before + 1
     assert check(checker, "good")[0] == "pass"
 
@@ -169,9 +171,9 @@ def test_the_budget_ends_a_chain_of_slow_answers(checker, names):
 def test_others_are_answered_while_some_wait(checker):
     with checker.client() as slow, checker.client() as quick:
         slow.send(encode(attributes(sender="user@silent.example")))
-        begin = time.monotonic()
+        watch = Stopwatch()
         reply = quick.ask(client_address=CLIENT, sender="user@good.example")
-        assert reply.startswith("PREPEND Received-SPF: pass") and time.monotonic() - begin < DNS_TIMEOUT
+        assert reply.startswith("PREPEND Received-SPF: pass") and watch.seconds() < DNS_TIMEOUT
         assert b"temperror" in slow.reply()
 
 

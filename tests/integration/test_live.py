@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from servers.machine import Stopwatch
 from servers.policyd import BUILD
 from servers.process import wait_for
 
@@ -90,12 +91,12 @@ class Hosts:
         self.record_property = record_property
         self.slowest_s = 0
 
-    def agree(self, condition, what, since=None):
+    def agree(self, condition, what):
         """Waits until it holds on every host, at most a second after now."""
-        began = since or time.monotonic()
+        watch = Stopwatch()
         for number, host in enumerate(self.hosts):
             wait_for(lambda host=host: condition(host), f"{what} (host {number})", IN_FORCE_S + SLACK_S, 0.01)
-        took = time.monotonic() - began
+        took = watch.seconds()
         self.slowest_s = max(self.slowest_s, took)
         self.record_property("in_force_ms", round(1000 * self.slowest_s))
         print(f"{what}: {1000 * took:.0f} ms")

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from servers.machine import Stopwatch
 from servers.policy import Closed, attributes, encode
 from servers.policyd import BUILD
 from servers.process import ROOT, wait_for
@@ -303,10 +304,10 @@ def test_thousands_of_idle_connections(policyd, connect):
     grown = policyd.process.memory_kib() - before
     if IS_PLAIN_BUILD:
         assert grown <= 4 * count + 2048, f"{grown / count:.1f} KiB per connection"
-    start = time.monotonic()
+    watch = Stopwatch()
     for client in clients[:: count // 20]:
         assert is_refused(client.ask(**MARKED))
-    assert time.monotonic() - start < 5
+    assert watch.seconds() < 5
 
 
 def test_others_are_served_while_many_misbehave(policyd, connect):
@@ -314,10 +315,10 @@ def test_others_are_served_while_many_misbehave(policyd, connect):
         client = connect()
         with contextlib.suppress(Closed):
             client.send([b"x" * 3000, b"a=b\n", encode(attributes()) * 3, b"\0" * 50][number % 4])
-    start = time.monotonic()
+    watch = Stopwatch()
     for _ in range(50):
         assert is_refused(policyd.ask(**MARKED))
-    assert time.monotonic() - start < 5
+    assert watch.seconds() < 5
 
 
 @pytest.mark.parametrize("value", ['x" verdict=reject rule="y', "x\rdecision queue_id=forged", "x\tdecision", "\x1b[31m",

@@ -1,5 +1,6 @@
 """Redis hangs, dies, comes back empty, fails over, refuses: whatever it does, every request is answered in time, hosts
 decide alone meanwhile, and all is well within a second after it is back."""
+import collections
 import itertools
 import os
 import re
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from servers.load import Load
+from servers.machine import Stopwatch, Waits
 from servers.policy import attributes
 from servers.policyd import BUILD
 from servers.process import Process, free_port, wait_for
@@ -65,23 +67,30 @@ class Trial:
     def __init__(self, policyds):
         self.policyds = policyds
         self.log_before = [policyd.log for policyd in policyds]
+        self.waits = Waits()
         self.load = Load([policyd.unix for policyd in policyds], CONNECTIONS, requests(), pause=0.005).start()
         self.recovered_s = None
         time.sleep(0.7)
 
     def wait_for(self, word, timeout=10.0):
         """Until /ready of all begins with the word; how long it took."""
-        began = time.monotonic()
+        watch = Stopwatch()
         for policyd in self.policyds:
             wait_for(lambda: policyd.get("/ready")[1].startswith(word), f"/ready says {word}", timeout, 0.01)
             assert policyd.get("/ready")[0] == 200
-        return time.monotonic() - began
+        return watch.seconds()
 
     def recovers(self):
         """The fault has just been mended."""
         self.recovered_s = self.wait_for("ok")
+        before = self.degraded()
         time.sleep(LIFE_S + 0.7)  # users that have known nothing but good times
         self.load.finish()
+        self.stays_well = self.degraded() == before  # else the machine was too busy for an answer of Redis in time
+        self.machine_ms = 1000 * self.waits.seconds()
+
+    def degraded(self):
+        return [policyd.metric("gatehouse_store_degraded_total") for policyd in self.policyds]
 
     def judge(self, record_property):
         """No request without an answer, none late, and of no user admitted more above the limit than it times the hosts."""
@@ -95,12 +104,14 @@ class Trial:
         print(measured)
         for name, value in measured.items():
             record_property(name, value)
-        assert late_ms <= ANSWER_MS + SLACK_MS
+        assert late_ms <= ANSWER_MS + SLACK_MS + self.machine_ms
         assert most - MOST <= DAEMONS * MOST
         assert (self.recovered_s or 0) <= RECOVERY_S + SLACK_S
         # The last users were born when all was well again: exactly the limit.
         last = max(int(re.search(r"\d+", user)[0]) for user in admitted)
-        assert [admitted[f"user{last - n}@example.com"] for n in (8, 9)] == [MOST] * 2
+        asked = collections.Counter(one.values["sasl_username"] for one in load.asked)
+        for user in [f"user{last - n}@example.com" for n in (8, 9)] if self.stays_well else []:
+            assert admitted[user] == min(MOST, asked[user]), user
 
     def changes(self):
         """Of each daemon what it has logged about the store since the beginning: "not in use" and "in use again"."""
@@ -252,9 +263,9 @@ def test_failover(start_policyd, cluster, how, record_property):
 def test_starts_while_redis_is_down(start_policyd, redis):
     redis.stop()
     policyd = start_policyd(CONFIG, options=[f"store={redis.url}"])
-    began = time.monotonic()
+    watch = Stopwatch()
     assert policyd.ask("DATA", sasl_username="early@example.com") == "DUNNO"
-    assert 1000 * (time.monotonic() - began) <= ANSWER_MS + SLACK_MS
+    assert 1000 * watch.seconds() <= ANSWER_MS + SLACK_MS
     wait_for(lambda: policyd.get("/ready")[1].startswith("degraded"), "it says so")
     assert policyd.get("/ready")[0] == 200
     redis.start()

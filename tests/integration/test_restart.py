@@ -9,6 +9,7 @@ import time
 import pytest
 
 from servers.load import Load
+from servers.machine import Stopwatch, Waits
 from servers.policy import attributes, encode
 from servers.policyd import PATIENT, PROGRAM, Policyd
 from servers.process import Process, wait_for
@@ -88,9 +89,9 @@ def all_is_charged_once(redis, load):
 
 
 def stop_in_time(policyd):
-    began = time.monotonic()
+    watch = Stopwatch()
     policyd.stop()
-    took = time.monotonic() - began
+    took = watch.seconds()
     assert took <= DRAIN_S + 1
     return took
 
@@ -179,6 +180,7 @@ def activated(workdir, redis):
 
 def test_a_restart_with_socket_activation_is_invisible(activated, redis, record_property):
     """A client that comes back finds the socket, always, and waits a moment at most."""
+    waits = Waits()
     load = Load([activated.unix], CONNECTIONS, requests()).start()
     for _ in range(RESTARTS):
         time.sleep(0.7)
@@ -189,5 +191,5 @@ def test_a_restart_with_socket_activation_is_invisible(activated, redis, record_
     print(len(load.asked), "requests,", load.lost, "asked again, the slowest took", f"{load.slowest_ms():.0f} ms")
     assert load.refused == 0
     assert load.lost <= CONNECTIONS * RESTARTS  # one that was just sending its next request
-    assert load.slowest_ms() < 3000
+    assert load.slowest_ms() < 3000 + 1000 * waits.seconds()
     all_is_charged_once(redis, load)

@@ -11,6 +11,7 @@ import dkim
 import pytest
 
 from servers.dns import DNS
+from servers.machine import Stopwatch
 from servers.milter_client import inserted
 from servers.policyd import GATECTL
 from servers.process import ROOT, wait_for
@@ -492,10 +493,10 @@ def test_a_resolver_in_trouble_is_a_temperror(start, dns, trouble):
     daemon = start("budget = 1s\n" + HONOUR)
     pem = make_key("ed25519")
     dns.add({"key._domainkey.sender.example": trouble, "_dmarc.sender.example": trouble})
-    begin = time.monotonic()
+    watch = Stopwatch()
     last, changes = outside(daemon, signed(pem))
     assert last.command == "c" and results(changes) == {"dkim": "temperror", "dmarc": "temperror"}
-    assert time.monotonic() - begin < 6
+    assert watch.seconds() < 6
 
 
 def test_a_dead_resolver_costs_the_budget(start):
@@ -503,10 +504,10 @@ def test_a_dead_resolver_costs_the_budget(start):
     daemon = start("budget = 1s\n", resolver="127.0.0.1@9", options=["dns_timeout=30s"])
     daemon.add_key("sender.example", "s", "ed25519")
     wait_for(lambda: selectors(send(daemon)[1]) == ["s"], "the key signs")
-    begin = time.monotonic()
+    watch = Stopwatch()
     last, changes = outside(daemon, signed(make_key("ed25519")))
     assert last.command == "c" and results(changes) == {"dkim": "temperror", "dmarc": "temperror"}
-    assert time.monotonic() - begin < 10
+    assert watch.seconds() < 10
 
 
 @pytest.mark.parametrize("author, why", [("nobody at all", "no mailbox in From"), ("", "no mailbox in From"), ("undisclosed:;", "no mailbox in From"),

@@ -31,12 +31,12 @@ class DNS:
     a name that begins with *. stands for all below it. "SILENT" as a key: nothing is said of types that the name has not.
     Names without an entry do not exist."""
 
-    def __init__(self, zone=None, delay=0.0, ttl=60):
+    def __init__(self, zone=None, ttl=60):
         self.zone = {}
         self.add(zone or {})
-        self.delay = delay
         self.ttl = ttl
         self.silent = False
+        self.held = None  # replies that wait for release()
         self.questions = collections.Counter()
         self.port = free_port()
         self.lock = threading.Lock()
@@ -74,14 +74,22 @@ class DNS:
             reply = self.answer(DNSRecord.parse(packet))
             if reply is None or self.silent:
                 continue
-            if self.delay:
-                threading.Timer(self.delay, self.send, (sock, reply.pack(), client)).start()
-            else:
-                sock.sendto(reply.pack(), client)
+            with self.lock:
+                if self.held is None:
+                    sock.sendto(reply.pack(), client)
+                else:
+                    self.held.append((sock, reply.pack(), client))
 
-    def send(self, sock, packet, client):
-        if sock is self.socket:
-            sock.sendto(packet, client)
+    def hold(self):
+        """Questions are counted and not answered until release()."""
+        with self.lock:
+            self.held = []
+
+    def release(self):
+        with self.lock:
+            for sock, packet, client in self.held:
+                sock.sendto(packet, client)
+            self.held = None
 
     def find(self, name):
         if name in self.zone:
