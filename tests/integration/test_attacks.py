@@ -81,6 +81,7 @@ def test_a_counter_with_a_broken_bucket_harms_no_other_counter(policyd, redis):
     for bucket in redis.cli("HKEYS", key).split():
         redis.cli("HSET", key, bucket, "1.5")
     assert send(policyd, 3) == ["DUNNO"] * 3
+    wait_for(lambda: used(redis, "*", "everybody") == 4, "all are counted")
     time.sleep(1)
     assert used(redis, "*", "everybody") == 4
 
@@ -233,7 +234,7 @@ def test_web_pages_change_nothing(policyd, redis):
     reply = raw_http(policyd, b"POST /v1/limits/user/reset?value=alice HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\n"
                               b"Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n")
     assert reply.startswith(b"HTTP/1.1 403 "), reply
-    assert used(redis, "m:alice", "user") == 1
+    wait_for(lambda: used(redis, "m:alice", "user") == 1, "it counts, still")
 
 
 class OverTcp(Policyd):
@@ -477,8 +478,7 @@ def test_everything_at_once(start_policyd, redis):
             time.sleep(0.1)
             redis.start()
     before = [load.answers for load in loads]
-    time.sleep(0.5)
-    assert all(load.answers > count for load, count in zip(loads, before)), "all are still answered"
+    wait_for(lambda: all(load.answers > count for load, count in zip(loads, before)), "all are still answered")
     redis.pause()
     time.sleep(0.05)
     policyd.process.send_signal(signal.SIGTERM)

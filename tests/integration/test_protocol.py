@@ -16,7 +16,7 @@ from servers.process import ROOT, wait_for
 pytestmark = pytest.mark.sanitized
 
 CONFIG = """
-request_timeout = 1s
+request_timeout = 3s
 workers = 2
 
 [rule marked]
@@ -225,14 +225,14 @@ def test_a_request_that_does_not_get_whole_is_closed(connect):
     client = connect()
     client.send(encode(attributes())[:-1])
     start = time.monotonic()
-    assert client.is_closed(timeout=5)
-    assert 0.5 < time.monotonic() - start
+    assert client.is_closed(timeout=30)
+    assert 2.5 < time.monotonic() - start
 
 
 def test_a_drip_does_not_keep_a_request_alive(connect):
     client = connect()
     with pytest.raises(Closed):
-        for _ in range(50):
+        for _ in range(100):
             client.send(b"a=b\n")
             time.sleep(0.1)
 
@@ -241,7 +241,7 @@ def test_an_idle_connection_is_kept(connect):
     """The request's time begins with its first byte: Postfix asks again on a connection that idled for minutes."""
     silent, asked = connect(), connect()
     assert asked.ask() == "DUNNO"
-    time.sleep(2.5)
+    time.sleep(4)
     assert silent.ask() == "DUNNO"
     assert is_refused(asked.ask(**MARKED))
 

@@ -155,13 +155,13 @@ def test_a_fresh_process_asks_before_it_decides(start_policyd, redis):
 
 def test_what_is_under_way_is_finished(start_policyd, redis):
     """SIGTERM while the answer is being waited for."""
-    policyd = start_policyd(CONFIG, options=[f"store={redis.url}"])
+    policyd = start_policyd(CONFIG, options=[f"store={redis.url}", "store_timeout=2s"])
     wait_for(lambda: is_up(policyd), "Redis is in use")
     clients = [policyd.client() for _ in range(CONNECTIONS)]
     redis.pause()
     for client in clients:
         client.send(encode(attributes("DATA", sasl_username="x@example.com")))
-    time.sleep(0.03)
+    wait_for(lambda: policyd.metric("gatehouse_policy_requests_total") == CONNECTIONS, "all are under way")
     policyd.process.send_signal(signal.SIGTERM)
     assert [client.reply() for client in clients] == [b"action=DUNNO"] * CONNECTIONS
     assert all(client.is_closed(DRAIN_S) for client in clients)
