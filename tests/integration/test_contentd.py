@@ -131,6 +131,7 @@ def test_three_chains_three_outcomes(site, sink):
     assert ("Subject", "[SPAM] gtube") in tagged and ("X-Spam-Flag", "YES") in tagged
     kept = contentd.gatectl("quarantine", "list").stdout
     assert "x@example.org" in kept
+    wait_for(lambda: any("gm@example.org" in line for line in contentd.decisions()), "it is counted and logged")
     looked_at = contentd.metric("gatehouse_content_messages_total")
     identity = re.search(r"\b01\w{18}\b", kept)[0]
     assert contentd.gatectl("quarantine", "release", identity).returncode == 0

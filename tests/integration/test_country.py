@@ -80,7 +80,7 @@ def test_a_damaged_file_leaves_the_old_one_in_use(start_policyd, path):
 def test_without_a_database_countries_are_unknown(start_policyd, path):
     path.unlink(missing_ok=True)
     policyd = start_policyd(CONFIG.format(path=path))
-    assert "country database" in policyd.log
+    wait_for(lambda: "country database" in policyd.log, "it is said")
     assert country(policyd) == "unknown"  # trouble = match
     make(path)
     wait_for(lambda: country(policyd) == "DE", "the database that has come is in use")

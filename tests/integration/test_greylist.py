@@ -73,7 +73,7 @@ def test_greylisted_mail_is_accepted_on_the_retry(served, sink):
     assert deliver(postfix, "198.18.1.77", "patience")[0] == 250  # from another address of the network
     wait_for(lambda: sink.find("patience"), "the message is delivered")
     assert len(sink.find("patience")) == 1
-    assert "greylist=new" in policyd.log and "greylist=early" in policyd.log and "greylist=passed" in policyd.log
+    wait_for(lambda: all(f"greylist={word}" in policyd.log for word in ("new", "early", "passed")), "it is logged")
 
 
 def test_each_recipient_waits_for_himself(served, sink):

@@ -22,7 +22,7 @@ DO = "X-Do"
 def script(workdir):
     daemon = MilterScript(workdir / "script")
     yield daemon
-    assert daemon.messages() == 0
+    wait_for(lambda: daemon.messages() == 0, "no message is under way")
     assert daemon.hooks("gone") == daemon.metric("gatehouse_milter_messages_total")
     wait_for(lambda: daemon.connections() == 0, "all connections are closed")
     daemon.stop()
@@ -34,7 +34,7 @@ def target(workdir, request):
     daemon = request.param(workdir / f"target-{request.param.__name__}")
     yield daemon
     wait_for(lambda: daemon.connections() == 0, "all connections are closed")
-    assert daemon.metric("gatehouse_milter_messages_in_flight") == 0
+    wait_for(lambda: daemon.metric("gatehouse_milter_messages_in_flight") == 0, "no message is under way")
     daemon.stop(timeout=40)
 
 
@@ -451,6 +451,7 @@ def test_closes_on_what_is_no_packet(script, data):
     with script.client() as client:
         client.send(data)
         assert client.is_closed()
+    wait_for(lambda: script.metric("gatehouse_milter_bad_packets_total") > before, "it is counted")
     assert script.metric("gatehouse_milter_bad_packets_total") == before + 1
     works(script)
 

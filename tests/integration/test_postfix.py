@@ -208,7 +208,7 @@ def test_retry_after_a_stalled_answer_is_charged_once(traps, address):
         assert session.getreply()[0] == 250
         assert session.deliver("a@messages.example", "b@example.org", "second")[0] == 250
         assert session.deliver("a@messages.example", "b@example.org", "third")[0] == 450
-    assert "timeout" in postfix.log or "problem talking to server" in postfix.log
+    wait_for(lambda: "timeout" in postfix.log or "problem talking to server" in postfix.log, "Postfix says that it had to wait")
 
 
 def test_bare_postmaster_is_charged_too(traps, address):

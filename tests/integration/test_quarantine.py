@@ -310,6 +310,7 @@ def test_released_mail_does_not_loop(looping, sink):
     assert arrived(sink, "loop")[0].recipients == ["b@example.org"]
     assert kept_by(contentd) == []
     assert contentd.metric("gatehouse_content_own_connections_total") >= 1  # others look whether Postfix listens
+    wait_for(lambda: "the release listener asks this milter" in contentd.log, "it is logged")
     assert contentd.log.count("the release listener asks this milter") == 1
 
 
@@ -325,6 +326,7 @@ def test_edited_copies_do_not_loop(looping, sink):
     assert marks == {"plain@example.org": [], "marked@example.org": ["yes"]}
     assert contentd.metric("gatehouse_outbox_put_total") == 1
     assert contentd.metric("gatehouse_content_own_connections_total") >= 1  # others look whether Postfix listens
+    wait_for(lambda: contentd.metric("gatehouse_content_messages_total") >= 1, "it is counted")
     assert contentd.metric("gatehouse_content_messages_total") == 1
 
 
@@ -388,7 +390,7 @@ def test_a_full_disk_defers_what_cannot_be_kept(workdir, sink, small_disk):
         assert len(json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"]) == 2
         assert len(list(small_disk.glob("*.eml"))) == 2 and not list(small_disk.glob("*.tmp"))
         assert contentd.metric("gatehouse_quarantine_errors_total") == 1
-        assert "No space left on device" in contentd.log
+        wait_for(lambda: "No space left on device" in contentd.log, "it is logged")
     finally:
         contentd.stop()
         postfix.stop()

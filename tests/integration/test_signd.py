@@ -133,6 +133,7 @@ def test_a_key_that_cannot_be_used_defers_its_domain_alone(start, fault):
     last, changes = send(daemon, other)
     assert last.command == "c" and selectors(changes) == ["s"]
     counts(daemon, 1, "gatehouse_signed_total", result="keys_unusable")
+    wait_for(lambda: "sender.example/s.key cannot be used" in daemon.log, "it is logged")
     assert daemon.log.count("sender.example/s.key cannot be used") == 1
     status = json.loads(daemon.get("/v1/status")[1])
     assert [(key["domain"], key["usable"]) for key in status["keys"]] == [("other.example", True), ("sender.example", False)]
@@ -173,6 +174,7 @@ def test_a_file_replaced_in_two_steps_leaves_no_gap(start):
     assert selectors(send(daemon)[1]) == ["s"]
     path.unlink()
     wait_for(lambda: send(daemon)[1] == [], "at last it is gone")
+    wait_for(lambda: "is not there any more" in daemon.log, "it is logged")
     assert daemon.log.count("is not there any more") == 1
 
 
