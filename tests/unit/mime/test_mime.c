@@ -143,6 +143,9 @@ static void reads_header_fields(UNUSED void **state)
         { "From: \"sad :(\" <a@x.example>\n", "1 from=a@x.example name=sad :(" },
         { "From: undisclosed:;\n", "1 name=undisclosed:;" },
         { "From: Boss <>\n", "1 name=Boss <>" },
+        /* within quotes and comments a semicolon separates nothing, whatever is escaped there */
+        { "From: \"a\\\"b;c\" <a@x.example>\n", "1 from=a@x.example name=a\"b;c" },
+        { "From: \"a(b\" <a@x.example>; \"c)d\" <b@x.example>\n", "2 from=a@x.example name=a(b" },
         /* no encoded words */
         { "From: a=b@x.example\n", "1 from=a=b@x.example" },
         { "From: a?b@x.example\n", "1 from=a?b@x.example" },
@@ -164,6 +167,59 @@ static void reads_header_fields(UNUSED void **state)
         headers_of(&reading.facts, &out);
         if (cases[i].want != NULL && strcmp(cases[i].want, buf_text(&out)) != 0)
             fail_msg("%s: %s", cases[i].head, buf_text(&out));
+        reading_free(&reading);
+    }
+}
+
+static void counts_mailboxes_behind_comments(UNUSED void **state)
+{
+    static const struct {
+        const char *head;
+        size_t count;
+    } cases[] = {
+        { "From: (a\\);b) a@x.example\n", 1 },
+        { "From: (a (b;) c;) a@x.example\n", 1 },
+        { "From: (a (b;) c;) a@x.example; b@x.example\n", 2 },
+        { "From: (\";) a@x.example; b@x.example\n", 2 },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct reading reading;
+        read_text(&reading, cases[i].head);
+        if (reading.facts.from_count != cases[i].count)
+            fail_msg("%s: %zu", cases[i].head, reading.facts.from_count);
+        assert_slice("a@x.example", reading.facts.from);
+        reading_free(&reading);
+    }
+}
+
+/* The name of a type has no case: MULTIPART hides nothing. */
+static void types_have_no_case(UNUSED void **state)
+{
+    AUTO_BUF out = BUF_INIT(1000);
+    struct reading reading;
+
+    read_text(&reading,
+              "content-type: MULTIPART/Mixed; BOUNDARY=b\n\n--b\nCONTENT-TYPE: Application/X-EXE; "
+              "NAME=x.EXE\n\n1\n--b--\n");
+    assert_string_equal("x.EXE .exe application/x-exe 1", attachments_of(&reading.facts, &out));
+    assert_int_equal(1, reading.facts.depth);
+    reading_free(&reading);
+}
+
+/* Not in the middle of a character. */
+static void a_long_text_ends_with_a_whole_character(UNUSED void **state)
+{
+    for (size_t before = MIME_NAME_MAX - 4; before <= MIME_NAME_MAX; before++) {
+        AUTO_BUF text = BUF_INIT(10000);
+        struct reading reading;
+        buf_put(&text, "Subject:");
+        for (size_t i = 0; i < before; i++)
+            buf_put_char(&text, 'a');
+        buf_put(&text, "\xe2\x82\xac\xe2\x82\xac\n");
+        read_slice(&reading, buf_slice(&text));
+        struct slice subject = reading.facts.subject;
+        assert_int_equal(before + (MIME_NAME_MAX - before) / 3 * 3, subject.len);
         reading_free(&reading);
     }
 }
@@ -815,6 +871,9 @@ int main(void)
         cmocka_unit_test(from_domains_beyond_the_bound_are_said_to_be_there),
         cmocka_unit_test(from_alone_can_be_read),
         cmocka_unit_test(reads_header_fields),
+        cmocka_unit_test(counts_mailboxes_behind_comments),
+        cmocka_unit_test(types_have_no_case),
+        cmocka_unit_test(a_long_text_ends_with_a_whole_character),
         cmocka_unit_test(reads_dates_and_counts_hops),
         cmocka_unit_test(lists_attachments),
         cmocka_unit_test(tells_what_is_broken),
