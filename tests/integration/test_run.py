@@ -33,7 +33,8 @@ class Tree:
         return [self.directory / "scripts/run"]
 
     def start(self):
-        self.process = Process(self.command, self.directory / "log", env=self.ports)
+        # What ignores an interrupt from the beginning, as in the background of a script, goes on doing so.
+        self.process = Process(["env", "--default-signal=INT", *self.command], self.directory / "log", env=self.ports)
         self.process.ready(lambda: "Decisions follow." in self.process.output, "all is started")
         wait_for(lambda: self.statuses() == [0] * 3, "all of them answer")
 
