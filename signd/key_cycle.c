@@ -2,7 +2,8 @@
  *
  *     ASKING   the records, of every resolver
  *     READING  gh:dkim anew: somebody may have changed it meanwhile
- *     WRITING  one field after the other; those that begin to sign before those that cease to, so that one always signs */
+ *     WRITING  one field after the other; those that begin to sign before those that cease to, so that one always signs; if the
+ *              store fails in between, the next cycle does the rest */
 #include "signd/key_cycle.h"
 
 #include <stdlib.h>
@@ -42,6 +43,8 @@ struct key_cycle {
     bool is_second_pass;
     char field[NAME_MAX_BYTES];
     struct buf text;
+    /* Of one that was broken off: keys whose successor signs, and that should have ceased to, as they were then. NULL: none. */
+    struct key_lives *unfinished;
 };
 
 /* ---- life ---- */
@@ -82,10 +85,71 @@ static void end(struct key_cycle *cycle)
     cycle->is_running = false;
 }
 
+/* ---- what was broken off ---- */
+
+/* Nobody has said anything of it since. */
+static bool is_unfinished(const struct key_cycle *cycle, const struct dkim_rotating *key)
+{
+    const struct dkim_life *then = key_lives_find(cycle->unfinished, key->domain, key->selector);
+
+    return then != NULL && key->state == DKIM_ACTIVE && key->since_s == then->since_s;
+}
+
+/* The store knows of its change. */
+static bool is_written(const struct key_cycle *cycle, size_t n)
+{
+    bool is_of_first_pass = cycle->keys[n].next == DKIM_ACTIVE;
+
+    return cycle->is_second_pass == is_of_first_pass ? is_of_first_pass : n < cycle->next;
+}
+
+static bool has_successor(const struct key_cycle *cycle, const struct dkim_rotating *key)
+{
+    for (size_t i = 0; i < cycle->key_count; i++) {
+        const struct dkim_rotating *other = &cycle->keys[i];
+        if (other->changes && other->next == DKIM_ACTIVE && is_written(cycle, i) &&
+            other->type == key->type && slice_equal(other->domain, key->domain))
+            return true;
+    }
+    return false;
+}
+
+/* The next cycle would not know: it sees two keys that sign. */
+static void remember_unfinished(struct key_cycle *cycle)
+{
+    struct key_lives_builder *builder = key_lives_builder_new(cycle->key_count);
+
+    for (size_t i = 0; builder != NULL && i < cycle->key_count; i++) {
+        const struct dkim_rotating *key = &cycle->keys[i];
+        const struct dkim_life life = { .state = DKIM_RETIRING, .since_s = key->since_s };
+        if (key->changes && key->state == DKIM_ACTIVE && key->next == DKIM_RETIRING &&
+            !is_written(cycle, i) && (is_unfinished(cycle, key) || has_successor(cycle, key)))
+            key_lives_put(builder, key->domain, key->selector, &life);
+    }
+    if (builder == NULL)
+        return;
+    struct key_lives *unfinished = key_lives_finish(&builder);
+    key_lives_free(cycle->unfinished);
+    cycle->unfinished = unfinished;
+}
+
+static void go_on_with_unfinished(struct key_cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->key_count; i++) {
+        struct dkim_rotating *key = &cycle->keys[i];
+        if (key->changes || !is_unfinished(cycle, key))
+            continue;
+        key->changes = true;
+        key->next = DKIM_RETIRING;
+    }
+}
+
 static void fail(struct key_cycle *cycle, const char *why)
 {
     log_warning("the states of keys could not be looked after: %s", why);
     metric_add(metric_of(&metrics[1]), 1);
+    if (cycle->key_count > 0)
+        remember_unfinished(cycle);
     end(cycle);
 }
 
@@ -97,6 +161,7 @@ void key_cycle_free(struct key_cycle **cycle)
     if (gone == NULL)
         return;
     end(gone);
+    key_lives_free(gone->unfinished);
     key_sight_free(&gone->sight);
     buf_free(&gone->text);
     free(gone);
@@ -136,7 +201,7 @@ static bool find_waiting(struct key_cycle *cycle, bool *is_due)
 {
     const struct key_lives *lives = shared_get(cycle->input.lives);
 
-    *is_due = cycle->input.is_lost;
+    *is_due = cycle->input.is_lost || key_lives_count(cycle->unfinished) > 0;
     if (!key_sight_begin(cycle->sight, cycle->arena))
         return false;
     for (size_t i = 0; i < key_lives_count(lives); i++) {
@@ -286,6 +351,8 @@ static void write_next(struct key_cycle *cycle)
         if (!written(cycle))
             return;
     }
+    key_lives_free(cycle->unfinished);
+    cycle->unfinished = NULL;
     end(cycle);
 }
 
@@ -308,6 +375,7 @@ static void states_came(struct key_cycle *cycle)
     }
     dkim_rotate(cycle->keys, cycle->key_count, &cycle->input.rotation,
                 clock->wall_ms(clock) / SECOND);
+    go_on_with_unfinished(cycle);
     restore_lost(cycle);
     cycle->next = 0;
     cycle->is_second_pass = false;

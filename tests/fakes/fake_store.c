@@ -227,7 +227,11 @@ static bool fake_read(struct store *store, struct store_read *read)
 
 static bool fake_write(struct store *store, struct store_write *write)
 {
-    return store_write(fake_of(store)->real, write);
+    struct fake_store *fake = fake_of(store);
+
+    if (fake->failing_write > 0 && --fake->failing_write == 0)
+        return true; /* as it began: failed */
+    return store_write(fake->real, write);
 }
 
 static bool fake_poll(struct store *store, struct store_poll *poll)

@@ -16,6 +16,7 @@ struct fake_store {
     /* Charges, greylisting, fetches, records, polls and reads wait for fake_store_release() */
     bool holds;
     bool fails; /* they end without an answer */
+    unsigned failing_write; /* the n-th write of a live value from now on fails; 0: none */
     bool is_degraded; /* the local copy answers; polls and reads, which have none, fail */
     struct fake_held {
         struct store_call *call;

@@ -266,6 +266,38 @@ static void a_store_that_fails_ends_the_cycle(UNUSED void **state)
     assert_string_equal("active", state_of("new"));
 }
 
+/* The store fails when the new key signs already and the old one has not ceased to. */
+static void what_was_broken_off_is_finished(UNUSED void **state)
+{
+    say("new", "seen since=1");
+    f.store->failing_write = 2;
+    run();
+    assert_string_equal("active", state_of("new"));
+    assert_string_equal("-", state_of("old"));
+    f.store->fails = true; /* and once more, before anything was read */
+    run();
+    f.store->fails = false;
+    f.store->failing_write = 1;
+    run();
+    assert_string_equal("-", state_of("old"));
+    run();
+    assert_string_equal("active", state_of("new"));
+    assert_string_equal("retiring", state_of("old"));
+    assert_string_equal("-", state_of("rsa"));
+}
+
+/* Unless somebody has decided otherwise meanwhile. */
+static void what_was_said_since_it_was_broken_off_counts(UNUSED void **state)
+{
+    say("new", "seen since=1");
+    f.store->failing_write = 2;
+    run();
+    say("old", "active since=2");
+    run();
+    run();
+    assert_string_equal("active", state_of("old"));
+}
+
 static void it_can_be_ended_at_any_time(UNUSED void **state)
 {
     say("new", "seen since=1");
@@ -311,6 +343,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_cycle_waits_for_the_first, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_changed_meanwhile_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_that_fails_ends_the_cycle, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_broken_off_is_finished, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_said_since_it_was_broken_off_counts, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_the_store_has_lost_is_written_again, setup, teardown),
         cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, setup, teardown),
     };
