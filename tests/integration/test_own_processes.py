@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from servers.process import CLIENT_PORTS, free_port, wait_for
+from servers.process import free_port, ports_of_clients, ports_of_servers, wait_for
 
 HERE = pathlib.Path(__file__).parent
 STARTER = """
@@ -53,10 +53,17 @@ def test_what_tests_mount_nobody_else_sees(pytestconfig):
 
 def test_a_port_is_given_once_and_never_to_clients():
     ports = [free_port() for _ in range(200)]
-    assert len(set(ports)) == len(ports) and max(ports) < CLIENT_PORTS
+    assert len(set(ports)) == len(ports) and set(ports) <= set(ports_of_servers(ports_of_clients()))
     spare = ports_elsewhere("print(*(process.free_port() for _ in range(5)))")  # given back now
     assert not set(spare) & set(ports)
     assert ports_elsewhere(f"process.PORTS = {ports + spare}; print(process.free_port())")[0] in spare
+
+
+@pytest.mark.parametrize("clients, servers", [
+    (range(32768, 61000), range(20768, 32768)), (range(10000, 61000), range(1024, 10000)), (range(1024, 60000), range(60000, 65536)),
+    (range(1024, 65536), range(20000, 32000))])
+def test_clients_have_other_ports(clients, servers):
+    assert ports_of_servers(clients) == servers
 
 
 def ports_elsewhere(program):

@@ -36,7 +36,10 @@ def _waited():
 
 def _stolen():
     """Seconds in which a processor of this machine was another machine's."""
-    return int(PROC.joinpath("stat").read_text().split("\n", 1)[0].split()[8]) / os.sysconf("SC_CLK_TCK")
+    try:
+        return int(PROC.joinpath("stat").read_text().split("\n", 1)[0].split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return 0.0  # it does not say
 
 
 class Waits:

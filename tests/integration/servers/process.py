@@ -17,9 +17,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 SANITIZER_WORDS = ("Sanitizer:", "runtime error:", "ThreadSanitizer")
 
 
-# The kernel gives clients the ports from `CLIENT_PORTS` on: none of them may come upon one of ours while its server is away.
-CLIENT_PORTS = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-PORTS = range(max(CLIENT_PORTS - 12000, 1024), CLIENT_PORTS)
+def ports_of_clients():
+    """Those that the kernel gives to clients."""
+    with contextlib.suppress(OSError):
+        first, last = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return range(int(first), int(last) + 1)
+    return range(32768, 61000)
+
+
+def ports_of_servers(clients):
+    """Ours: no client may come upon one of them while its server is away. Where clients have nearly all, there is no choice."""
+    below, above = range(max(clients.start - 12000, 1024), clients.start), range(clients.stop, 65536)
+    return next((ports for ports in (below, above) if len(ports) >= 2000), range(20000, 32000))
+
+
+PORTS = ports_of_servers(ports_of_clients())
 # The last ports that were given away, each claimed by a name that only one socket of this machine can have.
 _claims = collections.deque(maxlen=300)
 
