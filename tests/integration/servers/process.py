@@ -113,12 +113,17 @@ class Process:
             return wait_for(done, what, timeout)
         except BaseException as error:
             # Nobody has it yet who would end it.
-            self.child.kill()
-            self.child.wait()
+            self.kill_all()
             raise AssertionError(f"{error}\n{self.output}") from error
 
     def send_signal(self, number):
         self.child.send_signal(number)
+
+    def kill_all(self):
+        """It, and what it has started."""
+        if self.is_running():
+            os.killpg(self.pid, signal.SIGKILL)
+        self.child.wait()
 
     def stop(self, number=signal.SIGTERM, timeout=15.0):
         """Ends it and returns its exit status; kills it (and fails) when it does not end in time."""
@@ -128,8 +133,7 @@ class Process:
         try:
             return self.child.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
+            self.kill_all()
             raise AssertionError(f"{self.argv[0]} did not end within {timeout} s:\n{self.output[-4000:]}") from None
 
     def descriptors(self):
