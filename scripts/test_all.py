@@ -17,6 +17,7 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test"
 CPUS = os.cpu_count() or 1
+AT_A_TIME = 2 * CPUS  # tests: they wait for others most of the time
 # What a build is for: its name as in `make VARIANT=`, and whether its unit tests are run.
 VARIANTS = [("", True), ("clang", False), ("asan", True), ("tsan", True), ("fuzz", False)]
 # What is made of a variant, if not everything that its tests need.
@@ -110,7 +111,7 @@ def unit(tally):
                           {"CMOCKA_MESSAGE_OUTPUT": "TAP", **SANITIZER_ENV})
 
     cases = [case for variant, run_them in VARIANTS if run_them for case in units_of(variant)]
-    with concurrent.futures.ThreadPoolExecutor(CPUS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
         for (variant, name), status, output in pool.map(one, cases):
             failures = re.findall(r"^not ok \d+ - (\S+)", output, re.M)
             skipped = len(re.findall(r"^ok .*# SKIP", output, re.M))
@@ -129,7 +130,7 @@ def integration(tally):
         report.unlink(missing_ok=True)
         status, output = run(
             f"integration-{name}",
-            ["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(min(CPUS, 4)), "--dist", "loadfile", "-p", "no:cacheprovider",
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(min(AT_A_TIME, 8)), "--dist", "loadfile", "-p", "no:cacheprovider",
              f"--junitxml={report}", *chosen, "tests/integration"],
             INTEGRATION_TIMEOUT_S, {"GATEHOUSE_BUILD": str(tree(variant)), **SANITIZER_ENV})
         failures, passed, skipped = [ended(status)] if status != 0 else [], 0, 0
