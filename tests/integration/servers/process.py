@@ -37,14 +37,15 @@ _claims = collections.deque(maxlen=300)
 
 
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody uses now, and that no test beside this one is given: its server comes later, and may go
+    """A port of 127.0.0.1, TCP and UDP, that nobody uses now, and that no test beside this one is given: its server comes later, and may go
     and come back."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         claim = socket.socket(socket.AF_UNIX)
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
             claim.bind(f"\0gatehouse-test-port-{port}")
             probe.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))  # libunbound asks from any port
             _claims.append(claim)
             return port
         claim.close()
