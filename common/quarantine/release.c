@@ -154,9 +154,10 @@ static enum release_state state_of(const struct smtp_reply *reply)
     return reply->code >= 500 ? RELEASE_REFUSED : RELEASE_LATER;
 }
 
-/* A command, and its reply. False: it was not answered with 2NN or 3NN, which those in state `whose` are told. */
+/* A command, and its reply. False: the reply does not begin with the digit `wanted` (RFC 5321 4.3.2), which those in state `whose`
+ * are told. */
 static bool say(struct sending *sending, enum release_state whose, struct slice command,
-                struct smtp_reply *reply)
+                unsigned wanted, struct smtp_reply *reply)
 {
     enum release_state state;
     struct slice why;
@@ -165,7 +166,7 @@ static bool say(struct sending *sending, enum release_state whose, struct slice 
         smtp_read_reply(&sending->smtp, reply) != 0) {
         state = RELEASE_LATER;
         why = slice_of(sending->smtp.error);
-    } else if (reply->code < 400) {
+    } else if (reply->code / 100 == wanted) {
         return true;
     } else {
         state = state_of(reply);
@@ -181,8 +182,8 @@ static bool begin(struct sending *sending, const struct release *release)
     AUTO_BUF command = BUF_INIT(SMTP_COMMAND_MAX);
     struct smtp_reply reply;
 
-    if (!say(sending, RELEASE_LATER, SLICE(""), &reply) ||
-        !say(sending, RELEASE_LATER, slice_of(release->ehlo), &reply))
+    if (!say(sending, RELEASE_LATER, SLICE(""), 2, &reply) ||
+        !say(sending, RELEASE_LATER, slice_of(release->ehlo), 2, &reply))
         return false;
     sending->offers = smtp_offers(&reply);
     if (sending->kept->is_smtputf8 && (sending->offers & SMTP_OFFERS_SMTPUTF8) == 0) {
@@ -194,7 +195,7 @@ static bool begin(struct sending *sending, const struct release *release)
         set_states(sending, RELEASE_LATER, RELEASE_REFUSED, SLICE("no sender for SMTP"));
         return false;
     }
-    return say(sending, RELEASE_LATER, buf_slice(&command), &reply);
+    return say(sending, RELEASE_LATER, buf_slice(&command), 2, &reply);
 }
 
 /* 0, or -1: the connection is of no use any more. */
@@ -255,7 +256,7 @@ static size_t transfer(struct sending *sending)
 
     for (size_t i = 0; i < sending->count; i++)
         taken += sending->recipients[i].state == RELEASE_TAKEN;
-    if (taken == 0 || !say(sending, RELEASE_TAKEN, SLICE("DATA\r\n"), &reply))
+    if (taken == 0 || !say(sending, RELEASE_TAKEN, SLICE("DATA\r\n"), 3, &reply))
         return 0;
     if (send_text(sending) != 0 || smtp_read_reply(&sending->smtp, &reply) != 0) {
         set_states(sending, RELEASE_TAKEN, RELEASE_LATER, slice_of(sending->smtp.error));

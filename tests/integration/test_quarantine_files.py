@@ -300,7 +300,10 @@ def test_a_terminal_obeys_nothing_of_what_is_kept(place):
     (site.quarantine / f"{lost}.json").write_text(evil)
 
     def on_terminal(*arguments):
-        ours, theirs = pty.openpty()
+        try:
+            ours, theirs = pty.openpty()
+        except OSError:
+            pytest.skip("there are no terminals here")
         with subprocess.Popen([GATECTL, "-c", site.conf, "quarantine", *arguments], stdout=theirs, stderr=theirs) as gatectl:
             os.close(theirs)
             seen = b""
