@@ -1,14 +1,12 @@
 /* contentd/places.c - see places.h. */
 #include "contentd/places.h"
 
-#include <pthread.h>
-#include <time.h>
-
+#include "common/base/wake.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 #include "common/run/pool.h"
 
-enum { ERROR_MAX = 400, RETRY_S = 1 };
+enum { ERROR_MAX = 400, RETRY_MS = 1000 };
 
 static struct metric metrics[] = {
     METRIC_BY("gatehouse_content_directory_unopened", METRIC_GAUGE,
@@ -104,11 +102,9 @@ static bool open_missing(struct places_opener *opener, uint64_t wait_ms)
 /* False: it is to stop. */
 static bool pause_before_next(struct places_opener *opener)
 {
-    struct timespec until;
+    struct timespec until = wake_after(RETRY_MS);
     int rc = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += RETRY_S;
     pthread_mutex_lock(&opener->lock);
     while (!opener->is_stopping && rc == 0)
         rc = pthread_cond_timedwait(&opener->wake, &opener->lock, &until);
@@ -131,17 +127,6 @@ static void try_again(struct pool_task *task)
 
 /* ---- life ---- */
 
-static void init_waiting(struct places_opener *opener)
-{
-    pthread_condattr_t attributes;
-
-    pthread_mutex_init(&opener->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&opener->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static struct directory directory_of(const char *name, const char *label, const char *consequence)
 {
     struct slice value = slice_of(label);
@@ -162,7 +147,7 @@ struct places_opener *places_open(const struct places_spec *spec)
     }
     opener->spec = *spec;
     snapshot_ref(spec->snapshot);
-    init_waiting(opener);
+    wake_init(&opener->lock, &opener->wake);
     opener->quarantine =
         directory_of("quarantine_directory", "quarantine", "messages that are to be kept");
     opener->outbox = directory_of("outbox_directory", "outbox",

@@ -3,8 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <time.h>
+
+#include "common/base/wake.h"
 
 struct admission {
     pthread_mutex_t mutex;
@@ -16,16 +16,9 @@ struct admission {
 struct admission *admission_new(void)
 {
     struct admission *admission = calloc(1, sizeof *admission);
-    pthread_condattr_t attributes;
 
-    if (admission == NULL || pthread_condattr_init(&attributes) != 0) {
-        free(admission);
-        return NULL;
-    }
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&admission->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&admission->mutex, NULL);
+    if (admission != NULL)
+        wake_init(&admission->mutex, &admission->changed);
     return admission;
 }
 
@@ -41,23 +34,9 @@ void admission_free(struct admission **admission)
     free(gone);
 }
 
-static struct timespec time_after(uint64_t ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(ms / 1000);
-    at.tv_nsec += (long)(ms % 1000 * 1000000);
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 enum admission_result admission_enter(struct admission *admission, size_t most, uint64_t wait_ms)
 {
-    struct timespec end = time_after(wait_ms);
+    struct timespec end = wake_after(wait_ms);
     enum admission_result result = ADMITTED;
     int rc = 0;
 

@@ -4,8 +4,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
+
+#include "common/base/wake.h"
 
 enum state {
     BEGINNING, /* on its way to the loop */
@@ -127,28 +128,15 @@ static void drop_posted(UNUSED struct worker *worker, void *arg)
 
 /* ---- the waiter's side ---- */
 
-static int init_waiting(struct job *job)
-{
-    pthread_condattr_t attributes;
-
-    if (pthread_condattr_init(&attributes) != 0)
-        return -1;
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int rc = pthread_cond_init(&job->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&job->mutex, NULL);
-    return rc == 0 ? 0 : -1;
-}
-
 struct job *job_start(struct worker *worker, const struct job_kind *kind, void *work)
 {
     struct job *job = calloc(1, sizeof *job);
 
-    if (job == NULL || init_waiting(job)) {
-        free(job);
+    if (job == NULL) {
         kind->release(work);
         return NULL;
     }
+    wake_init(&job->mutex, &job->ended);
     job->kind = kind;
     job->worker = worker;
     job->work = work;
@@ -181,10 +169,7 @@ int job_post(struct job *job, void (*fn)(void *work))
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000000;
+    return clock_system.now_ms(&clock_system);
 }
 
 /* Until it has ended, or this point in time. The mutex is held. */

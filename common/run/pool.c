@@ -8,11 +8,11 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <time.h>
 
+#include "common/base/wake.h"
 #include "common/observe/log.h"
 
-enum { IDLE_S = 10 };
+enum { IDLE_MS = 10000 };
 
 /* A thread. It sleeps on a semaphore of its own, so whoever hands over work wakes this one and nobody else, and holds no lock
  * that it wants: with one condition for all of them a message cost 30 futex calls. */
@@ -69,9 +69,7 @@ static bool sleep_idle(struct pool_thread *self)
     struct pool *pool = self->pool;
 
     for (;;) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += IDLE_S;
+        struct timespec until = wake_after(IDLE_MS);
         if (sem_clockwait(&self->wake, CLOCK_MONOTONIC, &until) == 0)
             return true;
         if (errno != ETIMEDOUT)

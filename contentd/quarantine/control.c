@@ -4,14 +4,14 @@
  * holds is valid until it is replied to, so the thread reads it in place. */
 #include "contentd/quarantine/control.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/base/wake.h"
 #include "common/observe/log.h"
 #include "common/quarantine/errand.h"
 
-enum { QUEUE_MAX = 64, EXPIRE_EVERY_S = 60 };
+enum { QUEUE_MAX = 64, EXPIRE_EVERY_MS = 60000 };
 
 struct keeper {
     struct errand_place place;
@@ -38,11 +38,9 @@ static void signal_fd(int fd)
 /* The next errand, or NULL: it is time to look for what has expired (at once: `is_expiring`), or to stop. The lock is held. */
 static struct errand *next_errand(struct keeper *keeper, bool is_expiring)
 {
+    struct timespec until = wake_after(EXPIRE_EVERY_MS);
     struct errand *errand;
-    struct timespec until;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += EXPIRE_EVERY_S;
     while (keeper->waiting == NULL && !keeper->is_stopping && !is_expiring)
         if (pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until) != 0)
             return NULL;
@@ -147,17 +145,6 @@ bool keeper_serve(struct keeper *keeper, struct control_request *request)
 
 /* ---- its life ---- */
 
-static void init_lock(struct keeper *keeper)
-{
-    pthread_condattr_t attributes;
-
-    pthread_mutex_init(&keeper->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static void release_memory(struct keeper *keeper)
 {
     if (keeper->back != NULL)
@@ -185,7 +172,7 @@ struct keeper *keeper_new(struct worker *main, struct quarantine *quarantine,
                                            .clock = worker_clock(main),
                                            .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
     keeper->back_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    init_lock(keeper);
+    wake_init(&keeper->lock, &keeper->wake);
     if (keeper->place.stop_fd >= 0 && keeper->back_fd >= 0)
         keeper->back =
             event_new(worker_base(main), keeper->back_fd, EV_READ | EV_PERSIST, come_back, keeper);

@@ -4,10 +4,10 @@
  * held) and when the next try is due; after a restart all are due at once. */
 #include "contentd/release/outbox.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/base/wake.h"
 #include "common/observe/metrics.h"
 #include "contentd/release/outbox_try.h"
 
@@ -115,16 +115,9 @@ static struct state *state_first(struct outbox *outbox)
 /* Waits until `due_ms`, or until woken; the lock is held. */
 static void wait_until(struct outbox *outbox, uint64_t due_ms)
 {
-    uint64_t now = outbox->clock->now_ms(outbox->clock), left = due_ms > now ? due_ms - now : 0;
-    struct timespec until;
+    uint64_t now = outbox->clock->now_ms(outbox->clock);
+    struct timespec until = wake_after(due_ms > now ? due_ms - now : 0);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(left / 1000);
-    until.tv_nsec += (long)(left % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     pthread_cond_timedwait(&outbox->wake, &outbox->lock, &until);
 }
 
@@ -249,17 +242,6 @@ static void outbox_free(struct outbox *outbox)
     free(outbox);
 }
 
-static void init_wake(struct outbox *outbox)
-{
-    pthread_condattr_t attributes;
-
-    pthread_mutex_init(&outbox->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&outbox->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct outbox *outbox_start(const struct outbox_settings *settings, const struct release *release,
                             struct quarantine *quarantine, const struct clock *clock,
                             struct buf *error)
@@ -274,7 +256,7 @@ struct outbox *outbox_start(const struct outbox_settings *settings, const struct
     outbox_try_register();
     outbox->settings = *settings;
     outbox->clock = clock;
-    init_wake(outbox);
+    wake_init(&outbox->lock, &outbox->wake);
     outbox->folder = folder_open(settings->directory, settings->wait_ms, clock, error);
     outbox->way = (struct outbox_way){ .folder = outbox->folder,
                                        .release = release,
