@@ -75,7 +75,8 @@ bool mixed_plan(const struct mixed_settings *settings, const struct message *mes
 /* What became of the message, in one word: delivered when somebody gets it or a copy. */
 enum verdict_kind plan_verdict(const struct plan *plan);
 
-/* Nothing of the message is for this recipient: not the message, no copy, nor in its place another address that a scanner adds. */
+/* Nothing of the message is for this recipient: not the message, no copy, nor in its place another address that a scanner
+ * adds. */
 bool fate_is_loss(enum fate fate, const struct recipient_verdict *verdict);
 
 /* `mixed = split`: may a recipient with `chain` join one whose first recipient has `first`? Otherwise it is told to come again

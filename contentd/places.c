@@ -15,11 +15,10 @@ static struct metric metrics[] = {
               "directory"),
 };
 
-/* A directory: what was said last of why it cannot be opened; empty: nothing. */
 struct directory {
-    const char *name, *consequence;
+    const char *name, *consequence; /* of the parameter; who suffers while it is not open */
     metric_id unopened;
-    char said[ERROR_MAX + 1];
+    char said[ERROR_MAX + 1]; /* last, of why it cannot be opened; empty: nothing, it can */
 };
 
 struct places_opener {

@@ -1,6 +1,7 @@
-/* contentd/places.h - where copies of messages are put: the quarantine, and the outbox if there is a release listener. They are
- * opened when contentd starts; what cannot be (no directory, another process has it) is tried again every second, on a thread of
- * its own, until it can. Until then what must be put there is deferred; the log says so, a metric, and /ready. Main thread. */
+/* contentd/places.h - where copies of messages are put: the quarantine, and the outbox if there is a release listener. They
+ * are opened when contentd starts; what cannot be (no directory, another process has it) is tried again every second, on a
+ * thread of its own, until it can. Until then what must be put there is deferred; the log says so, a metric, and /ready.
+ * All functions: main thread. */
 #ifndef GATEHOUSE_CONTENTD_PLACES_H
 #define GATEHOUSE_CONTENTD_PLACES_H
 
@@ -14,7 +15,7 @@ struct places_spec {
     const struct contentd_config *config;
     const struct clock *clock; /* these two must outlive it */
     const struct release *release; /* NULL: there is no outbox */
-    struct effects_places *places; /* to be filled */
+    struct effects_places *places; /* to be filled; must outlive it */
     /* On this worker's loop, with `arg`, when the quarantine has been opened after the start. */
     struct worker *main;
     worker_call *opened;

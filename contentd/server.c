@@ -73,7 +73,7 @@ static void adjust_quarantine(struct contentd *contentd, const struct worker *wo
     quarantine_adjust(contentd->places.quarantine, &settings);
 }
 
-/* Later than at the start: there may have been a reload meanwhile. */
+/* Later than at the start, so there may have been a reload meanwhile: what it has changed is not known there yet. */
 static void quarantine_opened(struct worker *worker, void *arg)
 {
     struct contentd *contentd = arg;
@@ -186,7 +186,6 @@ static void server_apply(struct worker *worker)
 static enum readiness contentd_ready(struct daemon *daemon, struct buf *reason)
 {
     const struct contentd *contentd = contentd_of(daemon);
-
     bool has_quarantine = contentd->places.quarantine != NULL;
 
     if (has_quarantine && (contentd->release == NULL || contentd->places.outbox != NULL))

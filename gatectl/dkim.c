@@ -7,7 +7,7 @@
 
 /* ---- list ---- */
 
-/* What signd says of its keys: whether the DNS shows their records. NULL: nobody says anything. */
+/* What signd says of its keys, an array; the caller owns it. NULL: nobody says anything. */
 static json_t *read_watched(struct gatectl *ctl)
 {
     const struct ask ask = { .method = CONTROL_GET, .segments = { "status" } };
@@ -22,6 +22,7 @@ static json_t *read_watched(struct gatectl *ctl)
 /* Takes from what signd says of the key what only it knows. */
 static void add_record(json_t *row, const json_t *watched, const struct key_file *file)
 {
+    static const char *const names[] = { "record", "record_problem", "looked" };
     const json_t *key;
     size_t i;
 
@@ -29,7 +30,6 @@ static void add_record(json_t *row, const json_t *watched, const struct key_file
         if (!slice_equal(json_member(key, "domain"), file->domain) ||
             !slice_equal(json_member(key, "selector"), file->selector))
             continue;
-        static const char *const names[] = { "record", "record_problem", "looked" };
         for (size_t n = 0; n < COUNT(names); n++)
             if (json_object_get(key, names[n]) != NULL)
                 json_object_set(row, names[n], json_object_get(key, names[n]));
@@ -79,9 +79,9 @@ static void put_key(struct text_table *table, const json_t *row, UNUSED void *ar
     text_table_cell_json(table, json_object_get(row, "state"));
     text_table_cell(table, slice_of(buf_text(&since)));
     text_table_cell_json(table, json_object_get(row, "record"));
-    bool differs =
-        json_object_get(row, "record_problem") != NULL; /* then the file has none worth more */
-    text_table_cell_json(table, json_object_get(row, differs ? "record_problem" : "problem"));
+    /* Of both, what is wrong with the record is worth more. */
+    const json_t *problem = json_object_get(row, "record_problem");
+    text_table_cell_json(table, problem != NULL ? problem : json_object_get(row, "problem"));
 }
 
 static int print_keys(struct gatectl *ctl, const json_t *rows)

@@ -105,7 +105,8 @@ static const struct conf_param params[] = {
       .doc = "Greylisting: how long a network stays known, from its last mail on." },
     { PARAM(transaction_records), CONF_BOOLEAN, "yes", 0, 0, .live = true,
       .doc = "Whether what is known of a message (charges, SPF, score, rule) is written to Redis: contentd, signd and "
-             "`gatectl why` read it, and contentd gives back the charges of mail and of recipients that it refuses. Without Redis there is none." },
+             "`gatectl why` read it, and contentd gives back the charges of mail and of recipients that it refuses. Without "
+             "Redis there is none." },
     { PARAM(idle_timeout), CONF_TIME, "20m", 400 * SECOND, DAY, .live = true,
       .doc = "A connection without a request is kept so long; Postfix keeps one for 300 s and uses it up to 1000 s." },
     { PARAM(request_timeout), CONF_TIME, "10s", 100, MINUTE, .live = true,

@@ -116,9 +116,9 @@ static const struct conf_param params[] = {
     { PARAM(key_retire_after), CONF_TIME, "7d", 0, 366 * DAY, .live = true,
       .doc = "How long the record of a key that signs no more must stay: mail with its signatures is under way." },
     { PARAM(key_watch_interval), CONF_TIME, "1h", 0, 30 * DAY, .live = true,
-      .doc = "How often the DNS is asked for the record of each active key, a quarter more or less; twelve times as often while one is not "
-             "good. Whether it is good, missing, differs from the key or is unknown is logged when it changes, and shown by \"gatectl dkim "
-             "list\"; the key signs all the same. 0: never." },
+      .doc = "How often the DNS is asked for the record of each active key, a quarter more or less; twelve times as often while "
+             "one is not good. Whether it is good, missing, differs from the key or is unknown is logged when it changes, and "
+             "shown by \"gatectl dkim list\"; the key signs all the same. 0: never." },
     { PARAM(authserv_id), CONF_TEXT, "", 0, 253, .check = check_authserv_id, .live = true, .example = "mx.example.com",
       .doc = "Our name in Authentication-Results; fields of others with this name are removed. All hosts of a site should have "
              "one. Empty: the host's name." },

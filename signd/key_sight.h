@@ -38,8 +38,8 @@ enum key_sight_start key_sight_ask(struct key_sight *sight, uint64_t timeout_ms,
 /* What all resolvers together say of a key's record. */
 struct key_sighting {
     struct dkim_published published;
-    struct slice
-        resolver; /* whose word that is, when there is a problem; empty: nobody's. Lives as long as the key_sight */
+    /* Whose word that is, when there is a problem ("127.0.0.1@53"); empty: nobody's. Lives as long as the key_sight. */
+    struct slice resolver;
 };
 /* After the answers. One resolver that does not show the record, or another one, is enough to say that it cannot be seen. Unknown:
  * it was not among those asked for. */

@@ -15,10 +15,10 @@ enum {
 };
 
 static struct metric metrics[] = {
-    METRIC_BY(
-        "gatehouse_key_records", METRIC_GAUGE,
-        "Active keys by what the DNS shows of their records: good, missing, differs, unknown (not looked at yet, or a resolver cannot say).",
-        "record"),
+    METRIC_BY("gatehouse_key_records", METRIC_GAUGE,
+              "Active keys by what the DNS shows of their records: good, missing, differs, "
+              "unknown (not looked at yet, or a resolver cannot say).",
+              "record"),
 };
 
 /* An active key. */

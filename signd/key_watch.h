@@ -1,6 +1,6 @@
-/* signd/key_watch.h - the records of active keys are looked at once in a while, as those of keys that wait are (key_sight.h): what a
- * key signs whose record has been withdrawn or broken nobody can verify. It is only said (log, metric, status): the record may be
- * out of sight from here alone, so signing goes on. On the main worker's thread. */
+/* signd/key_watch.h - the records of active keys are looked at once in a while, as those of keys that wait are (key_sight.h):
+ * nobody can verify what a key signs whose record has been withdrawn or broken. It is only said (log, metric, status): the
+ * record may be out of sight from here alone, so signing goes on. On the main worker's thread. */
 #ifndef GATEHOUSE_SIGND_KEY_WATCH_H
 #define GATEHOUSE_SIGND_KEY_WATCH_H
 
@@ -24,15 +24,15 @@ struct key_watch *key_watch_new(const struct key_watch_spec *spec);
 void key_watch_free(struct key_watch **watch); /* ends what is under way; NULL-safe; clears */
 
 struct key_watch_input {
-    struct shared *files,
-        *lives; /* struct key_set, struct key_lives: what is in force; references are taken */
-    /* Between two looks at a key, a quarter more or less; a twelfth of it as long as its record is not seen to be good, but at
-     * least a second. 0: nobody is asked. */
+    /* What is in force (struct key_set, struct key_lives); references are taken. */
+    struct shared *files, *lives;
+    /* Between two looks at a key, a quarter more or less; a twelfth of it as long as its record is not seen to be good, but
+     * at least a second. 0: nobody is asked. */
     uint64_t interval_ms;
-    uint64_t dns_timeout_ms;
+    uint64_t dns_timeout_ms; /* of one look */
 };
-/* To be called once in a while. Begins a look at those whose time has come, unless one is under way; a key that is new among the
- * active ones is looked at at once. */
+/* To be called once in a while. Begins a look at those whose time has come, unless one is under way; a key that is new among
+ * the active ones is looked at at once. */
 void key_watch_run(struct key_watch *watch, const struct key_watch_input *input);
 bool key_watch_is_looking(const struct key_watch *watch);
 

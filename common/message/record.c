@@ -196,7 +196,7 @@ static void give_back(struct record_teller *teller, const struct message_record 
         refund_end(word);
 }
 
-/* Sends as many as go into one call, from *at on; false: out of memory. */
+/* Sends as many as go into one call, from *at on, and moves *at behind them. False: out of memory. */
 static bool give_back_next(struct record_teller *teller, const struct message_record *record,
                            const struct recipients_lost *lost, const struct slice_set *served,
                            size_t *at)
@@ -204,19 +204,19 @@ static bool give_back_next(struct record_teller *teller, const struct message_re
     struct arena *arena = arena_new(LOST_MEMORY_MAX);
     struct slice *names =
         arena == NULL ? NULL : arena_alloc_array(arena, STORE_REFUND_RECIPIENTS_MAX, sizeof *names);
+    bool has_memory = names != NULL;
     size_t count = 0;
 
-    for (; names != NULL && *at < lost->count && count < STORE_REFUND_RECIPIENTS_MAX; ++*at) {
+    for (; has_memory && *at < lost->count && count < STORE_REFUND_RECIPIENTS_MAX; ++*at) {
         names[count] = transaction_recipient(lost->recipients[*at], arena);
         if (names[count].len > 0 && !slice_set_has(served, names[count]))
             count++;
     }
-    bool is_known = names != NULL;
     if (count > 0)
-        give_back(teller, record, arena, names, count);
+        give_back(teller, record, arena, names, count); /* `names` are the word's now */
     else
         arena_free(&arena);
-    return is_known;
+    return has_memory;
 }
 
 static bool list_served(const struct recipients_lost *lost, struct arena *arena,

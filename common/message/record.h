@@ -44,13 +44,15 @@ struct record_teller {
  * what policyd charged for it is given back. Nobody waits for it; without a record, or memory, nothing happens. */
 void record_tell(struct record_teller *teller, const struct message_record *record, const char *by,
                  struct slice words, bool refunds);
-/* The same without words, of what policyd charged for single recipients alone (addresses as a message has them; borrowed for the
- * call), when others get the message. One that is refused in one place and gets it in another keeps its charge: those of
- * `recipients` that are among `served`, too, are left out. */
+/* Addresses as a message has them; borrowed for the call. */
 struct recipients_lost {
-    const struct slice *recipients, *served;
+    const struct slice *recipients; /* who does not get the message */
+    const struct slice *
+        served; /* who gets it: one that is refused in one place and gets it in another keeps its charge */
     size_t count, served_count;
 };
+/* When others get the message: only what policyd charged for these recipients alone is given back, and no word is said. What
+ * cannot be, for want of memory or of the store, is counted in `refunds_failed`. */
 void record_give_back(struct record_teller *teller, const struct message_record *record,
                       const struct recipients_lost *lost);
 void record_teller_stop(struct record_teller *teller); /* those on their way are let go of */

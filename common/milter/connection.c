@@ -136,7 +136,7 @@ static void send_output(struct connection *connection)
         buf_free(output);
 }
 
-/* Is the end of its input there, perhaps behind what has not been read? A TCP socket takes an answer all the same. */
+/* The end of its input is there, perhaps behind what has not been read: a TCP socket would take an answer all the same. */
 static bool has_hung_up(const struct connection *connection)
 {
     struct pollfd socket = { .fd = connection->fd, .events = POLLRDHUP };

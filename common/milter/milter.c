@@ -29,10 +29,10 @@ static struct metric metrics[] = {
     [MESSAGES] = METRIC("gatehouse_milter_messages_total", METRIC_COUNTER, "Messages begun."),
     [IN_FLIGHT] = METRIC("gatehouse_milter_messages_in_flight", METRIC_GAUGE,
                          "Messages begun and not yet ended."),
-    [RESULTS] = METRIC_BY(
-        "gatehouse_milter_results_total", METRIC_COUNTER,
-        "Messages by how they ended: accept, reject, tempfail, discard; abort: the MTA has not got an answer.",
-        "result"),
+    [RESULTS] = METRIC_BY("gatehouse_milter_results_total", METRIC_COUNTER,
+                          "Messages by how they ended: accept, reject, tempfail, discard; "
+                          "abort: the MTA has not got an answer.",
+                          "result"),
     [REFUSED] = METRIC_BY(
         "gatehouse_milter_refused_total", METRIC_COUNTER,
         "Messages refused or deferred by the milter itself: for max_sessions, "

@@ -154,8 +154,8 @@ static enum release_state state_of(const struct smtp_reply *reply)
     return reply->code >= 500 ? RELEASE_REFUSED : RELEASE_LATER;
 }
 
-/* A command, and its reply. False: the reply does not begin with the digit `wanted` (RFC 5321 4.3.2), which those in state `whose`
- * are told. */
+/* A command, and its reply. False: the reply does not begin with the digit `wanted` (RFC 5321 section 4.3.2); those in state
+ * `whose` are told. */
 static bool say(struct sending *sending, enum release_state whose, struct slice command,
                 unsigned wanted, struct smtp_reply *reply)
 {

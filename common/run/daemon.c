@@ -250,7 +250,8 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
-/* A signal that nobody handles would kill the process. One that asks for a reload while it still starts waits for its handler. */
+/* A signal that nobody handles kills the process. Blocked, one that asks for a reload waits for its handler: `how` is SIG_BLOCK
+ * or SIG_UNBLOCK. */
 static void mask_reload(int how)
 {
     sigset_t ours;
@@ -261,7 +262,7 @@ static void mask_reload(int how)
     pthread_sigmask(how, &ours, NULL);
 }
 
-/* Once it is ending well none is of use. */
+/* From here on there are no handlers any more, and the process is ending well: no signal is to kill it. */
 static void block_signals(void)
 {
     sigset_t ours;

@@ -2,10 +2,9 @@
  * metrics and health over HTTP, reload, drain. A daemon is a table of what it does differently (struct daemon_spec).
  *
  * Threads: the main one (signals, HTTP, reload), one that accepts, the workers, the log's writer.
- * Start: load -> start -> worker_start on every worker (the main one, id 0, first) -> accept ... ; SIGHUP or SIGUSR1 (those that
- * come earlier wait for this moment):
- * load -> apply on every worker; SIGTERM or SIGINT: drain on every worker, until all connections are closed or 5 s
- * (drain_ms) are over -> worker_stop on every worker (the main one last) -> stop -> unload. */
+ * Start: load -> start -> worker_start on every worker (the main one, id 0, first) -> accept ... ; SIGHUP or SIGUSR1
+ * (one that comes earlier waits until then): load -> apply on every worker; SIGTERM or SIGINT: drain on every worker, until
+ * all connections are closed or 5 s (drain_ms) are over -> worker_stop on every worker (the main one last) -> stop -> unload. */
 #ifndef GATEHOUSE_RUN_DAEMON_H
 #define GATEHOUSE_RUN_DAEMON_H
 
