@@ -42,7 +42,7 @@ struct fake_store {
     size_t records, tx_reads, tx_updates, refunds;
     struct buf record, verdict;
     struct buf
-        alone; /* of the last charge with a record: the recipient, and the limits charged for it alone */
+        alone; /* of the last charge with a record: its recipient, limits charged for it alone */
     struct buf refunded; /* recipients that were given back alone, each with a blank behind it */
     enum tx_state tx_state; /* of reads, updates and refunds; TX_NONE at the beginning */
     struct transaction transaction; /* borrowed */

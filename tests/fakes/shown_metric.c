@@ -5,21 +5,33 @@
 
 enum { PAGE_MAX = 1 << 20 };
 
-uint64_t shown_metric(const char *series)
+static bool find(const char *series, uint64_t *out)
 {
     AUTO_BUF page = BUF_INIT(PAGE_MAX);
-    struct slice rest, line, value;
+    struct slice rest, line;
 
     if (metrics_print(&page))
-        return 0;
+        return false;
     rest = buf_slice(&page);
     while (slice_cut(&rest, '\n', &line)) {
-        uint64_t number;
-        if (!slice_starts_with(line, slice_of(series)))
-            continue;
-        value = slice_skip(line, strlen(series));
-        if (slice_starts_with(value, SLICE(" ")) && slice_to_u64(slice_skip(value, 1), &number))
-            return number;
+        struct slice value = slice_skip(line, strlen(series));
+        if (slice_starts_with(line, slice_of(series)) && slice_starts_with(value, SLICE(" ")) &&
+            slice_to_u64(slice_skip(value, 1), out))
+            return true;
     }
-    return 0;
+    return false;
+}
+
+uint64_t shown_metric(const char *series)
+{
+    uint64_t value;
+
+    return find(series, &value) ? value : 0;
+}
+
+bool metric_is_shown(const char *series, uint64_t value)
+{
+    uint64_t shown;
+
+    return find(series, &shown) && shown == value;
 }

@@ -125,15 +125,33 @@ static const struct decided *bench_run(struct bench *bench)
     return bench_run_as(bench, NULL);
 }
 
-static void bench_end(struct bench *bench)
+static void bench_stop(struct bench *bench)
 {
     inspection_drop(&bench->inspection);
-    worker_stop(bench->worker);
+    worker_stop(bench->worker); /* after what was posted before */
     worker_join(bench->worker);
+}
+
+/* The MTA has taken what was planned: all that follows from it has happened. */
+static void bench_settle(struct bench *bench)
+{
+    inspection_settle(bench->inspection, INSPECTION_AS_PLANNED);
+    bench_stop(bench);
+}
+
+/* After bench_stop(). */
+static void bench_free(struct bench *bench)
+{
     worker_free(&bench->worker);
     message_unref(&bench->message);
     snapshot_unref(&bench->snapshot);
     fake_store_free(&store);
+}
+
+static void bench_end(struct bench *bench)
+{
+    bench_stop(bench);
+    bench_free(bench);
 }
 
 static const char *const one[] = { "b@example.org", NULL };
@@ -382,18 +400,12 @@ static void what_policyd_wrote_is_known_and_given_back(UNUSED void **state)
     const struct decided *decided = bench_run(&bench);
     assert_int_equal(PLAN_REJECT, decided->plan.action);
     assert_int_equal(1, store->tx_reads);
-    inspection_settle(bench.inspection, INSPECTION_AS_PLANNED);
-    inspection_drop(&bench.inspection);
-    worker_stop(bench.worker); /* after what was posted before */
-    worker_join(bench.worker);
+    bench_settle(&bench);
     assert_int_equal(1, store->refunds);
     assert_int_equal(0, store->tx_updates);
     assert_non_null(strstr(buf_text(&store->verdict), "reject rule=r"));
     assert_non_null(strstr(buf_text(&store->log), "verdict=reject"));
-    worker_free(&bench.worker);
-    message_unref(&bench.message);
-    snapshot_unref(&bench.snapshot);
-    fake_store_free(&store);
+    bench_free(&bench);
 }
 
 /* Whom others get the message without: removed, or refused at RCPT. Who is kept in the quarantine has it. */
@@ -411,20 +423,13 @@ static void what_was_charged_for_the_lost_is_given_back(UNUSED void **state)
     store->ops.is_shared = true;
     store->tx_state = TX_FOUND;
     assert_int_equal(PLAN_ACCEPT, bench_run(&bench)->plan.action);
-    inspection_settle(bench.inspection, INSPECTION_AS_PLANNED);
-    inspection_drop(&bench.inspection);
-    worker_stop(bench.worker); /* after what was posted before */
-    worker_join(bench.worker);
+    bench_settle(&bench);
     assert_int_equal(1, store->tx_updates);
     assert_int_equal(1, store->refunds);
     assert_string_equal("m:early@example.org m:gone@example.org ", buf_text(&store->refunded));
-    worker_free(&bench.worker);
-    message_unref(&bench.message);
-    snapshot_unref(&bench.snapshot);
-    fake_store_free(&store);
+    bench_free(&bench);
 }
 
-/* A scanner that takes everything and says nothing. */
 /* A scanner that listens and never answers: the only one of everybody's chain. */
 struct silent {
     char path[64];

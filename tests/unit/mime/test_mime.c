@@ -618,7 +618,6 @@ static void bounds_header_fields(UNUSED void **state)
     reading_free(&reading);
 }
 
-/* Groups, comments and quotes as deep as a field lets them. */
 static void put_times(struct buf *out, const char *text, size_t times)
 {
     for (size_t i = 0; i < times; i++)
@@ -687,6 +686,7 @@ static void says_who_the_author_is_not(UNUSED void **state)
     }
 }
 
+/* Groups, comments and quotes as deep as a field lets them. */
 static void survives_deep_fields(UNUSED void **state)
 {
     static const char *const pieces[] = {

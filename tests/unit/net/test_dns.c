@@ -652,7 +652,7 @@ static void counts_lookups_and_their_ends(void **state)
     run_for(fixture, 1000);
     for (size_t i = 0; i < COUNT(counts); i++)
         if (shown_metric(counts[i].series) - before[i] != counts[i].want)
-            fail_msg("%s: %llu", counts[i].series + 1,
+            fail_msg("%s: %llu", counts[i].series,
                      (unsigned long long)(shown_metric(counts[i].series) - before[i]));
 }
 

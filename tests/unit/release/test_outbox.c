@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "common/mime/mime.h"
-#include "common/observe/metrics.h"
 #include "tests/fakes/mail_message.h"
+#include "tests/fakes/shown_metric.h"
 #include "tests/fakes/smtp_server.h"
 #include "tests/fakes/temporary.h"
 #include "tests/unit/unit.h"
@@ -526,9 +526,7 @@ static void nobody_gets_it_twice_when_the_disk_is_full(UNUSED void **state)
         assert_int_equal(0, temporary_count(&test.quarantine_directory));
         end(&test);
     }
-    AUTO_BUF metrics = BUF_INIT(1 << 20);
-    assert_int_equal(0, metrics_print(&metrics));
-    assert_null(strstr(buf_text(&metrics), "\ngatehouse_outbox_record_errors_total 0\n"));
+    assert_true(shown_metric("gatehouse_outbox_record_errors_total") > 0);
 }
 
 static const char *refuse_b_defer_c(UNUSED void *arg, const char *line)

@@ -12,8 +12,8 @@ enum { RESOLVERS = 2, WAIT_MS = 5000, RECORD_MAX = 600 };
 /* What each resolver shows of a key, by the first letter of its selector. */
 static const struct {
     const char *selector;
-    const char *shown
-        [RESOLVERS]; /* "own", "other", "both", "" (no such name), "broken", "text" (no key record) */
+    /* "own", "other", "both", "" (no such name), "broken", "text" (no key record) */
+    const char *shown[RESOLVERS];
     enum dkim_visibility want;
     int says; /* the number of the resolver whose word counts; -1: there is no problem */
 } cases[] = {
