@@ -79,9 +79,12 @@ def outcome(site, sink, subject, score, body):
     wait_for(lambda: f"{queue_id}: removed" in postfix.log, "it is delivered")
     wait_for(lambda: contentd.metric("gatehouse_outbox_messages") == 0, "its copies are sent")
     wait_for(lambda: not any(list((postfix.directory / "queue" / name).iterdir()) for name in ("incoming", "active")), "and delivered")
-    lines = wait_for(lambda: [found for found in [[line for line in Policyd.decisions(contentd) if line["queue_id"] == queue_id]]
-                              if len(found) == 3], "each chain's decision is counted and logged")[0]
-    found = {line["recipient"]: line["found"] for line in lines}
+
+    def decisions():
+        return [line for line in Policyd.decisions(contentd) if line["queue_id"] == queue_id]
+
+    wait_for(lambda: len(decisions()) == 3, "each chain's decision is counted and logged")
+    found = {line["recipient"]: line["found"] for line in decisions()}
     kept = [one for one in json.loads(contentd.gatectl("--json", "quarantine", "list").stdout)["messages"] if one["subject"] == subject]
     return {to: message for message in arrived(sink, subject) for to in message.recipients}, kept, found
 

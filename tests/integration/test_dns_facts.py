@@ -6,13 +6,11 @@ import pytest
 from servers.dns import DNS, address_list, domain_list
 from servers.machine import Stopwatch
 from servers.policy import attributes, encode
-from servers.policyd import PROGRAM
+from servers.policyd import PATIENT, PROGRAM
 from servers.process import wait_for
 
 pytestmark = pytest.mark.sanitized
 
-# A test server on a busy machine has time to answer, where the time is not what is tested.
-PATIENT = ["dns_timeout=20s", "budget=30s"]
 SHOW = """
 [rule show]
 then = reject 5.7.1 Seen, {facts}

@@ -1,5 +1,5 @@
-"""What policyd charges for each recipient (charge = rcpt) is given back for those that contentd refuses or removes while others get the
-message, and for nobody else: with a real Postfix, policyd, contentd and Redis."""
+"""What policyd charges for each recipient (charge = rcpt) is given back for those that contentd refuses or removes while others
+get the message, and for nobody else: with a real Postfix, policyd, contentd and Redis."""
 import contextlib
 import itertools
 
@@ -174,7 +174,8 @@ def test_who_does_not_get_it_costs_nothing(site, recipients, codes, charged):
     assert site.filters["quarantine"].metric("gatehouse_content_refunds_failed_total") == 0
     # The record, which `gatectl why` shows, says what is left.
     record, = site.records()
-    left = {who: sum(int(amount) for name, amount in record.items() if name.startswith(f"gh:q:{{m:{who}}}:each.")) for who in names}
+    left = {who: sum(int(amount) for name, amount in record.items() if name.startswith(f"gh:q:{{m:{who}}}:each."))
+            for who in names}
     assert left == {one: int(one in charged) for one in names}
 
 
@@ -213,7 +214,7 @@ def test_many_recipients(site):
     assert set(codes) == {250} and code == 250
     wait_for(lambda: site.counts()[ALICE] == (150, 1, 300), "half of them are given back", 30)
     stay = site.redis.cli("KEYS", "gh:q:*:each.*").split()
-    assert sorted(key for key in stay) == sorted(f"gh:q:{{m:{one}}}:each.3600000.24" for one in many[::2])
+    assert sorted(stay) == sorted(f"gh:q:{{m:{one}}}:each.3600000.24" for one in many[::2])
 
 
 def test_what_is_kept_of_recipients_ends(site):

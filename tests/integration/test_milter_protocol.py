@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from servers.contentd import Contentd, MilterScript
-from servers.milter_client import (ADDHDRS, ALL_ACTIONS, CHGHDRS, HDR_LEADSPC, NR_RCPT, OFFERS, SETSYMLIST, MilterClient,
-                                   packet, strings)
+from servers.milter_client import (ADDHDRS, ALL_ACTIONS, CHGHDRS, HDR_LEADSPC, NR_RCPT, OFFERS, SETSYMLIST, packet,
+                                   strings)
 from servers.process import wait_for
 from servers.signd import Signd
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from servers.process import free_port, ports_of_clients, ports_of_servers, wait_for
+from servers.process import free_port, is_gone, ports_of_clients, ports_of_servers, wait_for
 
 HERE = pathlib.Path(__file__).parent
 STARTER = """
@@ -21,14 +21,6 @@ thread.join()
 print("started", flush=True)
 time.sleep(1000)
 """
-
-
-def is_gone(pid):
-    """It has ended, though its new parent may not have looked yet."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -60,8 +52,11 @@ def test_a_port_is_given_once_and_never_to_clients():
 
 
 @pytest.mark.parametrize("clients, servers", [
-    (range(32768, 61000), range(20768, 32768)), (range(10000, 61000), range(1024, 10000)), (range(1024, 60000), range(60000, 65536)),
-    (range(1024, 65536), range(20000, 32000))])
+    (range(32768, 61000), range(20768, 32768)),
+    (range(10000, 61000), range(1024, 10000)),
+    (range(1024, 60000), range(60000, 65536)),
+    (range(1024, 65536), range(20000, 32000)),
+])
 def test_clients_have_other_ports(clients, servers):
     assert ports_of_servers(clients) == servers
 

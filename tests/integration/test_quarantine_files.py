@@ -195,8 +195,8 @@ def test_a_directory_that_stays_taken_is_no_reason_not_to_look_at_mail(place):
     with open(site.quarantine / ".lock", "w") as first, open(outbox / ".lock", "w") as second:
         fcntl.flock(first, fcntl.LOCK_EX)
         fcntl.flock(second, fcntl.LOCK_EX)
-        child = Process([GATECTL.parent / "gatehouse-contentd", "-c", site.conf, "-o", f"listen=unix:{place}/milter", "-o", "log=stderr",
-                         "-o", f"outbox_directory={outbox}"], place / "log")
+        child = Process([GATECTL.parent / "gatehouse-contentd", "-c", site.conf, "-o", f"listen=unix:{place}/milter",
+                         "-o", "log=stderr", "-o", f"outbox_directory={outbox}"], place / "log")
         try:
             child.ready(lambda: "another process uses it" in child.output and contentd.get("/ready")[0] == 200, "contentd serves", 60)
             assert contentd.get("/ready")[1] == "degraded: the quarantine could not be opened, it is tried again\n"

@@ -11,7 +11,7 @@ import pytest
 from servers.load import Load
 from servers.machine import Stopwatch, Waits
 from servers.policy import attributes, encode
-from servers.policyd import PATIENT, PROGRAM, Policyd
+from servers.policyd import PATIENT, Policyd
 from servers.process import Process, wait_for
 
 pytestmark = pytest.mark.sanitized

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from servers.daemon import BUILD
-from servers.process import ROOT, Process, free_port, wait_for
+from servers.process import ROOT, Process, free_port, is_gone, wait_for
 
 DAEMONS = ["policyd", "contentd", "signd"]
 
@@ -26,21 +26,18 @@ class Tree:
         (self.directory / "scripts/install-dependencies").symlink_to("/bin/true")
         self.ports = {"GATEHOUSE_PORT": str(free_port()), "GATEHOUSE_MILTER_PORT": str(free_port()),
                       "GATEHOUSE_SIGN_PORT": str(free_port())}
+        self.script = self.directory / "scripts/run"
         self.process = None
-
-    @property
-    def command(self):
-        return [self.directory / "scripts/run"]
 
     def start(self):
         # What ignores an interrupt from the beginning, as in the background of a script, goes on doing so.
-        self.process = Process(["env", "--default-signal=INT", *self.command], self.directory / "log", env=self.ports)
+        self.process = Process(["env", "--default-signal=INT", self.script], self.directory / "log", env=self.ports)
         self.process.ready(lambda: "Decisions follow." in self.process.output, "all is started")
         wait_for(lambda: self.statuses() == [0] * 3, "all of them answer")
 
     def fails(self, **ports):
         """What it says when it is run (once more) and cannot be."""
-        done = subprocess.run(self.command, capture_output=True, text=True, timeout=60, check=False,
+        done = subprocess.run([self.script], capture_output=True, text=True, timeout=60, check=False,
                               env={**os.environ, **self.ports, **ports})
         assert done.returncode == 1, done
         return done.stderr
@@ -65,10 +62,6 @@ def tree(workdir):
     tree = Tree(workdir / f"tree-{os.urandom(3).hex()}")
     yield tree
     tree.stop()
-
-
-def is_gone(pid):
-    return not pathlib.Path(f"/proc/{pid}").exists()
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

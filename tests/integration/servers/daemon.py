@@ -47,7 +47,7 @@ class Daemon:
         self.process.ready(self.is_ready, f"{self.program.name} serves")
 
     def is_ready(self):
-        """It answers over HTTP last of all: then it listens everywhere. Nobody connects elsewhere, for connections are counted."""
+        """It answers over HTTP last of all: then it listens everywhere. Nobody connects there for this: connections are counted."""
         with contextlib.suppress(OSError):
             return self.get("/health")[0] == 200
         return False
@@ -109,10 +109,11 @@ class Daemon:
         return found
 
     def settles(self):
-        """Waits until every message that a milter was sent is over, counted and logged: each ends with one decision line, if it is
-        decided and its recipients share a verdict."""
+        """Waits until every message that a milter was sent is over, counted and logged: each ends with one decision line, if it
+        is decided and its recipients share a verdict."""
         wait_for(lambda: self.metric("gatehouse_milter_messages_in_flight") == 0
-                 and len(self.decisions()) == self.metric("gatehouse_milter_messages_total"), "all messages are over and logged")
+                 and len(self.decisions()) == self.metric("gatehouse_milter_messages_total"),
+                 "all messages are over and logged")
 
     def settles_at(self, descriptors, timeout=10.0):
         """Waits until it has no more than so many descriptors open."""

@@ -43,16 +43,16 @@ def _stolen():
 
 
 class Waits:
-    """From now on. Who measures how long something takes allows for it: a promise of 100 ms is not broken by those who wait for a
-    processor. On a machine that does nothing else it is next to nothing."""
+    """From now on. Who measures how long something takes allows for it: a promise of 100 ms is not broken by those who wait for
+    a processor. On a machine that does nothing else it is next to nothing."""
 
     def __init__(self):
         self.waited, self.stolen = _waited(), _stolen()
 
     def seconds(self):
         """The longest that one thread had to wait, and twice, for what it waits for may have waited, too."""
-        now = _waited()
-        return _stolen() - self.stolen + 2 * max((seconds - self.waited.get(thread, 0) for thread, seconds in now.items()), default=0)
+        longest = max((seconds - self.waited.get(thread, 0) for thread, seconds in _waited().items()), default=0)
+        return _stolen() - self.stolen + 2 * longest
 
 
 class Stopwatch:

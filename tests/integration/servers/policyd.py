@@ -10,8 +10,8 @@ from .process import free_port
 PROGRAM = BUILD / "bin" / "gatehouse-policyd"
 GATECTL = BUILD / "bin" / "gatectl"
 
-# Options for what is not about time: Redis is waited for, however busy the machine is.
-PATIENT = ("store_timeout=10s", "budget=20s")
+# Options for what is not about time: Redis and resolvers are waited for, however busy the machine is.
+PATIENT = ("store_timeout=10s", "dns_timeout=20s", "budget=30s")
 
 
 class Policyd(Daemon):

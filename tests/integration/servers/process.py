@@ -37,8 +37,8 @@ _claims = collections.deque(maxlen=300)
 
 
 def free_port():
-    """A port of 127.0.0.1, TCP and UDP, that nobody uses now, and that no test beside this one is given: its server comes later, and may go
-    and come back."""
+    """A port of 127.0.0.1, TCP and UDP, that nobody uses now, and that no test beside this one is given: its server comes
+    later, and may go and come back."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         claim = socket.socket(socket.AF_UNIX)
@@ -64,6 +64,14 @@ def wait_for(condition, what, timeout=10.0, interval=0.02):
         elif time.monotonic() - watch.began > timeout and watch.seconds() > timeout:
             raise AssertionError(f"not within {timeout} s: {what}")
         time.sleep(interval)
+
+
+def is_gone(pid):
+    """Whether that process has ended, though its parent may not have looked yet."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def accepts(address):
