@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "common/base/slice.h"
+#include "tests/fakes/free_port.h"
 
 struct redis_server {
     pid_t pid; /* 0: not running */
@@ -35,7 +36,5 @@ const char *redis_server_ask(struct redis_server *server, const char *format, ..
 
 /* Commands separated by `;`, their words by blanks; the answer to the last one. */
 const char *redis_server_ask_words(struct redis_server *server, const char *commands);
-
-uint16_t free_port(void); /* of loopback; no other test is given it while this process lives */
 
 #endif
