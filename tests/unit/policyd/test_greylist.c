@@ -1,6 +1,7 @@
 /* tests/unit/policyd/test_greylist.c - the action `greylist`: when the store is asked, what is asked, and what becomes of
  * the answer. */
 #include "policyd/greylist.h"
+#include "tests/fakes/dns_server.h"
 #include "tests/fakes/policyd_case.h"
 #include "tests/fakes/shown_metric.h"
 #include "tests/unit/unit.h"
@@ -152,6 +153,65 @@ static void a_client_without_an_address_passes(UNUSED void **state)
     open_case(ALWAYS);
     assert_string_equal("DUNNO", ask(FROM("unknown", "alice@example.com", "bob@example.org")));
     assert_int_equal(0, test.store->greylists);
+}
+
+/* ---- SPF in place of the network ---- */
+
+static void answer_spf(void *arg, const struct dns_query *query, struct dns_reply *reply)
+{
+    const char *record = arg;
+
+    if (query->type == RR_TXT && record != NULL)
+        dns_message_add_txt(&reply->message, query->name, 60, slice_of(record));
+}
+
+static void ask_dns(const char *lines)
+{
+    struct policyd_answer answer;
+
+    policyd_case_start(&test, lines, NULL, &answer);
+    for (unsigned i = 0; answer.count == 0 && i < 1000; i++)
+        policyd_case_run(&test, 10);
+    assert_reply("DEFER_IF_PERMIT 4.7.1 Greylisted, try again in 300 s", answer.reply);
+}
+
+static void a_domain_stands_for_its_hosts_where_spf_passes(UNUSED void **state)
+{
+    static const struct {
+        const char *config, *record; /* NULL: none */
+        bool is_known, is_asked;
+    } cases[] = {
+        { "", "v=spf1 ip4:192.0.2.7 ip4:198.51.100.7 -all", true, true },
+        { "greylist_by_spf = yes\n", "v=spf1 +all", true, true },
+        { "greylist_by_spf = no\n", "v=spf1 ip4:192.0.2.7 ip4:198.51.100.7 -all", false, false },
+        { "", "v=spf1 ip4:192.0.2.7 -all", false, true },
+        { "", "v=spf1 ip4:198.51.100.7 -all", false, true },
+        { "", "v=spf1 ~all", false, true },
+        { "", "v=spf1 ?all", false, true },
+        { "", "v=spf1 no-term", false, true },
+        { "", NULL, false, true },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct dns_server names;
+        char config[200];
+        snprintf(config, sizeof config, "budget = 60s\n%s" ALWAYS, cases[i].config);
+        open_case(config);
+        dns_server_init(&names, worker_base(test.worker), answer_spf,
+                        (void *)(uintptr_t)cases[i].record);
+        dns_server_start(&names);
+        test.server->dns = dns_server_dns(&names, test.worker, 30 * SECOND);
+        ask_dns(RCPT);
+        assert_logged("greylist=new");
+        ask_dns(FROM("198.51.100.7", "alice@example.com", "bob@example.org"));
+        assert_logged(cases[i].is_known ? "greylist=early" : "greylist=new");
+        if ((names.queries > 0) != cases[i].is_asked)
+            fail_msg("case %zu: %zu questions to DNS", i, names.queries);
+        dns_free(&test.server->dns);
+        dns_server_stop(&names);
+        if (i + 1 < COUNT(cases))
+            policyd_case_close(&test);
+    }
 }
 
 /* ---- beside other rules ---- */
@@ -347,6 +407,7 @@ int main(void)
         T(the_longest_delay_counts),
         T(acts_at_rcpt_unless_told_otherwise),
         T(a_client_without_an_address_passes),
+        T(a_domain_stands_for_its_hosts_where_spf_passes),
         T(makes_no_triplet_for_refused_mail),
         T(is_reached_in_order),
         T(charges_no_limit_for_what_has_to_wait),
