@@ -39,8 +39,7 @@ struct redis {
     struct redis_link *link; /* owned; NULL: none */
     enum step step;
     struct redis_host host; /* the one to connect to */
-    struct resolver_answer addresses; /* of `host`; tried one after the other */
-    size_t next_address;
+    struct redis_targets targets; /* its addresses */
     unsigned backoff_ms;
     size_t scripts_loaded;
     char digests[REDIS_SCRIPTS_MAX][DIGEST_LEN + 1];
@@ -93,7 +92,7 @@ static void say_problem(struct redis *redis, const char *why)
 static void attempt_failed(struct redis *redis, const char *why)
 {
     bool was_ready = redis->step == STEP_READY;
-    bool is_another = redis->step == STEP_CONNECT && redis->next_address < redis->addresses.count;
+    bool is_another = redis->step == STEP_CONNECT && redis_targets_left(&redis->targets);
 
     say_problem(redis, why);
     redis->step = STEP_WAIT;
@@ -294,17 +293,16 @@ static void step_connect(struct redis *redis)
     const struct redis_link_times times = { CONNECT_MS,
                                             patience_ms > SILENCE_MS ? patience_ms : SILENCE_MS };
     struct redis_target target = { .port = 0 };
-    char why[128];
+    char why[128] = "";
 
     redis->step = STEP_CONNECT;
     if (redis->options.url->kind == REDIS_URL_UNIX) {
         snprintf(target.address, sizeof(target.address), "%s", redis->options.url->path);
+        redis->link = redis_link_open(redis->base, &target, times, &owner, why, sizeof(why));
     } else {
-        target.port = redis->host.port;
-        snprintf(target.address, sizeof(target.address), "%s",
-                 redis->addresses.addresses[redis->next_address++]);
+        redis->link =
+            redis_link_open_next(redis->base, &redis->targets, times, &owner, why, sizeof(why));
     }
-    redis->link = redis_link_open(redis->base, &target, times, &owner, why, sizeof(why));
     if (redis->link == NULL)
         attempt_failed(redis, why);
     else
@@ -319,8 +317,7 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
         attempt_failed(redis, "name not found");
         return;
     }
-    redis->addresses = *answer;
-    redis->next_address = 0;
+    redis->targets = (struct redis_targets){ .known = *answer, .port = redis->host.port };
     step_connect(redis);
 }
 

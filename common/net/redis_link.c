@@ -235,6 +235,27 @@ struct redis_link *redis_link_open(struct event_base *base, const struct redis_t
     return link;
 }
 
+bool redis_targets_left(const struct redis_targets *targets)
+{
+    return targets->next < targets->known.count;
+}
+
+struct redis_link *redis_link_open_next(struct event_base *base, struct redis_targets *targets,
+                                        struct redis_link_times times,
+                                        const struct redis_link_owner *owner, char *why,
+                                        size_t size)
+{
+    struct redis_target target = { .port = targets->port };
+    struct redis_link *link = NULL;
+
+    while (link == NULL && redis_targets_left(targets)) {
+        snprintf(target.address, sizeof(target.address), "%s",
+                 targets->known.addresses[targets->next++]);
+        link = redis_link_open(base, &target, times, owner, why, size);
+    }
+    return link;
+}
+
 void redis_link_close(struct redis_link **pointer)
 {
     struct redis_link *link = *pointer;

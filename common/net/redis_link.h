@@ -7,6 +7,7 @@
 #define GATEHOUSE_NET_REDIS_LINK_H
 
 #include "common/net/redis_reply.h"
+#include "common/net/resolver.h"
 
 struct event_base;
 struct redis_link; /* opaque */
@@ -40,6 +41,20 @@ struct redis_link_times {
 struct redis_link *redis_link_open(struct event_base *base, const struct redis_target *target,
                                    struct redis_link_times times,
                                    const struct redis_link_owner *owner, char *why, size_t size);
+
+/* The addresses of one server, tried one after the other. */
+struct redis_targets {
+    struct resolver_answer known;
+    size_t next; /* the first that has not been tried */
+    uint16_t port;
+};
+bool redis_targets_left(const struct redis_targets *targets); /* is there one to try? */
+/* Connects to the next address, past those where not even a beginning can be made. NULL: none is left, the last said `why`
+ * (which stays as it is where there was none to try). */
+struct redis_link *redis_link_open_next(struct event_base *base, struct redis_targets *targets,
+                                        struct redis_link_times times,
+                                        const struct redis_link_owner *owner, char *why,
+                                        size_t size);
 
 /* Commands under way end with reply NULL, from inside. May be called from any callback of the link. */
 void redis_link_close(struct redis_link **link);

@@ -1,5 +1,5 @@
 /* common/net/redis_sentinel.c - see redis_sentinel.h. Steps: name -> connection -> AUTH (if it has a password) ->
- * SENTINEL get-master-addr-by-name -> answer, or the same with the next one. */
+ * SENTINEL get-master-addr-by-name -> answer, or the same with its next address, or with the next one. */
 #include "common/net/redis_sentinel.h"
 
 #include <event2/event.h>
@@ -16,6 +16,7 @@ struct redis_sentinel {
     const struct redis_secrets *secrets;
     struct event *next; /* owned; from one sentinel to the next, and the deadline of one */
     struct redis_link *link; /* owned; NULL: none */
+    struct redis_targets targets; /* the addresses of the one being asked */
     size_t at; /* the one being asked, or asked first next time */
     size_t asked;
     redis_sentinel_fn *fn; /* NULL: no question */
@@ -38,6 +39,9 @@ static void schedule(struct redis_sentinel *sentinel, unsigned ms)
     evtimer_add(sentinel->next, &delay);
 }
 
+static void on_connected(void *arg);
+static void on_lost(void *arg, const char *why);
+
 /* This one is of no use: the next one is asked from the loop. */
 static void give_up(struct redis_sentinel *sentinel, const char *why)
 {
@@ -49,6 +53,24 @@ static void give_up(struct redis_sentinel *sentinel, const char *why)
     sentinel->asked++;
     sentinel->at = (sentinel->at + 1) % sentinel->url->host_count;
     schedule(sentinel, 0);
+}
+
+/* Its address in hand, if any, is of no use, and its next one is asked; with none left it is of no use itself. */
+static void ask_next_address(struct redis_sentinel *sentinel, const char *why)
+{
+    const struct redis_link_owner owner = { sentinel, on_connected, on_lost };
+    char said[128];
+
+    snprintf(said, sizeof(said), "%s", why);
+    redis_link_close(&sentinel->link);
+    if (redis_targets_left(&sentinel->targets)) {
+        const unsigned share_ms = ANSWER_MS / (unsigned)sentinel->targets.known.count;
+        const struct redis_link_times times = { share_ms, share_ms };
+        sentinel->link = redis_link_open_next(sentinel->base, &sentinel->targets, times, &owner,
+                                              said, sizeof(said));
+    }
+    if (sentinel->link == NULL)
+        give_up(sentinel, said);
 }
 
 static bool parse_master(const struct redisReply *reply, struct redis_host *host)
@@ -78,9 +100,9 @@ static void on_master(void *arg, const struct redisReply *reply)
     if (parse_master(reply, &host))
         finish(sentinel, &host);
     else if (redis_error(reply, &error) != REDIS_NO_ERROR)
-        give_up(sentinel, error.ptr);
+        ask_next_address(sentinel, error.ptr);
     else
-        give_up(sentinel, "does not know the master");
+        ask_next_address(sentinel, "does not know the master");
 }
 
 static void on_auth(void *arg, const struct redisReply *reply)
@@ -93,9 +115,9 @@ static void on_auth(void *arg, const struct redisReply *reply)
     if (sentinel->fn == NULL || sentinel->link == NULL)
         return;
     if (redis_error(reply, &error) != REDIS_NO_ERROR)
-        give_up(sentinel, error.ptr);
+        ask_next_address(sentinel, error.ptr);
     else if (!redis_link_send(sentinel->link, COUNT(texts), texts, lengths, on_master, sentinel))
-        give_up(sentinel, "out of memory");
+        ask_next_address(sentinel, "out of memory");
 }
 
 static void on_connected(void *arg)
@@ -117,30 +139,22 @@ static void on_connected(void *arg)
     else
         is_sent = redis_link_send(sentinel->link, 3, texts, lengths, on_auth, sentinel);
     if (!is_sent)
-        give_up(sentinel, "out of memory");
+        ask_next_address(sentinel, "out of memory");
 }
 
 static void on_lost(void *arg, const char *why)
 {
-    give_up(arg, why);
+    ask_next_address(arg, why);
 }
 
 static void on_name(void *arg, const struct resolver_answer *answer)
 {
     struct redis_sentinel *sentinel = arg;
-    const struct redis_link_owner owner = { sentinel, on_connected, on_lost };
-    const struct redis_link_times times = { ANSWER_MS, ANSWER_MS };
-    struct redis_target target = { .port = sentinel->url->hosts[sentinel->at].port };
-    char why[128] = "name not found";
 
-    if (answer->count > 0) {
-        snprintf(target.address, sizeof(target.address), "%s", answer->addresses[0]);
-        sentinel->link = redis_link_open(sentinel->base, &target, times, &owner, why, sizeof(why));
-    }
-    if (sentinel->link == NULL)
-        give_up(sentinel, why);
-    else
-        schedule(sentinel, ANSWER_MS);
+    sentinel->targets =
+        (struct redis_targets){ .known = *answer, .port = sentinel->url->hosts[sentinel->at].port };
+    schedule(sentinel, ANSWER_MS); /* for all addresses together */
+    ask_next_address(sentinel, "name not found");
 }
 
 static void on_next(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)

@@ -17,8 +17,9 @@ struct redis_sentinel *redis_sentinel_new(struct event_base *base, struct resolv
                                           const struct redis_secrets *secrets);
 void redis_sentinel_free(struct redis_sentinel **sentinel); /* a question ends without `fn` */
 
-/* Each sentinel has 100 ms for its name and 100 ms for its answer; the one that knew last is asked first. Not while a
- * question is under way. */
+/* Each sentinel has 100 ms for its name and 100 ms for its answer; the one that knew last is asked first. Of a name with
+ * several addresses each is asked until one knows, and none may take more than its share of the time. Not while a question
+ * is under way. */
 void redis_sentinel_ask(struct redis_sentinel *sentinel, redis_sentinel_fn *fn, void *arg);
 void redis_sentinel_stop(struct redis_sentinel *sentinel);
 

@@ -2,18 +2,17 @@
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/listener.h>
 #include <signal.h>
+#include <unistd.h>
 
-#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/net/redis_sentinel.h"
 #include "common/net/resolver.h"
+#include "tests/fakes/fake_names.h"
+#include "tests/fakes/scripted_redis.h"
 
-enum { SENTINELS = 2, REPLIES = 2, WAIT_MS = 10000, TRIES = 20 };
+enum { SENTINELS = 2, REPLIES = 2, WAIT_MS = 10000, TRIES = 20, FULL_FDS = 4 };
 
 #define ASKS "*3\r\n$8\r\nSENTINEL\r\n$23\r\nget-master-addr-by-name\r\n$4\r\ngate\r\n"
 #define MASTER "*2\r\n$9\r\n192.0.2.1\r\n$4\r\n6380\r\n"
@@ -106,66 +105,18 @@ static const char *const strange[] = {
 
 /* ---- the bench ---- */
 
-struct fake {
-    struct evconnlistener *listener;
-    const char *const *replies;
-    size_t given;
-    struct buf asked;
-    struct bufferevent *conn; /* the last one */
-};
-
 static struct bench {
     struct event_base *base;
     struct resolver *resolver;
     struct redis_url url;
     struct redis_secrets secrets;
     struct redis_sentinel *sentinel;
-    struct fake fakes[SENTINELS];
+    struct scripted_redis fakes[SENTINELS];
     unsigned told;
     bool is_known;
     struct redis_host host;
     char why[200];
 } bench;
-
-static void drop(struct fake *fake)
-{
-    if (fake->conn != NULL)
-        bufferevent_free(fake->conn);
-    fake->conn = NULL;
-}
-
-static void on_end(UNUSED struct bufferevent *conn, UNUSED short what, void *arg)
-{
-    drop(arg);
-}
-
-/* One command comes in one piece: the next is not sent before its answer. */
-static void on_command(struct bufferevent *conn, void *arg)
-{
-    struct evbuffer *in = bufferevent_get_input(conn);
-    struct fake *fake = arg;
-    size_t len = evbuffer_get_length(in);
-    const char *reply = fake->given < REPLIES ? fake->replies[fake->given++] : NULL;
-
-    buf_add(&fake->asked, (struct slice){ (const char *)evbuffer_pullup(in, -1), len });
-    evbuffer_drain(in, len);
-    if (reply != NULL && reply[0] == '\0')
-        drop(fake);
-    else if (reply != NULL)
-        bufferevent_write(conn, reply, strlen(reply));
-}
-
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
-                      UNUSED struct sockaddr *address, UNUSED int size, void *arg)
-{
-    struct fake *fake = arg;
-
-    drop(fake);
-    fake->conn =
-        bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
-    bufferevent_setcb(fake->conn, on_command, NULL, on_end, fake);
-    bufferevent_enable(fake->conn, EV_READ | EV_WRITE);
-}
 
 static void on_master(UNUSED void *arg, const struct redis_host *host, const char *why)
 {
@@ -176,29 +127,16 @@ static void on_master(UNUSED void *arg, const struct redis_host *host, const cha
     snprintf(bench.why, sizeof bench.why, "%s", why);
 }
 
-static void fake_start(struct fake *fake, struct redis_host *host)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof address;
-
-    fake->asked = (struct buf)BUF_INIT(1 << 16);
-    fake->listener = evconnlistener_new_bind(bench.base, on_accept, fake, LEV_OPT_CLOSE_ON_FREE, 16,
-                                             (struct sockaddr *)&address, sizeof address);
-    assert_non_null(fake->listener);
-    assert_int_equal(
-        0, getsockname(evconnlistener_get_fd(fake->listener), (struct sockaddr *)&address, &len));
-    *host = (struct redis_host){ "127.0.0.1", ntohs(address.sin_port) };
-}
-
 static int setup(UNUSED void **state)
 {
     bench = (struct bench){ .base = event_base_new() };
     bench.resolver = resolver_new(bench.base);
     bench.url =
         (struct redis_url){ .kind = REDIS_URL_SENTINEL, .host_count = SENTINELS, .master = "gate" };
-    for (size_t i = 0; i < SENTINELS; i++)
-        fake_start(&bench.fakes[i], &bench.url.hosts[i]);
+    for (size_t i = 0; i < SENTINELS; i++) {
+        assert_true(scripted_redis_start(&bench.fakes[i], bench.base, "127.0.0.1", 0));
+        bench.url.hosts[i] = (struct redis_host){ "127.0.0.1", bench.fakes[i].port };
+    }
     bench.sentinel = redis_sentinel_new(bench.base, bench.resolver, &bench.url, &bench.secrets);
     return bench.sentinel == NULL ? -1 : 0;
 }
@@ -207,11 +145,8 @@ static int teardown(UNUSED void **state)
 {
     redis_sentinel_free(&bench.sentinel);
     redis_sentinel_free(&bench.sentinel);
-    for (size_t i = 0; i < SENTINELS; i++) {
-        drop(&bench.fakes[i]);
-        buf_free(&bench.fakes[i].asked);
-        evconnlistener_free(bench.fakes[i].listener);
-    }
+    for (size_t i = 0; i < SENTINELS; i++)
+        scripted_redis_stop(&bench.fakes[i]);
     resolver_free(&bench.resolver);
     event_base_free(bench.base);
     return 0;
@@ -228,15 +163,20 @@ static void run_until_told(unsigned times)
     assert_int_equal(times, bench.told); /* once */
 }
 
+static void script(const char *const replies[SENTINELS][REPLIES])
+{
+    for (size_t i = 0; i < SENTINELS; i++) {
+        bench.fakes[i].replies = replies[i];
+        bench.fakes[i].reply_count = REPLIES;
+        buf_clear(&bench.fakes[i].asked);
+    }
+}
+
 static void ask(const char *const replies[SENTINELS][REPLIES])
 {
     unsigned told = bench.told;
 
-    for (size_t i = 0; i < SENTINELS; i++) {
-        bench.fakes[i].replies = replies[i];
-        bench.fakes[i].given = 0;
-        buf_clear(&bench.fakes[i].asked);
-    }
+    script(replies);
     redis_sentinel_ask(bench.sentinel, on_master, NULL);
     assert_int_equal(told, bench.told); /* from the loop */
     run_until_told(told + 1);
@@ -264,26 +204,135 @@ static const char *try_row(const struct row *row)
     return NULL;
 }
 
-static bool is_right(const struct row *row, char why[static sizeof bench.why])
+/* ---- a name with several addresses ---- */
+
+/* The first Sentinel is at 127.0.0.1, the second at 127.0.0.2, both on the port of the name. At 127.0.0.3 nobody is, and
+ * 127.0.0.4 does not say so: it takes no connection. */
+static const struct row addresses[] = {
+    { "127.0.0.3 127.0.0.1", "", { { MASTER } }, "192.0.2.1", 6380, { ASKS, "" }, "" },
+    { "127.0.0.3 ::1 127.0.0.2",
+      "",
+      { { NULL }, { OTHER } },
+      "red.example",
+      65535,
+      { "", ASKS },
+      "" },
+    { "127.0.0.4 127.0.0.2", "", { { NULL }, { OTHER } }, "red.example", 65535, { "", ASKS }, "" },
+    { "127.0.0.1 127.0.0.2", "", { { MASTER }, { OTHER } }, "192.0.2.1", 6380, { ASKS, "" }, "" },
+    { "127.0.0.1 127.0.0.2",
+      "",
+      { { NULL }, { OTHER } },
+      "red.example",
+      65535,
+      { ASKS, ASKS },
+      "" },
+    { "127.0.0.1 127.0.0.2", "", { { "" }, { OTHER } }, "red.example", 65535, { ASKS, ASKS }, "" },
+    { "127.0.0.2 127.0.0.1",
+      "",
+      { { MASTER }, { "*-1\r\n" } },
+      "192.0.2.1",
+      6380,
+      { ASKS, ASKS },
+      "" },
+    { "127.0.0.1 127.0.0.2",
+      "",
+      { { "-LOADING x\r\n" }, { OTHER } },
+      "red.example",
+      65535,
+      { ASKS, ASKS },
+      "" },
+    { "127.0.0.1 127.0.0.2",
+      "\nsentinel_password = pw\n",
+      { { "-WRONGPASS x\r\n" }, { "+OK\r\n", OTHER } },
+      "red.example",
+      65535,
+      { "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n", "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n" ASKS },
+      "" },
+    { "127.0.0.1 127.0.0.2",
+      "",
+      { { "*-1\r\n" }, { "-NOAUTH x\r\n" } },
+      NULL,
+      0,
+      { ASKS, ASKS },
+      "NOAUTH" },
+    { "127.0.0.2 127.0.0.1",
+      "",
+      { { "*-1\r\n" }, { "-NOAUTH x\r\n" } },
+      NULL,
+      0,
+      { ASKS, ASKS },
+      "does not know the master" },
+    { "127.0.0.1 127.0.0.3", "", { { "*-1\r\n" } }, NULL, 0, { ASKS, "" }, "Connection refused" },
+};
+
+/* Listens, and has as many connections waiting as it may have. False: the port is not free. */
+static bool fill_up(const char *address, uint16_t port, int fds[static FULL_FDS])
+{
+    struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+    assert_int_equal(1, inet_pton(AF_INET, address, &name.sin_addr));
+    for (size_t i = 0; i < FULL_FDS; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_true(fds[i] >= 0);
+    }
+    if (bind(fds[0], (struct sockaddr *)&name, sizeof name) != 0 || listen(fds[0], 0) != 0)
+        return false;
+    for (size_t i = 1; i < FULL_FDS; i++)
+        (void)connect(fds[i], (struct sockaddr *)&name, sizeof name);
+    return true;
+}
+
+static const char *try_addresses(const struct row *row)
+{
+    const char *wrong = "the port is not free";
+    const uint16_t port = bench.fakes[0].port;
+    int full[FULL_FDS];
+
+    scripted_redis_stop(&bench.fakes[1]);
+    bool is_free = scripted_redis_start(&bench.fakes[1], bench.base, "127.0.0.2", port);
+    if (fill_up("127.0.0.4", port, full) && is_free) {
+        bench.url.host_count = 1;
+        fake_name_make(row->what, bench.url.hosts[0].name, sizeof bench.url.hosts[0].name);
+        wrong = try_row(row);
+    }
+    for (size_t i = 0; i < FULL_FDS; i++)
+        close(full[i]);
+    return wrong;
+}
+
+/* ---- tests on a machine that may be busy ---- */
+
+static bool is_right(const struct row *row, const char *(*try)(const struct row *),
+                     char why[static sizeof bench.why])
 {
     setup(NULL);
-    const char *wrong = try_row(row);
+    const char *wrong = try(row);
     snprintf(why, sizeof bench.why, "%s", wrong == NULL ? "" : wrong);
     teardown(NULL);
     return why[0] == '\0';
 }
 
 /* A machine so busy that one who answers has no time for it makes a try worthless. */
-static void asks_one_after_the_other(UNUSED void **state)
+static void try_all(const struct row *all, size_t count, const char *(*try)(const struct row *))
 {
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t i = 0; i < count; i++) {
         char why[sizeof bench.why];
         int n = 0;
-        while (n < TRIES && !is_right(&rows[i], why))
+        while (n < TRIES && !is_right(&all[i], try, why))
             n++;
         if (n == TRIES)
-            fail_msg("%s: %s", rows[i].what, why);
+            fail_msg("%s: %s", all[i].what, why);
     }
+}
+
+static void asks_one_after_the_other(UNUSED void **state)
+{
+    try_all(rows, COUNT(rows), try_row);
+}
+
+static void asks_all_addresses_of_a_name(UNUSED void **state)
+{
+    try_all(addresses, COUNT(addresses), try_addresses);
 }
 
 static void believes_an_address_alone(UNUSED void **state)
@@ -315,8 +364,7 @@ static void a_stopped_question_has_no_end(UNUSED void **state)
     static const char *const silent[SENTINELS][REPLIES] = { { NULL }, { MASTER } };
     static const char *const known[SENTINELS][REPLIES] = { { MASTER }, { MASTER } };
 
-    for (size_t i = 0; i < SENTINELS; i++)
-        bench.fakes[i].replies = silent[i];
+    script(silent);
     redis_sentinel_ask(bench.sentinel, on_master, NULL);
     for (uint64_t end = clock_system.now_ms(&clock_system) + WAIT_MS;
          bench.fakes[0].asked.len == 0 && clock_system.now_ms(&clock_system) < end;)
@@ -330,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_one_after_the_other),
+        cmocka_unit_test(asks_all_addresses_of_a_name),
         cmocka_unit_test_setup_teardown(believes_an_address_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(who_knew_last_is_asked_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stopped_question_has_no_end, setup, teardown),
