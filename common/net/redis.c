@@ -88,11 +88,12 @@ static void say_problem(struct redis *redis, const char *why)
 }
 
 /* This attempt, or the connection, is over: the next one follows. A connection that had been of use is replaced at
- * once; failed attempts follow each other more and more slowly. */
+ * once; an attempt goes on with the next address of the name, and has failed when each of them has been tried: failed
+ * attempts follow each other more and more slowly. */
 static void attempt_failed(struct redis *redis, const char *why)
 {
     bool was_ready = redis->step == STEP_READY;
-    bool is_another = redis->step == STEP_CONNECT && redis_targets_left(&redis->targets);
+    bool is_another = redis->step >= STEP_CONNECT && redis_targets_left(&redis->targets);
 
     say_problem(redis, why);
     redis->step = STEP_WAIT;

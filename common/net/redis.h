@@ -5,6 +5,8 @@
  * (`gh:schema`, SET 1 NX), and all scripts are loaded. No work is sent before that, so nothing can run as another user
  * or in another database. A user of an ACL needs +role +select +script +eval +evalsha besides the commands of its scripts.
  *
+ * Of a name with several addresses the first one is used that all this can be had from.
+ *
  * Lost (error, end, silence for half a second or more, a server that became read-only or starts anew): all commands under way end
  * with reply NULL, and after at most REDIS_BACKOFF_MOST_MS, at once when it had been ready, the next attempt begins. So a
  * server that comes back is used within a second. Deadlines of single commands are the caller's. */
