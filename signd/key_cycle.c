@@ -2,8 +2,9 @@
  *
  *     ASKING   the records, of every resolver
  *     READING  gh:dkim anew: somebody may have changed it meanwhile
- *     WRITING  one field after the other; those that begin to sign before those that cease to, so that one always signs; if the
- *              store fails in between, the next cycle does the rest */
+ *     WRITING  the keys of one domain after those of another, each domain's in one step: one begins to sign and the other
+ *              ceases to, or nothing has happened. Of a domain that somebody has changed since it was read nothing is written: the next
+ *              cycle looks again */
 #include "signd/key_cycle.h"
 
 #include <stdlib.h>
@@ -14,7 +15,6 @@
 
 enum {
     MEMORY_MAX = 256 << 20,
-    NAME_MAX_BYTES = 400, /* of SELECTOR._domainkey.DOMAIN, and DOMAIN/SELECTOR */
     LIFE_MAX = 200,
 };
 
@@ -38,13 +38,10 @@ struct key_cycle {
     struct key_lives *fresh;
     struct dkim_rotating *keys;
     size_t key_count;
-    struct store_write write;
-    size_t next; /* of the keys to write; first those that become active, then the others */
-    bool is_second_pass;
-    char field[NAME_MAX_BYTES];
+    size_t next; /* of the keys, which are those that change now: the first one of `swap` */
+    struct store_swap swap;
+    struct store_change changes[STORE_CHANGES_MAX];
     struct buf text;
-    /* Of one that was broken off: keys whose successor signs, and that should have ceased to, as they were then. NULL: none. */
-    struct key_lives *unfinished;
 };
 
 /* ---- life ---- */
@@ -72,84 +69,23 @@ static void end(struct key_cycle *cycle)
         key_sight_end(cycle->sight);
     if (cycle->read.call.pending != NULL)
         store_abandon(cycle->store, &cycle->read.call);
-    if (cycle->write.call.pending != NULL)
-        store_abandon(cycle->store, &cycle->write.call);
+    if (cycle->swap.call.pending != NULL)
+        store_abandon(cycle->store, &cycle->swap.call);
     key_lives_free(cycle->fresh);
     cycle->fresh = NULL;
     shared_unref(&cycle->input.files);
     shared_unref(&cycle->input.lives);
     arena_free(&cycle->arena);
-    cycle->waiting = cycle->key_count = 0;
+    cycle->waiting = cycle->key_count = cycle->next = 0;
     cycle->read = (struct store_read){ .count = 0 };
-    cycle->write = (struct store_write){ .existed = false };
+    cycle->swap = (struct store_swap){ .count = 0 };
     cycle->is_running = false;
-}
-
-/* ---- what was broken off ---- */
-
-/* Nobody has said anything of it since. */
-static bool is_unfinished(const struct key_cycle *cycle, const struct dkim_rotating *key)
-{
-    const struct dkim_life *then = key_lives_find(cycle->unfinished, key->domain, key->selector);
-
-    return then != NULL && key->state == DKIM_ACTIVE && key->since_s == then->since_s;
-}
-
-/* The store knows of its change. */
-static bool is_written(const struct key_cycle *cycle, size_t n)
-{
-    bool is_of_first_pass = cycle->keys[n].next == DKIM_ACTIVE;
-
-    return cycle->is_second_pass == is_of_first_pass ? is_of_first_pass : n < cycle->next;
-}
-
-static bool has_successor(const struct key_cycle *cycle, const struct dkim_rotating *key)
-{
-    for (size_t i = 0; i < cycle->key_count; i++) {
-        const struct dkim_rotating *other = &cycle->keys[i];
-        if (other->changes && other->next == DKIM_ACTIVE && is_written(cycle, i) &&
-            other->type == key->type && slice_equal(other->domain, key->domain))
-            return true;
-    }
-    return false;
-}
-
-/* The next cycle would not know: it sees two keys that sign. */
-static void remember_unfinished(struct key_cycle *cycle)
-{
-    struct key_lives_builder *builder = key_lives_builder_new(cycle->key_count);
-
-    for (size_t i = 0; builder != NULL && i < cycle->key_count; i++) {
-        const struct dkim_rotating *key = &cycle->keys[i];
-        const struct dkim_life life = { .state = DKIM_RETIRING, .since_s = key->since_s };
-        if (key->changes && key->state == DKIM_ACTIVE && key->next == DKIM_RETIRING &&
-            !is_written(cycle, i) && (is_unfinished(cycle, key) || has_successor(cycle, key)))
-            key_lives_put(builder, key->domain, key->selector, &life);
-    }
-    if (builder == NULL)
-        return;
-    struct key_lives *unfinished = key_lives_finish(&builder);
-    key_lives_free(cycle->unfinished);
-    cycle->unfinished = unfinished;
-}
-
-static void go_on_with_unfinished(struct key_cycle *cycle)
-{
-    for (size_t i = 0; i < cycle->key_count; i++) {
-        struct dkim_rotating *key = &cycle->keys[i];
-        if (key->changes || !is_unfinished(cycle, key))
-            continue;
-        key->changes = true;
-        key->next = DKIM_RETIRING;
-    }
 }
 
 static void fail(struct key_cycle *cycle, const char *why)
 {
     log_warning("the states of keys could not be looked after: %s", why);
     metric_add(metric_of(&metrics[1]), 1);
-    if (cycle->key_count > 0)
-        remember_unfinished(cycle);
     end(cycle);
 }
 
@@ -161,7 +97,6 @@ void key_cycle_free(struct key_cycle **cycle)
     if (gone == NULL)
         return;
     end(gone);
-    key_lives_free(gone->unfinished);
     key_sight_free(&gone->sight);
     buf_free(&gone->text);
     free(gone);
@@ -201,7 +136,7 @@ static bool find_waiting(struct key_cycle *cycle, bool *is_due)
 {
     const struct key_lives *lives = shared_get(cycle->input.lives);
 
-    *is_due = cycle->input.is_lost || key_lives_count(cycle->unfinished) > 0;
+    *is_due = cycle->input.is_lost;
     if (!key_sight_begin(cycle->sight, cycle->arena))
         return false;
     for (size_t i = 0; i < key_lives_count(lives); i++) {
@@ -272,7 +207,34 @@ static void restore_lost(struct key_cycle *cycle)
     }
 }
 
-static void write_next(struct key_cycle *cycle);
+static int rank(const struct dkim_rotating *key)
+{
+    return key->next == DKIM_ACTIVE ? 0 : key->next == DKIM_RETIRING ? 1 : 2;
+}
+
+/* The keys of a domain beside each other. If there are too many for one step, those that begin to sign and those that cease to
+ * come first. */
+static int by_step(const void *left, const void *right)
+{
+    const struct dkim_rotating *a = left, *b = right;
+    int order = slice_compare(a->domain, b->domain);
+
+    if (order == 0)
+        order = rank(a) - rank(b);
+    return order != 0 ? order : slice_compare(a->selector, b->selector);
+}
+
+static void keep_changing(struct key_cycle *cycle)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cycle->key_count; i++)
+        if (cycle->keys[i].changes)
+            cycle->keys[count++] = cycle->keys[i];
+    cycle->key_count = count;
+    if (count > 0)
+        qsort(cycle->keys, count, sizeof *cycle->keys, by_step);
+}
 
 static void log_written(const struct dkim_rotating *key)
 {
@@ -288,71 +250,95 @@ static void log_written(const struct dkim_rotating *key)
     metric_add(metric_series(&metrics[0], &state), 1);
 }
 
-/* True: the next one may follow. */
-static bool written(struct key_cycle *cycle)
+/* What was read; absent: there was nothing. Of a field that came twice the later one counts. */
+static struct slice text_read(const struct key_cycle *cycle, struct slice field)
 {
-    if (cycle->write.call.result != STORE_OK) {
-        fail(cycle, "the store does not answer");
-        return false;
-    }
-    log_written(&cycle->keys[cycle->next++]);
-    return true;
+    for (size_t i = cycle->read.count; i > 0; i--)
+        if (slice_equal(cycle->read.fields[i - 1].name, field))
+            return cycle->read.fields[i - 1].text;
+    return (struct slice){ NULL, 0 };
 }
 
-static void write_done(struct store_call *call)
-{
-    struct key_cycle *cycle =
-        (struct key_cycle *)(void *)((char *)call - offsetof(struct key_cycle, write.call));
-
-    if (written(cycle))
-        write_next(cycle);
-}
-
-/* False: there is none any more. */
-static bool find_next(struct key_cycle *cycle)
-{
-    for (;; cycle->next = 0, cycle->is_second_pass = true) {
-        for (; cycle->next < cycle->key_count; cycle->next++) {
-            const struct dkim_rotating *key = &cycle->keys[cycle->next];
-            if (key->changes && (key->next != DKIM_ACTIVE) == cycle->is_second_pass)
-                return true;
-        }
-        if (cycle->is_second_pass)
-            return false;
-    }
-}
-
-static bool write_begin(struct key_cycle *cycle)
+/* False: out of memory. */
+static bool put_change(struct key_cycle *cycle, const struct dkim_rotating *key)
 {
     const struct clock *clock = worker_clock(cycle->worker);
-    const struct dkim_rotating *key = &cycle->keys[cycle->next];
     const struct dkim_life life = { .state = key->next,
                                     .since_s = key->next == key->state
                                                    ? key->since_s
                                                    : clock->wall_ms(clock) / SECOND,
                                     .by = SLICE("gatehouse-signd") };
+    struct store_change *change = &cycle->changes[cycle->swap.count++];
 
     buf_clear(&cycle->text);
     (void)dkim_life_print(&cycle->text, &life); /* it fits */
-    snprintf(cycle->field, sizeof cycle->field, "%.*s/%.*s", SLICE_ARG(key->domain),
-             SLICE_ARG(key->selector));
-    cycle->write = (struct store_write){ .call.done = write_done,
-                                         .key = SLICE("dkim"),
-                                         .field = slice_of(cycle->field),
-                                         .text = buf_slice(&cycle->text) };
-    return store_write(cycle->store, &cycle->write);
+    change->field =
+        arena_printf(cycle->arena, "%.*s/%.*s", SLICE_ARG(key->domain), SLICE_ARG(key->selector));
+    change->was = text_read(cycle, change->field);
+    change->text = arena_copy(cycle->arena, buf_slice(&cycle->text));
+    return change->field.ptr != NULL && change->text.ptr != NULL;
 }
 
-static void write_next(struct key_cycle *cycle)
+/* True: the next domain may follow. */
+static bool swapped(struct key_cycle *cycle)
 {
-    while (find_next(cycle)) {
-        if (!write_begin(cycle))
-            return; /* write_done() will be called */
-        if (!written(cycle))
+    const struct dkim_rotating *keys = &cycle->keys[cycle->next];
+
+    if (cycle->swap.call.result != STORE_OK) {
+        fail(cycle, "the store does not answer");
+        return false;
+    }
+    if (!cycle->swap.is_written)
+        log_info(
+            "keys of %.*s: somebody has changed them meanwhile, they are looked at again later",
+            SLICE_ARG(keys[0].domain));
+    for (size_t i = 0; cycle->swap.is_written && i < cycle->swap.count; i++)
+        log_written(&keys[i]);
+    cycle->next += cycle->swap.count;
+    return true;
+}
+
+static void swap_next(struct key_cycle *cycle);
+
+static void swap_done(struct store_call *call)
+{
+    struct key_cycle *cycle =
+        (struct key_cycle *)(void *)((char *)call - offsetof(struct key_cycle, swap.call));
+
+    if (swapped(cycle))
+        swap_next(cycle);
+}
+
+/* The changes of one domain. False: out of memory. */
+static bool put_changes(struct key_cycle *cycle)
+{
+    const struct dkim_rotating *keys = &cycle->keys[cycle->next];
+    size_t left = cycle->key_count - cycle->next;
+
+    cycle->swap = (struct store_swap){ .call.done = swap_done,
+                                       .key = SLICE("dkim"),
+                                       .changes = cycle->changes };
+    for (size_t i = 0; i < left && i < STORE_CHANGES_MAX; i++) {
+        if (!slice_equal(keys[i].domain, keys[0].domain))
+            break;
+        if (!put_change(cycle, &keys[i]))
+            return false;
+    }
+    return true;
+}
+
+static void swap_next(struct key_cycle *cycle)
+{
+    while (cycle->next < cycle->key_count) {
+        if (!put_changes(cycle)) {
+            fail(cycle, "out of memory");
+            return;
+        }
+        if (!store_swap(cycle->store, &cycle->swap))
+            return; /* swap_done() will be called */
+        if (!swapped(cycle))
             return;
     }
-    key_lives_free(cycle->unfinished);
-    cycle->unfinished = NULL;
     end(cycle);
 }
 
@@ -375,11 +361,9 @@ static void states_came(struct key_cycle *cycle)
     }
     dkim_rotate(cycle->keys, cycle->key_count, &cycle->input.rotation,
                 clock->wall_ms(clock) / SECOND);
-    go_on_with_unfinished(cycle);
     restore_lost(cycle);
-    cycle->next = 0;
-    cycle->is_second_pass = false;
-    write_next(cycle);
+    keep_changing(cycle);
+    swap_next(cycle);
 }
 
 static void read_done(struct store_call *call)

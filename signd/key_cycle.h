@@ -1,5 +1,6 @@
 /* signd/key_cycle.h - keys change over by themselves (common/dkim/rotation.h): now and then each configured resolver is asked, past
- * any cache, for the records of the keys that wait, and what follows is written to gh:dkim. All hosts do it and come to the same.
+ * any cache, for the records of the keys that wait, and what follows is written to gh:dkim: all of a domain in one step, if
+ * nobody has changed it since it was read; otherwise the next cycle looks again. All hosts do it and come to the same.
  * On the main worker's thread. */
 #ifndef GATEHOUSE_SIGND_KEY_CYCLE_H
 #define GATEHOUSE_SIGND_KEY_CYCLE_H

@@ -22,7 +22,7 @@ struct redis; /* opaque */
 enum {
     REDIS_BACKOFF_LEAST_MS = 50,
     REDIS_BACKOFF_MOST_MS = 400,
-    REDIS_SCRIPTS_MAX = 8,
+    REDIS_SCRIPTS_MAX = 9,
     REDIS_ARGS_MAX = 3072,
     REDIS_ARGS_SPACE = 96 * 1024,
 };

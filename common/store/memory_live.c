@@ -118,6 +118,13 @@ struct slice live_text(struct live_hash *hash, struct slice field)
     return entry == NULL ? (struct slice){ NULL, 0 } : field_text(field_of(entry));
 }
 
+bool live_has(struct live_hash *hash, struct slice field, struct slice text)
+{
+    struct slice now = hash == NULL ? (struct slice){ NULL, 0 } : live_text(hash, field);
+
+    return (now.ptr == NULL) == (text.ptr == NULL) && slice_equal(now, text);
+}
+
 bool live_fetch(struct live *live, struct slice key, const struct slice *fields, size_t count,
                 struct slice *texts, struct arena *arena)
 {
@@ -218,14 +225,19 @@ static struct live_hash *hash_make(struct live *live, struct slice key)
     return hash;
 }
 
+/* Not in a hash yet, or not any more. */
+static void field_free(struct live *live, struct live_field *field)
+{
+    live->used -= field_bytes(field->name_len, field->text_len);
+    free(field);
+}
+
 static void field_drop(struct live *live, struct live_hash *hash, struct hashtable_entry **link)
 {
     struct live_field *field = field_of(hashtable_remove(&hash->fields, link));
-    uint64_t bytes = field_bytes(field->name_len, field->text_len);
 
-    live->used -= bytes;
-    hash->bytes -= bytes;
-    free(field);
+    hash->bytes -= field_bytes(field->name_len, field->text_len);
+    field_free(live, field);
 }
 
 static void drop_expired(struct live *live, struct live_hash *hash, uint64_t wall_ms)
@@ -245,30 +257,40 @@ static void drop_expired(struct live *live, struct live_hash *hash, uint64_t wal
     }
 }
 
-static bool field_put(struct live *live, struct live_hash *hash, struct slice name,
-                      struct slice text, bool *existed)
+static struct live_field *field_make(struct live *live, struct slice name, struct slice text)
 {
     uint64_t bytes = field_bytes(name.len, text.len);
-    struct live_field *field = NULL;
+    struct live_field *field;
 
-    if (take(live, bytes))
-        field = calloc(1, sizeof *field + name.len + text.len);
-    if (field == NULL)
-        return false;
+    if (!take(live, bytes))
+        return NULL;
+    field = calloc(1, sizeof *field + name.len + text.len);
+    if (field == NULL) {
+        live->used -= bytes;
+        return NULL;
+    }
     field->name_len = name.len;
     field->text_len = text.len;
     memcpy(field->bytes, name.ptr, name.len);
     if (text.len > 0)
         memcpy(field->bytes + name.len, text.ptr, text.len);
     field->link.hash = hash_keyed(name);
+    return field;
+}
+
+/* True: in place of another one. */
+static bool field_insert(struct live *live, struct live_hash *hash, struct live_field *field)
+{
+    struct slice name = field_name(field);
     struct hashtable_entry **link =
         hashtable_find(&hash->fields, field->link.hash, is_field, &name);
-    *existed = *link != NULL;
-    if (*existed)
+    bool existed = *link != NULL;
+
+    if (existed)
         field_drop(live, hash, link);
     hashtable_insert(&hash->fields, &field->link);
-    hash->bytes += bytes;
-    return true;
+    hash->bytes += field_bytes(field->name_len, field->text_len);
+    return existed;
 }
 
 /* Takes the hash out of the table, for the caller to free after unlocking. */
@@ -287,21 +309,21 @@ static bool put_locked(struct live *live, struct slice key, struct slice field, 
                        uint64_t wall_ms, bool *existed, struct live_hash **old)
 {
     struct live_hash *hash = hash_make(live, key);
-    bool ok;
 
     if (hash == NULL)
         return false;
-    struct slice now = live_text(hash, field);
-    if (now.ptr != NULL && slice_equal(now, text)) {
+    if (live_has(hash, field, text)) {
         *existed = true;
         return true;
     }
     drop_expired(live, hash, wall_ms);
-    ok = field_put(live, hash, field, text, existed);
+    struct live_field *made = field_make(live, field, text);
+    if (made != NULL)
+        *existed = field_insert(live, hash, made);
     hash->version = ++live->version;
     if (hash->fields.count == 0)
         *old = hash_take(live, key);
-    return ok;
+    return made != NULL;
 }
 
 static void remove_locked(struct live *live, struct slice key, struct slice field, bool *existed,
@@ -341,5 +363,73 @@ bool live_write(struct live *live, struct slice key, struct slice field, struct 
     pthread_rwlock_unlock(&live->lock);
     if (old != NULL)
         hash_free(old); /* perhaps a million fields: nobody waits for it */
+    return ok;
+}
+
+/* ---- several fields in one step ---- */
+
+static bool is_as_read(struct live_hash *hash, const struct store_swap *swap)
+{
+    for (size_t i = 0; i < swap->count; i++) {
+        const struct store_change *change = &swap->changes[i];
+        if (!live_has(hash, change->field, change->was) &&
+            !live_has(hash, change->field, change->text))
+            return false;
+    }
+    return true;
+}
+
+/* All of them, or none: chained. */
+static struct hashtable_entry *fields_make(struct live *live, const struct store_swap *swap)
+{
+    struct hashtable_entry *chain = NULL, *gone;
+
+    for (size_t i = 0; i < swap->count; i++) {
+        struct live_field *field = field_make(live, swap->changes[i].field, swap->changes[i].text);
+        if (field != NULL) {
+            field->link.next = chain;
+            chain = &field->link;
+            continue;
+        }
+        while ((gone = chain) != NULL) {
+            chain = gone->next;
+            field_free(live, field_of(gone));
+        }
+        return NULL;
+    }
+    return chain;
+}
+
+static bool swap_locked(struct live *live, const struct store_swap *swap, uint64_t wall_ms,
+                        struct live_hash **old)
+{
+    struct live_hash *hash = hash_make(live, swap->key);
+    struct hashtable_entry *chain, *next;
+
+    if (hash == NULL)
+        return false;
+    drop_expired(live, hash, wall_ms);
+    chain = fields_make(live, swap);
+    for (struct hashtable_entry *entry = chain; entry != NULL; entry = next) {
+        next = entry->next;
+        field_insert(live, hash, field_of(entry));
+    }
+    hash->version = ++live->version;
+    if (hash->fields.count == 0)
+        *old = hash_take(live, swap->key);
+    return chain != NULL;
+}
+
+bool live_swap(struct live *live, struct store_swap *swap, uint64_t wall_ms)
+{
+    struct live_hash *old = NULL;
+    bool ok = true;
+
+    pthread_rwlock_wrlock(&live->lock);
+    if (is_as_read(live_hash_find(live, swap->key), swap))
+        swap->is_written = ok = swap_locked(live, swap, wall_ms, &old);
+    pthread_rwlock_unlock(&live->lock);
+    if (old != NULL)
+        hash_free(old);
     return ok;
 }

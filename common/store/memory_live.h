@@ -27,6 +27,9 @@ void live_unlock(struct live *live);
 struct live_hash *live_hash_find(struct live *live, struct slice key);
 struct slice live_text(struct live_hash *hash, struct slice field);
 
+/* The field has this text; absent: it is not there. `hash` may be NULL. */
+bool live_has(struct live_hash *hash, struct slice field, struct slice text);
+
 /* False: the arena is full. */
 bool live_fetch(struct live *live, struct slice key, const struct slice *fields, size_t count,
                 struct slice *texts, struct arena *arena);
@@ -38,6 +41,9 @@ void live_version(struct live *live, struct slice key, char out[48]);
  * each call. False: the bound or memory is reached. */
 bool live_write(struct live *live, struct slice key, struct slice field, struct slice text,
                 uint64_t wall_ms, bool *existed);
+
+/* As store_swap(); sets `is_written`. False: the bound or memory is reached. */
+bool live_swap(struct live *live, struct store_swap *swap, uint64_t wall_ms);
 
 uint64_t live_used(struct live *live);
 

@@ -1,4 +1,5 @@
-/* common/store/redis_hashes.c - live state in Redis: some fields of a hash, a whole hash, a change, what changed. */
+/* common/store/redis_hashes.c - live state in Redis: some fields of a hash, a whole hash, a change, several in one
+ * step (swap.lua), what changed. */
 #include "common/store/store_redis_impl.h"
 
 enum {
@@ -180,6 +181,50 @@ static const struct pending_kind write_kind = {
 bool redis_store_write(struct store *store, struct store_write *write)
 {
     return pending_start(of(store), &write_kind, &write->call);
+}
+
+/* ---- swap ---- */
+
+static bool swap_send(struct pending *pending)
+{
+    const struct store_swap *swap = (const void *)pending->call;
+    struct worker_store *store = pending->store;
+
+    redis_args_script(&store->args);
+    args_key(store, swap->key);
+    redis_args_add(&store->args, SLICE("gh:gen"));
+    redis_args_end_keys(&store->args);
+    for (size_t i = 0; i < swap->count; i++) {
+        const struct store_change *change = &swap->changes[i];
+        redis_args_add(&store->args, change->field);
+        redis_args_add(&store->args, change->was.ptr == NULL ? SLICE("") : SLICE("1"));
+        redis_args_add(&store->args, change->was);
+        redis_args_add(&store->args, change->text);
+    }
+    return send_script(pending, SCRIPT_SWAP);
+}
+
+static enum progress swap_reply(struct pending *pending, const struct redisReply *reply)
+{
+    struct store_swap *swap = (void *)pending->call;
+    int64_t number;
+
+    if (!redis_integer(reply, &number))
+        return PROGRESS_FAILED;
+    swap->is_written = number == 1;
+    return PROGRESS_DONE;
+}
+
+static const struct pending_kind swap_kind = {
+    .deadline_ms = WRITE_MS,
+    .writes = true,
+    .send = swap_send,
+    .reply = swap_reply,
+};
+
+bool redis_store_swap(struct store *store, struct store_swap *swap)
+{
+    return pending_start(of(store), &swap_kind, &swap->call);
 }
 
 /* ---- poll ---- */

@@ -210,6 +210,27 @@ bool store_write(struct store *store, struct store_write *write)
     return store->ops->write(store, write);
 }
 
+static bool changes_fit(const struct store_swap *swap)
+{
+    for (size_t i = 0; i < swap->count; i++) {
+        const struct store_change *change = &swap->changes[i];
+        if (change->field.len == 0 || change->field.len > STORE_FIELD_MAX ||
+            change->was.len > STORE_TEXT_MAX || change->text.ptr == NULL ||
+            change->text.len > STORE_TEXT_MAX)
+            return false;
+    }
+    return swap->count > 0;
+}
+
+bool store_swap(struct store *store, struct store_swap *swap)
+{
+    call_begin(&swap->call);
+    swap->is_written = false;
+    if (!key_fits(swap->key) || swap->count > STORE_CHANGES_MAX || !changes_fit(swap))
+        return true;
+    return store->ops->swap(store, swap);
+}
+
 bool store_poll(struct store *store, struct store_poll *poll)
 {
     call_begin(&poll->call);

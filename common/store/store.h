@@ -21,6 +21,7 @@ enum {
     STORE_TEXT_MAX = 64 << 10, /* bytes of a field's text */
     STORE_LOG_LINE_MAX = 4096, /* bytes of a decision line; longer ones are cut */
     STORE_LEASE_SUBJECTS_MAX = 32, /* subjects of one connection */
+    STORE_CHANGES_MAX = 256, /* fields changed in one step */
     STORE_TX_FOUND_MAX = 16, /* records of one queue id */
 };
 
@@ -258,6 +259,21 @@ struct store_write {
     bool existed; /* out */
 };
 bool store_write(struct store *store, struct store_write *write);
+
+/* Several fields of one hash written in one step, if each of them still is as it was read, or has its new text already (a call
+ * may reach Redis twice when the connection breaks); otherwise nothing is changed. `gh:gen` bumped. Fails as a write does, and
+ * never changes some of them alone. */
+struct store_change {
+    struct slice field, was, text; /* `was` absent: it was not there; `text` is present */
+};
+struct store_swap {
+    struct store_call call;
+    struct slice key;
+    const struct store_change *changes; /* of each field one at most */
+    size_t count; /* 1 to STORE_CHANGES_MAX */
+    bool is_written; /* out; false with STORE_OK: somebody has changed one of them since */
+};
+bool store_swap(struct store *store, struct store_swap *swap);
 
 /* Which of these hashes changed: `version` in and out is a digest of each (empty: never seen; "0": there is no such hash).
  * One round trip. */

@@ -20,6 +20,7 @@ struct store_ops {
     bool (*fetch)(struct store *store, struct store_fetch *fetch);
     bool (*read)(struct store *store, struct store_read *read);
     bool (*write)(struct store *store, struct store_write *write);
+    bool (*swap)(struct store *store, struct store_swap *swap);
     bool (*poll)(struct store *store, struct store_poll *poll);
     bool (*reset)(struct store *store, struct store_reset *reset);
     bool (*top)(struct store *store, struct store_top *top);

@@ -230,6 +230,15 @@ static bool memory_write(struct store *store, struct store_write *write)
     return true;
 }
 
+static bool memory_swap(struct store *store, struct store_swap *swap)
+{
+    struct store_memory *memory = memory_of(store);
+
+    if (live_swap(&memory->live, swap, wall_of(memory)))
+        swap->call.result = STORE_OK;
+    return true;
+}
+
 static bool memory_poll(struct store *store, struct store_poll *poll)
 {
     for (size_t i = 0; i < poll->count; i++) {
@@ -245,14 +254,10 @@ static bool memory_poll(struct store *store, struct store_poll *poll)
 void store_memory_note(struct store_memory *memory, struct slice key, struct slice field,
                        struct slice text)
 {
-    struct slice noted = { NULL, 0 };
     bool existed, is_same;
 
     live_lock(&memory->live);
-    struct live_hash *hash = live_hash_find(&memory->live, key);
-    if (hash != NULL)
-        noted = live_text(hash, field);
-    is_same = (noted.ptr == NULL) == (text.ptr == NULL) && slice_equal(noted, text);
+    is_same = live_has(live_hash_find(&memory->live, key), field, text);
     live_unlock(&memory->live);
     if (!is_same && field.ptr != NULL)
         live_write(&memory->live, key, field, text, wall_of(memory), &existed);
@@ -358,6 +363,7 @@ static const struct store_ops memory_ops = {
     .fetch = memory_fetch,
     .read = memory_read,
     .write = memory_write,
+    .swap = memory_swap,
     .poll = memory_poll,
     .reset = memory_reset,
     .top = memory_top,

@@ -39,6 +39,9 @@ static const char transaction_lua[] =
 static const char lease_lua[] =
 #include "lease.lua.h"
     ;
+static const char swap_lua[] =
+#include "swap.lua.h"
+    ;
 static const char probe_lua[] =
 #include "probe.lua.h"
     ;
@@ -46,7 +49,8 @@ static const char *const scripts[] = {
     [SCRIPT_CHARGE] = charge_lua,     [SCRIPT_WRITEBACK] = writeback_lua,
     [SCRIPT_POLL] = poll_lua,         [SCRIPT_USAGE] = usage_lua,
     [SCRIPT_GREYLIST] = greylist_lua, [SCRIPT_TRANSACTION] = transaction_lua,
-    [SCRIPT_LEASE] = lease_lua,       [SCRIPT_PROBE] = probe_lua,
+    [SCRIPT_LEASE] = lease_lua,       [SCRIPT_SWAP] = swap_lua,
+    [SCRIPT_PROBE] = probe_lua,
 };
 
 static struct metric metrics[STORE_METRICS] = {
@@ -546,6 +550,7 @@ static const struct store_ops redis_ops = {
     .fetch = redis_store_fetch,
     .read = redis_store_read,
     .write = redis_store_write,
+    .swap = redis_store_swap,
     .poll = redis_store_poll,
     .reset = redis_store_reset,
     .top = redis_store_top,

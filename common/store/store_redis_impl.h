@@ -28,6 +28,7 @@ enum redis_script {
     SCRIPT_GREYLIST,
     SCRIPT_TRANSACTION,
     SCRIPT_LEASE,
+    SCRIPT_SWAP,
     SCRIPT_PROBE,
     SCRIPT_COUNT,
 };
@@ -164,6 +165,7 @@ void redis_leases_renew(struct worker_store *store); /* those that are due, a fe
 bool redis_store_fetch(struct store *store, struct store_fetch *fetch);
 bool redis_store_read(struct store *store, struct store_read *read);
 bool redis_store_write(struct store *store, struct store_write *write);
+bool redis_store_swap(struct store *store, struct store_swap *swap);
 bool redis_store_poll(struct store *store, struct store_poll *poll);
 /* redis_usage.c */
 bool redis_store_reset(struct store *store, struct store_reset *reset);

@@ -90,6 +90,8 @@ static void live_end(struct fake_store *fake, struct store_call *call, enum fake
         call->result = STORE_FAILED;
     else if (kind == FAKE_READ)
         store_read(fake->real, (struct store_read *)call);
+    else if (kind == FAKE_SWAP)
+        store_swap(fake->real, (struct store_swap *)call);
     else
         store_poll(fake->real, (struct store_poll *)call);
 }
@@ -119,6 +121,7 @@ static void fake_end(struct fake_store *fake, struct store_call *call, enum fake
         break;
     case FAKE_READ:
     case FAKE_POLL:
+    case FAKE_SWAP:
         live_end(fake, call, kind);
         break;
     }
@@ -227,11 +230,12 @@ static bool fake_read(struct store *store, struct store_read *read)
 
 static bool fake_write(struct store *store, struct store_write *write)
 {
-    struct fake_store *fake = fake_of(store);
+    return store_write(fake_of(store)->real, write);
+}
 
-    if (fake->failing_write > 0 && --fake->failing_write == 0)
-        return true; /* as it began: failed */
-    return store_write(fake->real, write);
+static bool fake_swap(struct store *store, struct store_swap *swap)
+{
+    return fake_begin(fake_of(store), &swap->call, FAKE_SWAP);
 }
 
 static bool fake_poll(struct store *store, struct store_poll *poll)
@@ -300,6 +304,7 @@ static const struct store_ops fake_ops = {
     .lease_close = fake_lease_close,
     .read = fake_read,
     .write = fake_write,
+    .swap = fake_swap,
     .poll = fake_poll,
     .reset = fake_reset,
     .top = fake_top,

@@ -13,11 +13,10 @@ struct fake_store {
     struct store_ops ops; /* is_shared: false, until a test sets it */
     struct store_memory *memory;
     struct store *real; /* what a call ends with, unless it fails */
-    /* Charges, greylisting, fetches, records, polls and reads wait for fake_store_release() */
+    /* Charges, greylisting, fetches, records, polls, reads and swaps wait for fake_store_release() */
     bool holds;
     bool fails; /* they end without an answer */
-    unsigned failing_write; /* the n-th write of a live value from now on fails; 0: none */
-    bool is_degraded; /* the local copy answers; polls and reads, which have none, fail */
+    bool is_degraded; /* the local copy answers; polls, reads and swaps, which have none, fail */
     struct fake_held {
         struct store_call *call;
         enum fake_call {
@@ -30,6 +29,7 @@ struct fake_store {
             FAKE_REFUND,
             FAKE_READ,
             FAKE_POLL,
+            FAKE_SWAP,
         } kind;
     } held[FAKE_STORE_HELD_MAX];
     size_t held_count;

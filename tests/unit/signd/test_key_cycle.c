@@ -1,5 +1,6 @@
 /* tests/unit/signd/test_key_cycle.c - keys change over: two resolvers that see the same or not, or say nothing, states that change
- * meanwhile, a store that fails; that at every moment a key signs. */
+ * meanwhile, a store that fails; that a key begins to sign and the other
+ * one ceases to in one step. */
 #include "signd/key_cycle.h"
 
 #include <unistd.h>
@@ -145,16 +146,21 @@ static struct key_lives *known_now(struct arena *arena)
 }
 
 /* The state's word; "-": nothing is said. */
-static const char *state_of(const char *selector)
+static const char *state_in(const char *domain, const char *selector)
 {
     struct arena *arena = arena_new(1 << 20);
     struct key_lives *lives = lives_now(arena);
-    const struct dkim_life *life = key_lives_find(lives, SLICE("example.com"), slice_of(selector));
+    const struct dkim_life *life = key_lives_find(lives, slice_of(domain), slice_of(selector));
     const char *word = life == NULL ? "-" : dkim_state_words[life->state];
 
     key_lives_free(lives);
     arena_free(&arena);
     return word;
+}
+
+static const char *state_of(const char *selector)
+{
+    return state_in("example.com", selector);
 }
 
 static void begin(void)
@@ -266,36 +272,129 @@ static void a_store_that_fails_ends_the_cycle(UNUSED void **state)
     assert_string_equal("active", state_of("new"));
 }
 
-/* The store fails when the new key signs already and the old one has not ceased to. */
-static void what_was_broken_off_is_finished(UNUSED void **state)
+/* A cycle whose `swaps`-th change is on its way; what came before has ended. */
+static void begin_until_swap(size_t swaps)
+{
+    uint64_t start = clock_system.now_ms(&clock_system);
+    struct timeval space;
+
+    begin();
+    f.store->holds = true;
+    while (f.store->held_count == 0) {
+        if (clock_system.now_ms(&clock_system) - start > WAIT_MS)
+            fail_msg("the states are never read");
+        event_base_loopexit(worker_base(f.worker), worker_timeout(f.worker, 5, &space));
+        event_base_dispatch(worker_base(f.worker));
+    }
+    for (size_t i = 0; i < swaps; i++)
+        fake_store_release_one(f.store);
+    f.store->holds = false;
+    assert_int_equal(1, f.store->held_count);
+    assert_int_equal(FAKE_SWAP, f.store->held[0].kind);
+}
+
+/* What is on its way ends, and nothing else yet. */
+static void end_one_swap(void)
+{
+    f.store->holds = true;
+    fake_store_release_one(f.store);
+    f.store->holds = false;
+}
+
+/* What breaks off: the store fails, or signd ends. */
+static void changes_over_in_one_step_or_not_at_all(UNUSED void **state)
 {
     say("new", "seen since=1");
-    f.store->failing_write = 2;
-    run();
-    assert_string_equal("active", state_of("new"));
-    assert_string_equal("-", state_of("old"));
-    f.store->fails = true; /* and once more, before anything was read */
-    run();
+    begin_until_swap(1);
+    assert_string_equal("seen", state_of("new"));
+    f.store->fails = true;
+    fake_store_release(f.store);
+    assert_false(key_cycle_is_running(f.cycle));
     f.store->fails = false;
-    f.store->failing_write = 1;
-    run();
+    assert_string_equal("seen", state_of("new"));
     assert_string_equal("-", state_of("old"));
-    run();
+    begin_until_swap(1);
+    end_one_swap();
+    assert_false(key_cycle_is_running(f.cycle)); /* it was the only one */
     assert_string_equal("active", state_of("new"));
     assert_string_equal("retiring", state_of("old"));
     assert_string_equal("-", state_of("rsa"));
+    say("new", "seen since=1");
+    say("old", "active since=1");
+    begin_until_swap(1);
+    key_cycle_free(&f.cycle);
+    assert_string_equal("seen", state_of("new"));
+    assert_string_equal("active", state_of("old"));
 }
 
-/* Unless somebody has decided otherwise meanwhile. */
-static void what_was_said_since_it_was_broken_off_counts(UNUSED void **state)
+static const struct {
+    const char *selector, *text; /* what somebody says when the change is on its way */
+    const char *new, *old; /* after that cycle */
+    const char *next_new, *next_old; /* after the next one */
+} last_moments[] = {
+    { "new", "retired since=2", "retired", "-", "retired", "-" },
+    { "new", "seen since=1 note=wait", "seen", "-", "active", "retiring" },
+    { "old", "active since=2 by=root", "seen", "active", "active", "retiring" },
+    { "old", "retired since=2", "seen", "retired", "active", "retired" },
+    { "other", "active since=2", "active", "retiring", "active", "retiring" },
+};
+
+static void what_is_said_at_the_last_moment_counts(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(last_moments); i++) {
+        assert_int_equal(0, setup(NULL));
+        say("new", "seen since=1");
+        begin_until_swap(1);
+        say(last_moments[i].selector, last_moments[i].text);
+        fake_store_release(f.store);
+        assert_false(key_cycle_is_running(f.cycle));
+        if (strcmp(last_moments[i].new, state_of("new")) != 0 ||
+            strcmp(last_moments[i].old, state_of("old")) != 0)
+            fail_msg("row %zu: new is %s, old %s", i, state_of("new"), state_of("old"));
+        run();
+        if (strcmp(last_moments[i].next_new, state_of("new")) != 0 ||
+            strcmp(last_moments[i].next_old, state_of("old")) != 0)
+            fail_msg("row %zu, later: new is %s, old %s", i, state_of("new"), state_of("old"));
+        teardown(NULL);
+    }
+}
+
+static void one_domain_does_not_hold_up_another(UNUSED void **state)
 {
     say("new", "seen since=1");
-    f.store->failing_write = 2;
-    run();
-    say("old", "active since=2");
-    run();
-    run();
-    assert_string_equal("active", state_of("old"));
+    fake_store_set(f.store, "dkim", "before.example/x", "retiring since=1");
+    fake_store_set(f.store, "dkim", "later.example/x", "retiring since=1");
+    begin_until_swap(2); /* before.example is done, example.com on its way */
+    assert_string_equal("retired", state_in("before.example", "x"));
+    assert_string_equal("retiring", state_in("later.example", "x"));
+    say("new", "retired since=2");
+    fake_store_release(f.store);
+    assert_string_equal("retired", state_of("new"));
+    assert_string_equal("-", state_of("old"));
+    assert_string_equal("retired", state_in("later.example", "x"));
+}
+
+/* More keys of a domain than one step takes. */
+static void many_keys_take_several_steps(UNUSED void **state)
+{
+    char field[64];
+
+    for (unsigned i = 0; i <= STORE_CHANGES_MAX; i++) {
+        snprintf(field, sizeof field, "example.com/k%u", i);
+        fake_store_set(f.store, "dkim", field, "retiring since=1");
+    }
+    say("new", "seen since=1");
+    begin_until_swap(1);
+    end_one_swap();
+    assert_string_equal("active", state_of("new"));
+    assert_string_equal("retiring", state_of("old"));
+    assert_int_equal(1, f.store->held_count);
+    fake_store_release(f.store);
+    assert_false(key_cycle_is_running(f.cycle));
+    for (unsigned i = 0; i <= STORE_CHANGES_MAX; i++) {
+        snprintf(field, sizeof field, "k%u", i);
+        assert_string_equal("retired", state_of(field));
+    }
 }
 
 static void it_can_be_ended_at_any_time(UNUSED void **state)
@@ -343,9 +442,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_cycle_waits_for_the_first, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_changed_meanwhile_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_that_fails_ends_the_cycle, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_broken_off_is_finished, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_said_since_it_was_broken_off_counts, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(changes_over_in_one_step_or_not_at_all, setup, teardown),
+        cmocka_unit_test(what_is_said_at_the_last_moment_counts),
+        cmocka_unit_test_setup_teardown(one_domain_does_not_hold_up_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_keys_take_several_steps, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_store_has_lost_is_written_again, setup, teardown),
         cmocka_unit_test_setup_teardown(it_can_be_ended_at_any_time, setup, teardown),
     };

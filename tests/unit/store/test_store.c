@@ -46,6 +46,11 @@ static bool rec_write(struct store *store, UNUSED struct store_write *write)
     return took(store);
 }
 
+static bool rec_swap(struct store *store, UNUSED struct store_swap *swap)
+{
+    return took(store);
+}
+
 static bool rec_poll(struct store *store, UNUSED struct store_poll *poll)
 {
     return took(store);
@@ -127,6 +132,7 @@ static const struct store_ops ops = {
     .fetch = rec_fetch,
     .read = rec_read,
     .write = rec_write,
+    .swap = rec_swap,
     .poll = rec_poll,
     .reset = rec_reset,
     .top = rec_top,
@@ -223,6 +229,10 @@ static void reading_begins_without_results(UNUSED void **state)
     struct store_fetch fetch = { .call = used, .key = SLICE("k"), .count = 2, .texts = texts };
     struct store_read read = { .call = used, .key = SLICE("k"), .fields = &field, .count = 1 };
     struct store_write write = { .call = used, .key = SLICE("k"), .existed = true };
+    const struct store_change change = { .field = SLICE("f"), .text = SLICE("") };
+    struct store_swap swap = {
+        .call = used, .key = SLICE("k"), .changes = &change, .count = 1, .is_written = true
+    };
     struct store_poll poll = { .call = used, .count = 2, .changed = changed };
     struct store_reset reset = { .call = used, .removed = 5 };
     struct store_top top = { .call = used, .rows = &row, .count = 1 };
@@ -234,6 +244,8 @@ static void reading_begins_without_results(UNUSED void **state)
     assert_true(read.fields == NULL && read.count == 0);
     assert_begun(&recorder, "write", store_write(&recorder.store, &write), &write.call);
     assert_false(write.existed);
+    assert_begun(&recorder, "swap", store_swap(&recorder.store, &swap), &swap.call);
+    assert_false(swap.is_written);
     assert_begun(&recorder, "poll", store_poll(&recorder.store, &poll), &poll.call);
     assert_false(changed[0] || changed[1]);
     assert_begun(&recorder, "reset", store_reset(&recorder.store, &reset), &reset.call);
@@ -474,6 +486,48 @@ static void calls_beyond_the_bounds_fail_at_once(UNUSED void **state)
     assert_int_equal(1, recorder.calls);
 }
 
+static const struct {
+    size_t key, field, was, text, count;
+    bool has_text, passes;
+} swaps[] = {
+    { 1, 1, 0, 0, 1, true, true },
+    { STORE_KEY_MAX, STORE_FIELD_MAX, STORE_TEXT_MAX, STORE_TEXT_MAX, STORE_CHANGES_MAX, true,
+      true },
+    { 0, 1, 0, 0, 1, true, false },
+    { STORE_KEY_MAX + 1, 1, 0, 0, 1, true, false },
+    { 1, 0, 0, 0, 1, true, false },
+    { 1, STORE_FIELD_MAX + 1, 0, 0, 1, true, false },
+    { 1, 1, STORE_TEXT_MAX + 1, 0, 1, true, false },
+    { 1, 1, 0, STORE_TEXT_MAX + 1, 1, true, false },
+    { 1, 1, 0, 0, 1, false, false }, /* nothing is removed */
+    { 1, 1, 0, 0, 0, true, false },
+    { 1, 1, 0, 0, STORE_CHANGES_MAX + 1, true, false },
+};
+
+static void swaps_beyond_the_bounds_fail_at_once(UNUSED void **state)
+{
+    static struct store_change changes[STORE_CHANGES_MAX + 1];
+
+    for (size_t i = 0; i < COUNT(swaps); i++) {
+        struct recorder recorder = { .store = { &ops } };
+        struct store_swap swap = { .key = { bytes, swaps[i].key },
+                                   .changes = changes,
+                                   .count = swaps[i].count };
+        for (size_t n = 0; n < COUNT(changes); n++)
+            changes[n] = (struct store_change){ .field = { bytes, 1 }, .text = { bytes, 0 } };
+        if (swaps[i].count > 0) /* the last one is looked at, too */
+            changes[swaps[i].count - 1] =
+                (struct store_change){ .field = { bytes, swaps[i].field },
+                                       .was = { bytes, swaps[i].was },
+                                       .text = { swaps[i].has_text ? bytes : NULL,
+                                                 swaps[i].text } };
+        if (store_swap(&recorder.store, &swap) == swaps[i].passes ||
+            recorder.calls != (swaps[i].passes ? 1 : 0))
+            fail_msg("row %zu", i);
+        assert_int_equal(STORE_FAILED, swap.call.result);
+    }
+}
+
 static void long_log_lines_are_cut(UNUSED void **state)
 {
     struct recorder recorder = { .store = { &ops } };
@@ -509,6 +563,7 @@ int main(void)
         cmocka_unit_test(greylist_names_are_bounded),
         cmocka_unit_test(only_a_pending_call_is_abandoned),
         cmocka_unit_test(calls_beyond_the_bounds_fail_at_once),
+        cmocka_unit_test(swaps_beyond_the_bounds_fail_at_once),
         cmocka_unit_test(long_log_lines_are_cut),
         cmocka_unit_test(is_freed_once),
     };

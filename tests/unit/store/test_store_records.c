@@ -740,6 +740,10 @@ static void a_user_with_the_documented_rights_may_do_it(UNUSED void **state)
     test_store_finish(&gate, store_lease_open(gate.store, &lease), &lease.call);
     assert_false(lease.call.is_degraded);
     store_lease_close(gate.store, &lease);
+    const struct store_change change = { SLICE("example.com/s"), { NULL, 0 }, SLICE("active") };
+    struct store_swap swap = { .key = SLICE("dkim"), .changes = &change, .count = 1 };
+    test_store_finish(&gate, store_swap(gate.store, &swap), &swap.call);
+    assert_true(swap.is_written);
     test_store_close(&gate);
 }
 

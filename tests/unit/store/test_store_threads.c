@@ -290,6 +290,61 @@ static void a_triplet_is_new_to_one_thread(UNUSED void **state)
     finish(&shared);
 }
 
+/* Adds 1 to two fields `work` times, each time to what it has read. "N WORKER": no two write the same text, which would count
+ * as written for both. */
+static void *add_by_swap(void *arg)
+{
+    static const struct slice fields[] = { SLICE_INIT("x"), SLICE_INIT("y") };
+    struct worker *worker = arg;
+    struct arena *arena = arena_new(1 << 16);
+
+    while (worker->admitted < worker->work) {
+        struct slice texts[2];
+        struct store_change changes[2];
+        struct store_fetch fetch = {
+            .key = SLICE("dkim"), .fields = fields, .count = 2, .texts = texts, .arena = arena
+        };
+        struct store_swap swap = { .key = SLICE("dkim"), .changes = changes, .count = 2 };
+        store_fetch(worker->store, &fetch);
+        for (size_t i = 0; i < 2; i++) {
+            struct slice rest = texts[i], word;
+            uint64_t number = 0;
+            if (slice_next(&rest, ' ', &word))
+                assert_true(slice_to_u64(word, &number));
+            changes[i] = (struct store_change){ fields[i], texts[i],
+                                                arena_printf(arena, "%llu %llu",
+                                                             (unsigned long long)number + 1,
+                                                             (unsigned long long)worker->random) };
+        }
+        store_swap(worker->store, &swap);
+        worker->admitted += swap.is_written;
+        arena_reset(arena);
+    }
+    arena_free(&arena);
+    return NULL;
+}
+
+static void what_is_swapped_is_never_lost(UNUSED void **state)
+{
+    static struct worker workers[8];
+    static const struct slice fields[] = { SLICE_INIT("x"), SLICE_INIT("y") };
+    struct arena *arena = arena_new(1 << 16);
+    struct slice texts[2];
+    struct store_fetch fetch = {
+        .key = SLICE("dkim"), .fields = fields, .count = 2, .texts = texts, .arena = arena
+    };
+    struct shared shared;
+
+    start(&shared, "1/1h", "1/1h", "1/1h");
+    run(&shared, workers, COUNT(workers), 500, add_by_swap);
+    struct store *store = store_memory_open(shared.memory);
+    assert_true(store_fetch(store, &fetch));
+    assert_true(slice_starts_with(texts[0], SLICE("4000 ")) && slice_equal(texts[0], texts[1]));
+    store_free(&store);
+    arena_free(&arena);
+    finish(&shared);
+}
+
 static void live_calls(struct worker *worker, struct arena *arena)
 {
     struct store_write write = { .key = SLICE("limit:a"),
@@ -380,6 +435,7 @@ int main(void)
         cmocka_unit_test(one_name_is_charged_by_one_thread),
         cmocka_unit_test(no_window_admits_more_among_16_threads),
         cmocka_unit_test(a_triplet_is_new_to_one_thread),
+        cmocka_unit_test(what_is_swapped_is_never_lost),
         cmocka_unit_test(all_calls_from_16_threads_at_the_bound),
     };
 

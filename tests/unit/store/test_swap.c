@@ -1,0 +1,323 @@
+/* tests/unit/store/test_swap.c - several fields in one step through store.h, if they are as they were read: the same in memory
+ * and in Redis, so most of these tests run with both. */
+#include "tests/unit/unit.h"
+
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/redis_server.h"
+#include "tests/fakes/test_store.h"
+
+enum { FIELDS = 3 };
+
+static struct redis_server server;
+static struct test_store redis;
+static struct fake_clock fake;
+static struct arena *arena;
+static struct store_memory *memory;
+static struct store *store; /* the one under test */
+static bool is_redis;
+
+/* ---- calls ---- */
+
+static void finish(bool is_done, struct store_call *call)
+{
+    if (is_redis)
+        test_store_finish(&redis, is_done, call);
+    else
+        assert_true(is_done);
+}
+
+static void write_text(const char *field, const char *text)
+{
+    struct store_write write = { .key = SLICE("dkim"),
+                                 .field = slice_of(field),
+                                 .text = slice_of(text) };
+
+    finish(store_write(store, &write), &write.call);
+    assert_int_equal(STORE_OK, write.call.result);
+}
+
+static void swap(const struct store_change *changes, size_t count, struct store_swap *out)
+{
+    *out = (struct store_swap){ .key = SLICE("dkim"), .changes = changes, .count = count };
+    finish(store_swap(store, out), &out->call);
+}
+
+/* "a=1 c=", by name; "?": the store does not answer. */
+static const char *texts_now(void)
+{
+    static const char *const names[FIELDS] = { "a", "b", "c" };
+    struct slice fields[FIELDS], texts[FIELDS];
+    struct store_fetch fetch = {
+        .key = SLICE("dkim"), .fields = fields, .count = FIELDS, .texts = texts, .arena = arena
+    };
+    const char *all = "";
+
+    for (size_t i = 0; i < FIELDS; i++)
+        fields[i] = slice_of(names[i]);
+    finish(store_fetch(store, &fetch), &fetch.call);
+    if (fetch.call.result != STORE_OK)
+        return "?";
+    for (size_t i = 0; i < FIELDS; i++)
+        if (texts[i].ptr != NULL)
+            all = arena_printf(arena, "%s%s%s=%.*s", all, *all == '\0' ? "" : " ", names[i],
+                               SLICE_ARG(texts[i]))
+                      .ptr;
+    return all;
+}
+
+/* ---- the same in both stores ---- */
+
+static const struct {
+    const char *what;
+    const char *a, *b; /* before; NULL: not there */
+    const char *was[FIELDS], *text[FIELDS]; /* text NULL: this one is not changed */
+    bool is_written;
+    const char *after;
+} cases[] = {
+    { "both as read", "1", "2", { "1", "2" }, { "3", "4" }, true, "a=3 b=4" },
+    { "one alone", "1", "2", { "1" }, { "3" }, true, "a=3 b=2" },
+    { "none was there", NULL, NULL, { NULL }, { "3", "4", "5" }, true, "a=3 b=4 c=5" },
+    { "one comes, one changes", "1", NULL, { "1" }, { "3", "4" }, true, "a=3 b=4" },
+    { "the first differs", "9", "2", { "1", "2" }, { "3", "4" }, false, "a=9 b=2" },
+    { "the last differs", "1", "9", { "1", "2" }, { "3", "4" }, false, "a=1 b=9" },
+    { "one has come", "1", "9", { "1", NULL }, { "3", "4" }, false, "a=1 b=9" },
+    { "one has gone", "1", NULL, { "1", "2" }, { "3", "4" }, false, "a=1" },
+    { "all have gone", NULL, NULL, { "1", "2" }, { "3", "4" }, false, "" },
+    { "empty, not absent", "", NULL, { "" }, { "3", "4" }, true, "a=3 b=4" },
+    { "empty where none was", "", NULL, { NULL }, { "3", "4" }, false, "a=" },
+    { "none where it was empty", NULL, "2", { "", "2" }, { "3", "4" }, false, "b=2" },
+    { "longer than what was read", "1 note=x", NULL, { "1" }, { "3" }, false, "a=1 note=x" },
+    { "to nothing", "1", "2", { "1", "2" }, { "", "" }, true, "a= b=" },
+    { "told twice", "3", "4", { "1", "2" }, { "3", "4" }, true, "a=3 b=4" },
+    { "told twice, changed since", "3", "9", { "1", "2" }, { "3", "4" }, false, "a=3 b=9" },
+    { "the same text", "1", "2", { "1", "2" }, { "1", "2" }, true, "a=1 b=2" },
+};
+
+static size_t changes_of(size_t row, struct store_change changes[FIELDS])
+{
+    static const char *const names[FIELDS] = { "a", "b", "c" };
+    size_t count = 0;
+
+    for (size_t i = 0; i < FIELDS; i++)
+        if (cases[row].text[i] != NULL)
+            changes[count++] = (struct store_change){ .field = slice_of(names[i]),
+                                                      .was = slice_of(cases[row].was[i]),
+                                                      .text = slice_of(cases[row].text[i]) };
+    return count;
+}
+
+static void writes_all_or_nothing(UNUSED void **state)
+{
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct store_change changes[FIELDS];
+        struct store_swap call;
+
+        write_text(NULL, NULL); /* the whole hash goes */
+        if (cases[i].a != NULL)
+            write_text("a", cases[i].a);
+        if (cases[i].b != NULL)
+            write_text("b", cases[i].b);
+        swap(changes, changes_of(i, changes), &call);
+        if (call.call.result != STORE_OK || call.is_written != cases[i].is_written ||
+            strcmp(cases[i].after, texts_now()) != 0)
+            fail_msg("%s: result %d, written %d, then \"%s\"", cases[i].what, (int)call.call.result,
+                     call.is_written, texts_now());
+    }
+}
+
+static void takes_as_much_as_it_says(UNUSED void **state)
+{
+    static char bytes[STORE_TEXT_MAX];
+    static struct store_change changes[STORE_CHANGES_MAX];
+    struct store_swap call;
+
+    memset(bytes, 'x', sizeof bytes);
+    for (size_t i = 0; i < COUNT(changes); i++)
+        changes[i] =
+            (struct store_change){ .field = arena_printf(arena, "f%zu", i), .text = SLICE("old") };
+    changes[0].field = (struct slice){ bytes, STORE_FIELD_MAX };
+    changes[0].text = (struct slice){ bytes, sizeof bytes };
+    swap(changes, COUNT(changes), &call);
+    assert_int_equal(STORE_OK, call.call.result);
+    assert_true(call.is_written);
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        changes[i].was = changes[i].text;
+        changes[i].text = SLICE("new");
+    }
+    changes[1].field = SLICE("b");
+    changes[1].was = SLICE("old");
+    swap(changes, COUNT(changes), &call);
+    assert_int_equal(STORE_OK, call.call.result);
+    assert_false(call.is_written); /* there is no b */
+    changes[1].was = (struct slice){ NULL, 0 };
+    swap(changes, COUNT(changes), &call);
+    assert_true(call.is_written);
+    assert_string_equal("b=new", texts_now());
+}
+
+static void a_poll_sees_it(UNUSED void **state)
+{
+    const struct store_change change = { SLICE("a"), { NULL, 0 }, SLICE("1") };
+    const struct slice key = SLICE("dkim");
+    char versions[1][48] = { "" };
+    bool changed = false;
+    struct store_poll poll = {
+        .keys = &key, .count = 1, .versions = versions, .changed = &changed
+    };
+    struct store_swap call;
+
+    finish(store_poll(store, &poll), &poll.call);
+    swap(&change, 1, &call);
+    finish(store_poll(store, &poll), &poll.call);
+    assert_true(changed);
+    swap(&(struct store_change){ SLICE("a"), SLICE("2"), SLICE("3") }, 1, &call);
+    finish(store_poll(store, &poll), &poll.call);
+    assert_false(changed);
+}
+
+/* ---- memory alone ---- */
+
+static void what_has_no_room_changes_nothing(UNUSED void **state)
+{
+    static char bytes[STORE_TEXT_MAX];
+    const struct slice much = { bytes, sizeof bytes };
+    struct store_change changes[8];
+    struct store_memory_stats before, after;
+    struct store_swap call;
+
+    memset(bytes, 'x', sizeof bytes);
+    for (size_t with_hash = 0; with_hash < 2; with_hash++) {
+        if (with_hash == 1)
+            write_text("a", "1");
+        store_memory_stats(memory, &before);
+        for (size_t i = 0; i < COUNT(changes); i++)
+            changes[i] =
+                (struct store_change){ .field = arena_printf(arena, "f%zu", i), .text = much };
+        changes[0] = (struct store_change){ SLICE("a"), SLICE("1"), SLICE("2") };
+        if (with_hash == 0)
+            changes[0].was = (struct slice){ NULL, 0 };
+        swap(changes, COUNT(changes), &call); /* 7 * 64 KiB in a quarter of 1 MiB */
+        assert_int_equal(STORE_FAILED, call.call.result);
+        assert_false(call.is_written);
+        assert_string_equal(with_hash == 1 ? "a=1" : "", texts_now());
+        store_memory_stats(memory, &after);
+        assert_true(before.live_used == after.live_used);
+    }
+    swap(changes, 3, &call);
+    assert_true(call.is_written);
+    assert_string_equal("a=2", texts_now());
+}
+
+/* ---- Redis alone ---- */
+
+static void a_flushed_script_is_sent_again(UNUSED void **state)
+{
+    const struct store_change change = { SLICE("a"), { NULL, 0 }, SLICE("1") };
+    struct store_swap call;
+
+    redis_server_ask(&server, "SCRIPT FLUSH");
+    swap(&change, 1, &call);
+    assert_true(call.is_written);
+    assert_string_equal("1", redis_server_ask(&server, "GET gh:gen"));
+    swap(&(struct store_change){ SLICE("a"), SLICE("2"), SLICE("3") }, 1, &call);
+    assert_string_equal("1", redis_server_ask(&server, "GET gh:gen"));
+}
+
+static const struct {
+    const char *make, *undo, *after;
+} troubles[] = {
+    { "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "a=1 b=2" },
+    { "DEL gh:dkim;SET gh:dkim text", "DEL gh:dkim;HSET gh:dkim a 1 b 2", "a=1 b=2" },
+    { "CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "a=1 b=2" },
+    { "SET gh:gen text", "DEL gh:gen", "a=3 b=4" }, /* no reason to fail */
+};
+
+static void what_redis_refuses_changes_nothing(UNUSED void **state)
+{
+    const struct store_change changes[] = { { SLICE("a"), SLICE("1"), SLICE("3") },
+                                            { SLICE("b"), SLICE("2"), SLICE("4") } };
+
+    for (size_t i = 0; i < COUNT(troubles); i++) {
+        struct store_swap call;
+        write_text("a", "1");
+        write_text("b", "2");
+        redis_server_ask_words(&server, troubles[i].make);
+        swap(changes, COUNT(changes), &call);
+        redis_server_ask_words(&server, troubles[i].undo);
+        if (call.is_written != (call.call.result == STORE_OK) ||
+            strcmp(troubles[i].after, texts_now()) != 0)
+            fail_msg("%s: result %d, written %d, then \"%s\"", troubles[i].make,
+                     (int)call.call.result, call.is_written, texts_now());
+    }
+}
+
+/* ---- around them ---- */
+
+static int start_redis(UNUSED void **state)
+{
+    redis_server_init(&server);
+    redis_server_start(&server, NULL);
+    return 0;
+}
+
+static int stop_redis(UNUSED void **state)
+{
+    redis_server_end(&server);
+    return 0;
+}
+
+static int use_memory(UNUSED void **state)
+{
+    is_redis = false;
+    fake_clock_init(&fake);
+    arena = arena_new(8 << 20);
+    memory = store_memory_new(&fake.clock, 1 << 20);
+    store = store_memory_open(memory);
+    return store == NULL ? -1 : 0;
+}
+
+static int drop_memory(UNUSED void **state)
+{
+    store_free(&store);
+    store_memory_free(&memory);
+    arena_free(&arena);
+    return 0;
+}
+
+static int use_redis(UNUSED void **state)
+{
+    char url[160];
+
+    is_redis = true;
+    fake_clock_init(&fake);
+    arena = arena_new(8 << 20);
+    redis_server_ask(&server, "FLUSHALL");
+    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
+    test_store_open(&redis, url, NULL, &fake.clock, true);
+    store = redis.store;
+    return test_store_wait(&redis, STORE_UP, 3000) ? 0 : -1;
+}
+
+static int drop_redis(UNUSED void **state)
+{
+    test_store_close(&redis);
+    arena_free(&arena);
+    return 0;
+}
+
+int main(void)
+{
+#define IN_MEMORY(name) cmocka_unit_test_setup_teardown(name, use_memory, drop_memory)
+#define IN_REDIS(name) cmocka_unit_test_setup_teardown(name, use_redis, drop_redis)
+#define IN_BOTH(name) IN_MEMORY(name), IN_REDIS(name)
+    const struct CMUnitTest tests[] = {
+        IN_BOTH(writes_all_or_nothing),
+        IN_BOTH(takes_as_much_as_it_says),
+        IN_BOTH(a_poll_sees_it),
+        IN_MEMORY(what_has_no_room_changes_nothing),
+        IN_REDIS(a_flushed_script_is_sent_again),
+        IN_REDIS(what_redis_refuses_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, start_redis, stop_redis);
+}
