@@ -136,6 +136,8 @@ static void report(struct worker_store *store, const char *why)
         atomic_fetch_sub(&shared->workers_down, 1);
     else if (!is_up && store->reported != REPORTED_DOWN)
         atomic_fetch_add(&shared->workers_down, 1);
+    if (store->reported == REPORTED_NOTHING)
+        atomic_fetch_sub(&shared->workers_new, 1);
     store->reported = is_up ? REPORTED_UP : REPORTED_DOWN;
     say_state(shared);
 }
@@ -504,15 +506,17 @@ static void redis_store_status(const struct store *base, struct store_status *ou
 {
     const struct worker_store *store = (const struct worker_store *)(const void *)base;
     struct store_redis *shared = store->shared;
-    unsigned down = atomic_load(&shared->workers_down);
+    /* In this order: a worker that is found down is so before it is no longer new. */
+    bool is_new = atomic_load(&shared->workers_new) > 0;
+    bool is_down = atomic_load(&shared->workers_down) > 0;
 
     out->kind = "redis";
-    out->state = down == 0                        ? STORE_UP
+    out->state = !is_new && !is_down              ? STORE_UP
                  : shared->options.shadow == NULL ? STORE_DOWN
                                                   : STORE_DEGRADED;
     pthread_mutex_lock(&shared->lock);
-    if (down == 0)
-        snprintf(out->detail, sizeof(out->detail), "connected");
+    if (!is_down)
+        snprintf(out->detail, sizeof(out->detail), "%s", is_new ? "connecting" : "connected");
     else
         snprintf(out->detail, sizeof(out->detail), "%s", shared->problem);
     pthread_mutex_unlock(&shared->lock);
@@ -529,6 +533,8 @@ static void redis_store_free(struct store *base)
         pending_free(TAILQ_FIRST(&store->pending));
     if (store->reported == REPORTED_DOWN)
         atomic_fetch_sub(&store->shared->workers_down, 1);
+    else if (store->reported == REPORTED_NOTHING)
+        atomic_fetch_sub(&store->shared->workers_new, 1);
     redis_log_free(store);
     override_cache_free(&store->overrides);
     arena_free(&store->scratch);
@@ -599,6 +605,7 @@ struct store *store_redis_open(struct store_redis *redis, struct event_base *bas
         return NULL;
     store->store.ops = &redis_ops;
     store->shared = redis;
+    atomic_fetch_add(&redis->workers_new, 1);
     store->base = base;
     TAILQ_INIT(&store->pending);
     STAILQ_INIT(&store->log);

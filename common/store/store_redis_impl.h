@@ -53,7 +53,7 @@ enum { REDIS_PROCESS_LEN = 16 };
 struct store_redis {
     struct store_redis_options options;
     char process[REDIS_PROCESS_LEN + 1]; /* its name in leases: random */
-    atomic_uint workers_down;
+    atomic_uint workers_new, workers_down; /* new: neither up nor down yet */
     pthread_mutex_t lock; /* of `problem` */
     char problem[128];
     struct log_change state, mistake;

@@ -446,6 +446,28 @@ static void old_decisions_go(UNUSED void **state)
     }
 }
 
+/* Nothing is said to be well that nobody has seen yet. */
+static void is_not_up_before_the_first_answer(UNUSED void **state)
+{
+    struct store_status status;
+    struct store *second;
+
+    store_status(test.store, &status);
+    assert_int_equal(STORE_UP, status.state);
+    second = store_redis_open(test.redis, test.base); /* another worker */
+    assert_non_null(second);
+    store_status(test.store, &status);
+    assert_int_equal(STORE_DEGRADED, status.state);
+    assert_string_equal("connecting", status.detail);
+    assert_true(test_store_wait(&test, STORE_UP, 3000));
+    store_free(&second);
+    second = store_redis_open(test.redis, test.base);
+    store_free(&second); /* gone before it knew */
+    store_status(test.store, &status);
+    assert_int_equal(STORE_UP, status.state);
+    assert_string_equal("connected", status.detail);
+}
+
 /* Decisions wait for Redis, so many lines or bytes; each that does not is counted. */
 static void decisions_without_room_are_counted(UNUSED void **state)
 {
@@ -518,6 +540,7 @@ int main(void)
         T(lists_the_highest_usage),
         T(reads_what_was_logged),
         T(old_decisions_go),
+        T(is_not_up_before_the_first_answer),
         T(decisions_without_room_are_counted),
         T(decisions_that_were_written_make_room),
         T(abandoned_calls_do_not_end),
