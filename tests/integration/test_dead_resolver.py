@@ -82,6 +82,7 @@ def test_requests_are_decided_in_time_and_service_is_back(start_policyd, names, 
     if away == fall_silent and budget < dns_timeout:  # a closed port may be found out before any time is up
         assert policyd.metric("gatehouse_policy_late_total") == 3
     assert policyd.metric("gatehouse_policy_trouble_total") == (3 if want == TROUBLE else 0)
+    wait_for(lambda: "dns: no resolver answers" in policyd.log, "it is logged")
     assert policyd.log.count("dns: no resolver answers") == 1
 
     come_back(names)

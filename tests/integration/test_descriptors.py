@@ -90,8 +90,8 @@ def test_messages_under_way_are_scanned(workdir, start_redis):
         assert word(after) == "y"
         for client in [*waiting, after]:
             client.close()
-        assert 1 <= contentd.log.count("file descriptors the last quarter is for work") <= 5, contentd.log
         wait_for(lambda: accepts(contentd.unix) and "accepting connections again" in contentd.log, "it is logged")
+        assert 1 <= contentd.log.count("file descriptors the last quarter is for work") <= 5, contentd.log
     finally:
         contentd.stop()
         scanner.stop()
@@ -111,6 +111,7 @@ def test_no_more_messages_than_there_are_descriptors_for(workdir, start_redis):
             assert more.mail().command == "c"
         for client in waiting:
             client.close()
+        wait_for(lambda: "for more there are no file descriptors" in contentd.log, "it is logged")
         assert contentd.log.count("for more there are no file descriptors (LimitNOFILE)") == 1, contentd.log
     finally:
         contentd.stop()

@@ -87,7 +87,7 @@ def test_a_spool_that_is_full(start, dns, small_disk):
         assert last.command == "t" or last.command == "y" and last.texts[0].startswith("4"), last
         assert not changes
         assert is_signed(daemon, dns)  # others are not harmed
-    assert "No space left on device" in daemon.log
+    wait_for(lambda: "No space left on device" in daemon.log, "it is said why")
     daemon.reload(f"spool_directory = {daemon.directory}\n")
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     wait_for(lambda: is_signed(daemon, dns, LARGE), "there is room: it is signed")
