@@ -33,8 +33,7 @@ struct redis_options {
     const char *const *scripts;
     size_t script_count; /* at most REDIS_SCRIPTS_MAX */
     const char *schema; /* the number that gh:schema must hold */
-    unsigned
-        answer_ms; /* what an answer may take: the connection is not given up for silence before twice that */
+    unsigned answer_ms; /* what an answer may take; silence is borne at least twice as long */
     /* It became ready or stopped being so: from the loop. */
     void (*changed)(void *arg);
     void *arg;

@@ -6,7 +6,8 @@
 --   transaction record, and an early one that becomes part of it, when there are such.
 -- ARGV: Unix ms (empty: the clock of Redis), 1 to only look, ms to remember, number of uses, 1 when the request has a name;
 --   then for each use: window in ms (0: nothing is counted), most (-1: no bound), amount, 1 to charge without a check and 0
---   to check but not to record, r when it is its recipient's alone, number of overrides n, n fields, n texts assumed; then as record.lua says.
+--   to check but not to record, r when it is its recipient's alone, number of overrides n, n fields, n texts assumed; then
+--   as record.lua says.
 -- Returns "A now" or "O over now", each followed by " used free bucket" for each use (free: ms, -1 never); the same after
 --   what record.lua returns, when the record is written, and after an R when the charge is remembered; or, when an assumed
 --   text is not what is there, a list: now, then for each use the list of its texts. Texts over 1024 bytes read as "!".

@@ -1,7 +1,7 @@
 -- What charge.lua and transaction.lua have in common; stands before each of them.
 
--- What is charged for one recipient alone stands in gh:rcpt: besides, under the name of the instance, which the record says, too: so
--- nothing has to be moved when there is a queue id. False: there is no room for it.
+-- What is charged for one recipient alone stands in gh:rcpt: besides, under the name of the instance, which the record says,
+-- too: so nothing has to be moved when there is a queue id. at, charges: as record() has them. False: there is no room for it.
 local function remember_recipient(key, at, charges)
   local call, pcall = redis.call, redis.pcall
   local texts = {}
@@ -20,12 +20,11 @@ local function remember_recipient(key, at, charges)
 end
 
 -- Writes a transaction record (common/store/transaction.h has its fields), and into it an early one that ends with this.
--- at: where in ARGV its part begins: ms to live, most fields, the recipient (or nothing), most recipients, number n of texts, n
---   names and texts.
--- charges: a list of { field, amount, true if it is the recipient's alone }, added to those that are there; those beyond the most
---   fields are counted in `cut`.
+-- at: where in ARGV its part begins: ms to live, most fields, the recipient (or nothing), most recipients, number n of texts,
+--   n names and texts.
+-- charges: a list of { field, amount, true if it is the recipient's alone }, added to those that are there; those beyond the
+--   most fields are counted in `cut`.
 -- Returns W; C when charges were cut; N when something else has this key. What was put there by hand is no reason to fail.
-
 local function record(key, early, at, charges)
   local call, pcall = redis.call, redis.pcall
   local most = tonumber(ARGV[at + 1])

@@ -4,9 +4,9 @@
  * Each worker has a connection of its own. A charge is one round trip of one script; live overrides are compared there
  * with the texts that the worker assumed, so a change made by anybody is in force with the next charge.
  *
- * A charge that has no answer after 100 ms (answer_ms) is decided by the shadow, and the breaker opens: until a probe is answered in
- * time all charges are decided by the shadow at once. The same while there is no connection, and while Redis refuses
- * writes; but in its first half second (or answer_ms) a process, which knows nothing yet, waits as long for a connection.
+ * A charge that has no answer after 100 ms (answer_ms) is decided by the shadow, and the breaker opens: until a probe is
+ * answered in time all charges are decided by the shadow at once. The same while there is no connection, and while Redis
+ * refuses writes; but in its first half second (or answer_ms) a process, which knows nothing yet, waits as long for a connection.
  *
  * Charges that the shadow admitted stay in its journal until they are written back under their name, so they count once;
  * a late answer settles them. A charge without a name that was lost on its way may count twice, never not at all; one

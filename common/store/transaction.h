@@ -3,8 +3,8 @@
  *
  * A record is found by what Postfix tells policyd and milters alike: queue id (`i`), client_address (`{client_addr}`),
  * client_port (`{client_port}`) and server_address (`{daemon_addr}`). Of these Postfix sends milters by default `i` and
- * `{daemon_addr}`; address and port are in the milter protocol's connect packet as well. Queue ids are used again: whoever reads a record
- * compares the sender, too. Until the queue id is known it has the name of policyd's `instance`. */
+ * `{daemon_addr}`; address and port are in the milter protocol's connect packet as well. Queue ids are used again: whoever
+ * reads a record compares the sender, too. Until the queue id is known it has the name of policyd's `instance`. */
 #ifndef GATEHOUSE_STORE_TRANSACTION_H
 #define GATEHOUSE_STORE_TRANSACTION_H
 
