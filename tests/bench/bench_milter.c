@@ -344,7 +344,8 @@ static void run_idle(struct run *run)
     printf(
         "connections=%zu memory_before_kib=%llu memory_kib=%llu kib_per_connection=%.2f failed=%lu\n",
         run->options.connections, (unsigned long long)before, (unsigned long long)after,
-        (double)(after - before) / (double)run->options.connections, atomic_load(&run->failed));
+        ((double)after - (double)before) / (double)run->options.connections,
+        atomic_load(&run->failed));
     free(connections); /* their sockets end with the program */
 }
 
