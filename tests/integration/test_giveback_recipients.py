@@ -1,10 +1,10 @@
 """What policyd charges for each recipient (charge = rcpt) is given back for those that contentd refuses or removes while others
 get the message, and for nobody else: with a real Postfix, policyd, contentd and Redis."""
-import contextlib
 import itertools
 
 import pytest
 
+import servers.site
 from servers.filter import Filter
 from servers.policyd import Policyd
 from servers.postfix import Postfix
@@ -77,16 +77,10 @@ ALICE = "alice@example.com"
 ports = itertools.count(41001)
 
 
-class Site:
+class Site(servers.site.Site):
     """Two hosts' contentd, one for each way with recipients that disagree, behind one Postfix."""
 
-    def __init__(self, workdir, sink):
-        self.ended = contextlib.ExitStack()
-        with contextlib.ExitStack() as started:  # a start that fails ends what it has started
-            self.start(workdir, sink, started)
-            self.ended = started.pop_all()
-
-    def start(self, workdir, sink, started):
+    def start(self, started, workdir, sink):
         self.redis = Redis(workdir / "redis")
         started.callback(self.redis.stop)
         self.policyd = Policyd(workdir / "policyd", LIMITS, options=[f"store={self.redis.url}"])
@@ -131,7 +125,7 @@ class Site:
 def site(workdir, sink):
     site = Site(workdir, sink)
     yield site
-    site.ended.close()
+    site.stop()
 
 
 @pytest.fixture(autouse=True)

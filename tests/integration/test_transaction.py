@@ -1,12 +1,12 @@
 """Transaction records: what policyd writes of a message is there when Postfix tells a milter of it, under the names that the
 milter is told; what was charged can be given back, once."""
-import contextlib
 import itertools
 import subprocess
 import threading
 
 import pytest
 
+import servers.site
 from servers.policyd import BUILD, Policyd
 from servers.postfix import Postfix
 from servers.process import wait_for
@@ -57,16 +57,10 @@ then = accept
 """
 
 
-class Site:
+class Site(servers.site.Site):
     """Redis, policyd, a Postfix that asks it at RCPT, DATA and END-OF-MESSAGE, and a milter behind that."""
 
-    def __init__(self, workdir, sink):
-        self.ended = contextlib.ExitStack()
-        with contextlib.ExitStack() as started:  # a start that fails ends what it has started
-            self.start(workdir, sink, started)
-            self.ended = started.pop_all()
-
-    def start(self, workdir, sink, started):
+    def start(self, started, workdir, sink):
         self.redis = Redis(workdir / "redis")
         started.callback(self.redis.stop)
         self.policyd = Policyd(workdir / "policyd", RULES, options=[f"store={self.redis.url}", "workers=2"])
@@ -118,7 +112,7 @@ class Site:
 def site(workdir, sink):
     site = Site(workdir, sink)
     yield site
-    site.ended.close()
+    site.stop()
 
 
 @pytest.fixture(autouse=True)
