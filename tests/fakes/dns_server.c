@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/fakes/free_port.h"
+
 enum { QUERY_MAX = 1024, TCP_HEAD = 2 };
 
 struct dns_server_timer { /* a UDP answer that is sent later */
@@ -31,20 +33,17 @@ static void give_up(const char *what)
     abort();
 }
 
-static int bound_socket(struct dns_server *server, int type)
+static int bound_socket(const struct dns_server *server, int type)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons(server->port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
     const int on = 1;
     int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, (const struct sockaddr *)(const void *)&address, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)(void *)&address, &size) != 0)
+        bind(fd, (const struct sockaddr *)(const void *)&address, sizeof address) != 0)
         give_up("bind");
-    server->port = ntohs(address.sin_port);
     return fd;
 }
 
@@ -243,7 +242,7 @@ void dns_server_init(struct dns_server *server, struct event_base *base,
                      void *arg)
 {
     *server = (struct dns_server){ .base = base, .answer = answer, .arg = arg };
-    close(bound_socket(server, SOCK_STREAM));
+    server->port = held_port();
     snprintf(server->text, sizeof server->text, "127.0.0.1@%u", server->port);
 }
 

@@ -38,17 +38,39 @@ static bool is_claimed(unsigned port)
     return false;
 }
 
+static struct sockaddr_in loopback(unsigned port)
+{
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+}
+
 static bool is_free(unsigned port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const struct sockaddr_in address = loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool is_bound =
         fd >= 0 && bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) == 0;
 
     close(fd);
     return is_bound;
+}
+
+/* A socket that is bound there and takes packets from nobody (it is connected to where nobody is): while its server is away
+ * who sends is refused. False: somebody asks from this port at this moment. */
+static bool is_held(unsigned port)
+{
+    const struct sockaddr_in address = loopback(port), nobody = loopback(1);
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+        give_up("socket");
+    if (bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) == 0 &&
+        connect(fd, (const struct sockaddr *)(const void *)&nobody, sizeof(nobody)) == 0)
+        return true; /* it stays open */
+    close(fd);
+    return false;
 }
 
 uint16_t free_port(void)
@@ -62,4 +84,13 @@ uint16_t free_port(void)
     }
     give_up("no port is free");
     return 0;
+}
+
+uint16_t held_port(void)
+{
+    uint16_t port = free_port();
+
+    while (!is_held(port))
+        port = free_port();
+    return port;
 }

@@ -2,12 +2,13 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from servers.process import free_port, is_gone, ports_of_clients, ports_of_servers, wait_for
+from servers.process import free_port, held_port, is_gone, ports_of_clients, ports_of_servers, wait_for
 
 HERE = pathlib.Path(__file__).parent
 STARTER = """
@@ -49,6 +50,23 @@ def test_a_port_is_given_once_and_never_to_clients():
     spare = ports_elsewhere("print(*(process.free_port() for _ in range(5)))")  # given back now
     assert not set(spare) & set(ports)
     assert ports_elsewhere(f"process.PORTS = {ports + spare}; print(process.free_port())")[0] in spare
+
+
+def test_a_held_port_is_its_servers_whenever_they_come():
+    port, hold = held_port()
+    with hold, socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        for _ in range(2):
+            with socket.socket(type=socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+            client.send(b"?")
+            with pytest.raises(ConnectionRefusedError):
+                client.recv(1)
+            with socket.socket(type=socket.SOCK_DGRAM) as server:
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind(("127.0.0.1", port))
+                client.send(b"?")
+                assert server.recv(1, socket.MSG_DONTWAIT) == b"?"
 
 
 @pytest.mark.parametrize("clients, servers", [

@@ -6,7 +6,7 @@ import time
 
 from dnslib import AAAA, CNAME, MX, PTR, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
 
-from .process import free_port
+from .process import held_port
 
 ALIASES_MAX = 10
 
@@ -38,7 +38,7 @@ class DNS:
         self.silent = False
         self.held = None  # replies that wait for release()
         self.questions = collections.Counter()
-        self.port = free_port()
+        self.port, self.hold_of_port = held_port()
         self.lock = threading.Lock()
         self.socket = None
         self.start()
@@ -55,6 +55,7 @@ class DNS:
 
     def start(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(("127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.serve, args=(self.socket,), daemon=True)
         self.thread.start()

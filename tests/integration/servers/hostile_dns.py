@@ -7,7 +7,7 @@ import time
 from dnslib import QTYPE, RCODE, RR, DNSRecord
 
 from .dns import rdata
-from .process import free_port
+from .process import held_port
 
 
 class Query:
@@ -60,6 +60,7 @@ class Tcp(socketserver.StreamRequestHandler):
 
 class UdpServer(socketserver.ThreadingUDPServer):
     daemon_threads = True
+    allow_reuse_address = True
     max_packet_size = 65535
 
 
@@ -79,7 +80,7 @@ class HostileDns:
         self.answers = True
         self.ttl = 0  # of what names say properly
         self.servers = []
-        self.port = free_port()
+        self.port, self.hold_of_port = held_port()
         self.start()
 
     @property

@@ -37,18 +37,31 @@ _claims = collections.deque(maxlen=300)
 
 
 def free_port():
-    """A port of 127.0.0.1, TCP and UDP, that nobody uses now, and that no test beside this one is given: its server comes
+    """A TCP port of 127.0.0.1 that nobody uses now, and that no test beside this one is given: its server comes
     later, and may go and come back."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         claim = socket.socket(socket.AF_UNIX)
-        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+        with socket.socket() as probe, contextlib.suppress(OSError):
             claim.bind(f"\0gatehouse-test-port-{port}")
             probe.bind(("127.0.0.1", port))
-            udp.bind(("127.0.0.1", port))  # libunbound asks from any port
             _claims.append(claim)
             return port
         claim.close()
+
+
+def held_port():
+    """The same, and a socket that keeps the UDP port from libunbound, which asks from any: servers that reuse addresses can
+    bind it. Nothing reaches that socket, it is connected to where nobody is: while its server is away who asks is refused."""
+    while True:
+        port = free_port()
+        hold = socket.socket(type=socket.SOCK_DGRAM)
+        hold.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            hold.bind(("127.0.0.1", port))
+            hold.connect(("127.0.0.1", 1))
+            return port, hold
+        hold.close()
 
 
 def wait_for(condition, what, timeout=10.0, interval=0.02):
