@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void check(bool ok, const char *what)
 {
@@ -62,4 +63,14 @@ void key_directory_put_key(struct key_directory *directory, const char *name,
     check(key != NULL && dkim_key_print(key, &pem) == 0, "making a key");
     key_directory_put(directory, name, buf_slice(&pem), 0600);
     dkim_key_free(&key);
+}
+
+void key_directory_read(const struct key_directory *directory, struct shared **files)
+{
+    const struct key_rules rules = { geteuid(), getegid() };
+    struct shared *now = key_set_read(directory->root, &rules, 0, *files);
+
+    check(now != NULL, directory->root);
+    shared_unref(files);
+    *files = now;
 }

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "common/dkim/key.h"
+#include "common/dkim/key_set.h"
 
 struct key_directory {
     char root[40];
@@ -20,5 +20,7 @@ void key_directory_put(struct key_directory *directory, const char *name, struct
                        mode_t mode);
 void key_directory_put_key(struct key_directory *directory, const char *name,
                            enum dkim_key_type type, unsigned bits);
+/* Reads it as signd of this user does; *files (may be NULL) is what was read before, and is replaced. */
+void key_directory_read(const struct key_directory *directory, struct shared **files);
 
 #endif

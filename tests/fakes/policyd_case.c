@@ -3,6 +3,7 @@
 
 #include "common/observe/log.h"
 #include "policyd/live.h"
+#include "tests/fakes/worker_loop.h"
 
 enum { CONFIG_MEMORY_MAX = 64 << 20, ANSWERS_MOST = 1 << 14 };
 
@@ -161,8 +162,5 @@ const char *policyd_case_ask(struct policyd_case *test, const char *lines)
 
 void policyd_case_run(struct policyd_case *test, uint64_t ms)
 {
-    struct timeval space;
-
-    event_base_loopexit(worker_base(test->worker), worker_timeout(test->worker, ms, &space));
-    event_base_dispatch(worker_base(test->worker));
+    worker_loop_for(test->worker, ms);
 }

@@ -7,6 +7,7 @@
 #include "common/net/dns.h"
 #include "tests/fakes/dns_server.h"
 #include "tests/fakes/shown_metric.h"
+#include "tests/fakes/worker_loop.h"
 
 enum { TIMEOUT_MS = 400, WAIT_MS = 4000, STEP_MS = 5, LOOKUPS_MOST = 64 };
 
@@ -26,14 +27,6 @@ struct lookup {
     unsigned ended;
 };
 
-static void run_for(struct fixture *fixture, uint64_t ms)
-{
-    struct timeval space;
-
-    event_base_loopexit(worker_base(fixture->worker), worker_timeout(fixture->worker, ms, &space));
-    event_base_dispatch(worker_base(fixture->worker));
-}
-
 static uint64_t now_ms(void)
 {
     return clock_system.now_ms(&clock_system);
@@ -47,7 +40,7 @@ static void run(struct fixture *fixture)
     while (fixture->waiting > 0) {
         if (now_ms() - start > WAIT_MS)
             fail_msg("%zu lookups never end", fixture->waiting);
-        run_for(fixture, STEP_MS);
+        worker_loop_for(fixture->worker, STEP_MS);
     }
 }
 
@@ -362,7 +355,7 @@ static void forgets_when_the_ttl_is_over(void **state)
     assert_int_equal(1, queries_for(fixture, "flat.example", RR_A));
     assert_int_equal(1, queries_for(fixture, "nxdomain-brief.example", RR_A));
     assert_int_equal(0, queries_for(fixture, "nxdomain-brief.example", RR_A));
-    run_for(fixture, 2100);
+    worker_loop_for(fixture->worker, 2100);
     assert_int_equal(1, queries_for(fixture, "nxdomain-brief.example", RR_A));
 }
 
@@ -456,7 +449,7 @@ static void keeps_an_answer_that_comes_late(void **state)
     struct fixture *fixture = *state;
 
     assert_int_equal(DNS_FAILURE_TIMEOUT, ask(fixture, "late.example", RR_A)->failure);
-    run_for(fixture, 1000);
+    worker_loop_for(fixture->worker, 1000);
     assert_int_equal(0, queries_for(fixture, "late.example", RR_A));
     assert_int_equal(DNS_DATA, ask(fixture, "late.example", RR_A)->status);
 }
@@ -488,7 +481,7 @@ static void may_be_freed_with_questions_in_flight(void **state)
     for (size_t i = 0; i < COUNT(lookups); i++)
         dns_abandon(&lookups[i].ask);
     dns_free(&fixture->dns);
-    run_for(fixture, 100);
+    worker_loop_for(fixture->worker, 100);
 }
 
 static void says_when_the_arena_is_full(void **state)
@@ -520,7 +513,7 @@ static void check_back_in_a_second(struct fixture *fixture, const char *failed)
                   ask(fixture, fresh, RR_A)->status == DNS_DATA;
         if (now_ms() - back > 1000)
             fail_msg("not back after a second");
-        run_for(fixture, STEP_MS);
+        worker_loop_for(fixture->worker, STEP_MS);
     }
     dns_report(fixture->dns, &report);
     assert_false(report.is_down);
@@ -536,7 +529,7 @@ static void keeps_asking(struct fixture *fixture, uint64_t ms)
         char name[32];
         snprintf(name, sizeof name, "plain%zu.example", count);
         start(fixture, &lookups[count++], name, RR_A);
-        run_for(fixture, ms / COUNT(lookups));
+        worker_loop_for(fixture->worker, ms / COUNT(lookups));
     }
     run(fixture);
     for (size_t i = 0; i < count; i++)
@@ -577,10 +570,10 @@ static void notices_a_silent_resolver_when_lookups_are_given_up(void **state)
     use(fixture, (struct dns_options){ .timeout_ms = 5000 });
     fixture->is_deaf = true;
     start(fixture, &lookup, "plain0.example", RR_A);
-    run_for(fixture, 500);
+    worker_loop_for(fixture->worker, 500);
     dns_abandon(&lookup.ask);
     fixture->waiting--;
-    run_for(fixture, 500);
+    worker_loop_for(fixture->worker, 500);
     dns_report(fixture->dns, &report);
     assert_true(report.is_down);
     fixture->is_deaf = false;
@@ -596,9 +589,9 @@ static void asks_again_what_is_still_waited_for(void **state)
     use(fixture, (struct dns_options){ .timeout_ms = 1500 });
     fixture->is_deaf = true;
     start(fixture, &early, "early.example", RR_A);
-    run_for(fixture, 1300);
+    worker_loop_for(fixture->worker, 1300);
     start(fixture, &waiting, "waiting.example", RR_A); /* is repeated after 400 and 1200 ms */
-    run_for(fixture, 700); /* down since the early one's end */
+    worker_loop_for(fixture->worker, 700); /* down since the early one's end */
     fixture->is_deaf = false;
     back = now_ms();
     run(fixture);
@@ -614,7 +607,7 @@ static void keeps_its_cache_when_only_one_domain_is_silent(void **state)
     ask(fixture, "plain.example", RR_A);
     for (size_t i = 0; i < 4; i++)
         ask(fixture, i % 2 == 0 ? "silent.example" : "servfail.example", RR_A);
-    run_for(fixture, 300);
+    worker_loop_for(fixture->worker, 300);
     assert_true(fixture->server.probes > 0);
     assert_int_equal(0, queries_for(fixture, "plain.example", RR_A));
 }
@@ -649,7 +642,7 @@ static void counts_lookups_and_their_ends(void **state)
     ask(fixture, "late.example", RR_A);
     for (size_t i = 0; i < COUNT(names); i++)
         ask(fixture, names[i], RR_A);
-    run_for(fixture, 1000);
+    worker_loop_for(fixture->worker, 1000);
     for (size_t i = 0; i < COUNT(counts); i++)
         if (shown_metric(counts[i].series) - before[i] != counts[i].want)
             fail_msg("%s: %llu", counts[i].series,

@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/run/op.h"
+#include "tests/fakes/worker_loop.h"
 
 struct step {
     struct op op;
@@ -35,14 +36,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void run_for(struct worker *worker, uint64_t ms)
-{
-    struct timeval space;
-
-    event_base_loopexit(worker_base(worker), worker_timeout(worker, ms, &space));
-    event_base_dispatch(worker_base(worker));
-}
-
 static void start(struct step *step, struct worker *worker, uint64_t timeout_ms)
 {
     step->worker = worker;
@@ -58,7 +51,7 @@ static void ends_at_its_deadline(void **state)
     start(&step, *state, 5);
     assert_true(op_is_pending(&step.op));
     assert_int_equal(0, step.done);
-    run_for(*state, 40);
+    worker_loop_for(*state, 40);
     assert_int_equal(1, step.done);
     assert_int_equal(OP_TIMEOUT, step.result);
 }
@@ -68,11 +61,11 @@ static void without_a_deadline_waits(void **state)
     struct step step = { 0 };
 
     start(&step, *state, 0);
-    run_for(*state, 30);
+    worker_loop_for(*state, 30);
     assert_int_equal(0, step.done);
     op_finish(&step.op, OP_OK);
     assert_int_equal(0, step.done); /* from the loop only */
-    run_for(*state, 5);
+    worker_loop_for(*state, 5);
     assert_int_equal(1, step.done);
     assert_int_equal(OP_OK, step.result);
 }
@@ -84,7 +77,7 @@ static void may_finish_while_it_is_started(void **state)
     op_start(&step.op, *state, 50, step_done);
     op_finish(&step.op, OP_FAILED);
     step.is_starting = false;
-    run_for(*state, 100);
+    worker_loop_for(*state, 100);
     assert_int_equal(1, step.done);
     assert_int_equal(OP_FAILED, step.result);
 }
@@ -96,9 +89,9 @@ static void the_first_end_counts(void **state)
     start(&step, *state, 10);
     op_finish(&step.op, OP_OK);
     op_finish(&step.op, OP_FAILED);
-    run_for(*state, 40);
+    worker_loop_for(*state, 40);
     op_finish(&step.op, OP_FAILED);
-    run_for(*state, 20);
+    worker_loop_for(*state, 20);
     assert_int_equal(1, step.done);
     assert_int_equal(OP_OK, step.result);
 }
@@ -113,7 +106,7 @@ static void is_silent_when_abandoned(void **state)
     op_finish(&finished.op, OP_OK);
     op_abandon(&finished.op);
     op_abandon(&finished.op);
-    run_for(*state, 30);
+    worker_loop_for(*state, 30);
     assert_int_equal(0, running.done);
     assert_int_equal(0, finished.done);
     assert_false(op_is_pending(&finished.op));
@@ -149,7 +142,7 @@ static void ends_once_when_answer_and_deadline_meet(void **state)
         if (i == RACERS / 2)
             event_add(race.answer, worker_timeout(worker, RACE_MS, &space));
     }
-    run_for(worker, 60);
+    worker_loop_for(worker, 60);
     for (size_t i = 0; i < RACERS; i++) {
         assert_int_equal(1, race.steps[i].done);
         by_answer += race.steps[i].result == OP_OK;
@@ -172,7 +165,7 @@ static void may_be_freed_when_done(void **state)
         if (i % 2 == 0)
             op_finish(op, OP_OK);
     }
-    run_for(*state, 30); /* the address sanitizer watches */
+    worker_loop_for(*state, 30); /* the address sanitizer watches */
 }
 
 static void start_again(struct op *op, enum op_result result)
@@ -189,7 +182,7 @@ static void may_start_again_when_done(void **state)
     struct step step = { .worker = *state };
 
     op_start(&step.op, *state, 2, start_again);
-    run_for(*state, 60);
+    worker_loop_for(*state, 60);
     assert_int_equal(3, step.done);
     assert_false(op_is_pending(&step.op));
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "common/run/worker.h"
+#include "tests/fakes/worker_loop.h"
 
 enum { SENDERS = 4, CALLS = 5000 };
 
@@ -202,8 +203,7 @@ static void common_timeouts_work_like_others(UNUSED void **state)
     struct event *slow = evtimer_new(worker_base(worker), note_time, &fired);
     event_add(quick, worker_timeout(worker, 5, &space));
     event_add(slow, worker_timeout(worker, 5000, &space));
-    event_base_loopexit(worker_base(worker), worker_timeout(worker, 60, &space));
-    event_base_dispatch(worker_base(worker));
+    worker_loop_for(worker, 60);
     assert_int_equal(1, fired);
     event_free(quick);
     event_free(slow);

@@ -1,8 +1,6 @@
 /* tests/unit/signd/test_control.c - a key in the status: whole, weak, broken, of known state and not. */
 #include "signd/control.h"
 
-#include <unistd.h>
-
 #include "signd/key_ring.h"
 #include "signd/key_watch.h"
 #include "tests/fakes/key_directory.h"
@@ -51,8 +49,8 @@ static void print_key(const struct key_set *set, const char *domain, const char 
 
 static void a_key_is_told_as_it_is(UNUSED void **state)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
     struct key_directory keys;
+    struct shared *files = NULL;
 
     key_directory_make(&keys);
     key_directory_domain(&keys, "good.example");
@@ -61,7 +59,7 @@ static void a_key_is_told_as_it_is(UNUSED void **state)
     key_directory_put_key(&keys, "good.example/s.key", DKIM_ED25519, 0);
     key_directory_put_key(&keys, "weak.example/s.key", DKIM_RSA, 1024);
     key_directory_put(&keys, "broken.example/s.key", SLICE("garbage"), 0600);
-    struct shared *files = key_set_read(keys.root, &rules, 0, NULL);
+    key_directory_read(&keys, &files);
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[1000];
         print_key(shared_get(files), cases[i].domain, cases[i].state, text, sizeof text);

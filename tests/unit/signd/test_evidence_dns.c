@@ -3,9 +3,8 @@
 #include "signd/evidence_dns.h"
 
 #include "tests/fakes/dns_server.h"
+#include "tests/fakes/worker_loop.h"
 #include "tests/unit/unit.h"
-
-enum { WAIT_MS = 4000 };
 
 struct fixture {
     struct worker *worker;
@@ -89,18 +88,16 @@ static void done(void *arg)
     fixture->is_done = true;
 }
 
+static bool is_waiting(void *arg)
+{
+    const struct fixture *fixture = arg;
+
+    return !fixture->is_done;
+}
+
 static void run(struct fixture *fixture)
 {
-    uint64_t start = clock_system.now_ms(&clock_system);
-    struct timeval space;
-
-    while (!fixture->is_done) {
-        if (clock_system.now_ms(&clock_system) - start > WAIT_MS)
-            fail_msg("it never ends");
-        event_base_loopexit(worker_base(fixture->worker),
-                            worker_timeout(fixture->worker, 5, &space));
-        event_base_dispatch(worker_base(fixture->worker));
-    }
+    worker_loop_while(fixture->worker, is_waiting, fixture);
 }
 
 static void look_up(struct fixture *fixture, struct dkim_claim *claims, size_t claim_count,

@@ -3,26 +3,22 @@
  * one ceases to in one step. */
 #include "signd/key_cycle.h"
 
-#include <unistd.h>
-
-#include "tests/fakes/dns_server.h"
-#include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_store.h"
 #include "tests/fakes/key_directory.h"
+#include "tests/fakes/key_records.h"
+#include "tests/fakes/worker_loop.h"
 #include "tests/unit/unit.h"
 
-#include "common/dkim/record.h"
-
-enum { RESOLVERS = 2, WAIT_MS = 5000, RECORD_MAX = 600 };
-
-enum shown { SHOWN, MISSING, OTHER, BROKEN };
+enum {
+    SHOWN = KEY_RECORD_TEXT | KEY_RECORD_OWN,
+    MISSING = 0,
+    OTHER = KEY_RECORD_OTHER,
+    BROKEN = KEY_RECORD_BROKEN,
+};
 
 struct fixture {
-    struct fake_clock clock;
-    struct worker *worker;
-    struct dns_server servers[RESOLVERS];
-    enum shown shows[RESOLVERS]; /* of the key new */
-    char record[RECORD_MAX]; /* of that key */
+    struct key_records records; /* of the key new */
+    unsigned shows[KEY_RESOLVERS];
     struct fake_store *store;
     struct key_directory keys;
     struct shared *files;
@@ -31,58 +27,30 @@ struct fixture {
 
 static struct fixture f;
 
-static void answer(void *arg, const struct dns_query *query, struct dns_reply *reply)
+static unsigned shown(size_t resolver, const char *name)
 {
-    size_t n = (size_t)((enum shown *)arg - f.shows);
-
-    if (query->name[0] == '\0')
-        return; /* a probe: is anybody there? */
-    assert_string_equal("new._domainkey.example.com", query->name);
-    switch (f.shows[n]) {
-    case SHOWN:
-        dns_message_add_txt(&reply->message, query->name, 300, SLICE("v=spf1 -all"));
-        dns_message_add_txt(&reply->message, query->name, 300, slice_of(f.record));
-        break;
-    case OTHER:
-        dns_message_add_txt(&reply->message, query->name, 300, SLICE("v=DKIM1; k=ed25519; p=AAAA"));
-        break;
-    case MISSING:
-        dns_message_set_u16(&reply->message, 2, 0x8180u | RCODE_NXDOMAIN);
-        dns_message_add_soa(&reply->message, "example.com", 300, 60);
-        break;
-    case BROKEN:
-        dns_message_set_u16(&reply->message, 2, 0x8180u | RCODE_SERVFAIL);
-        break;
-    }
+    assert_string_equal("new._domainkey.example.com", name); /* nobody asks for another key */
+    return f.shows[resolver];
 }
 
 static int setup(UNUSED void **state)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
-    struct slice texts[RESOLVERS];
-    AUTO_BUF record = BUF_INIT(RECORD_MAX);
     size_t first;
 
-    f = (struct fixture){ 0 };
-    fake_clock_init(&f.clock);
-    f.worker = worker_new(0, "main", &f.clock.clock, NULL);
-    for (size_t i = 0; i < RESOLVERS; i++) {
-        dns_server_init(&f.servers[i], worker_base(f.worker), answer, &f.shows[i]);
-        dns_server_start(&f.servers[i]);
-        texts[i] = slice_of(f.servers[i].text);
-    }
-    f.store = fake_store_new(&f.clock.clock);
+    f = (struct fixture){ .shows = { SHOWN, SHOWN } };
+    key_records_open(&f.records);
+    f.records.shown = shown;
+    f.store = fake_store_new(&f.records.clock.clock);
     key_directory_make(&f.keys);
     key_directory_domain(&f.keys, "example.com");
     key_directory_put_key(&f.keys, "example.com/new.key", DKIM_ED25519, 0);
     key_directory_put_key(&f.keys, "example.com/old.key", DKIM_ED25519, 0);
     key_directory_put_key(&f.keys, "example.com/rsa.key", DKIM_RSA, 1024);
-    f.files = key_set_read(f.keys.root, &rules, 0, NULL);
+    key_directory_read(&f.keys, &f.files);
     assert_int_equal(3, key_set_find(shared_get(f.files), SLICE("example.com"), &first));
-    assert_int_equal(0, dkim_record_print(key_set_at(shared_get(f.files), first)->key, &record));
-    snprintf(f.record, sizeof f.record, "%s", buf_text(&record));
-    const struct conf_list list = { texts, RESOLVERS };
-    const struct key_cycle_spec spec = { .worker = f.worker,
+    key_records_of(&f.records, key_set_at(shared_get(f.files), first)->key);
+    const struct conf_list list = key_records_resolvers(&f.records);
+    const struct key_cycle_spec spec = { .worker = f.records.worker,
                                          .store = &f.store->store,
                                          .resolvers = &list };
     f.cycle = key_cycle_new(&spec);
@@ -95,9 +63,7 @@ static int teardown(UNUSED void **state)
     shared_unref(&f.files);
     key_directory_remove(&f.keys);
     fake_store_free(&f.store);
-    for (size_t i = 0; i < RESOLVERS; i++)
-        dns_server_stop(&f.servers[i]);
-    worker_free(&f.worker);
+    key_records_close(&f.records);
     return 0;
 }
 
@@ -176,17 +142,14 @@ static void begin(void)
     arena_free(&arena);
 }
 
+static bool is_running(UNUSED void *arg)
+{
+    return key_cycle_is_running(f.cycle);
+}
+
 static void loop_until_idle(void)
 {
-    uint64_t start = clock_system.now_ms(&clock_system);
-    struct timeval space;
-
-    while (key_cycle_is_running(f.cycle)) {
-        if (clock_system.now_ms(&clock_system) - start > WAIT_MS)
-            fail_msg("it never ends");
-        event_base_loopexit(worker_base(f.worker), worker_timeout(f.worker, 5, &space));
-        event_base_dispatch(worker_base(f.worker));
-    }
+    worker_loop_while(f.records.worker, is_running, NULL);
 }
 
 static void run(void)
@@ -197,7 +160,7 @@ static void run(void)
 
 static const struct {
     const char *what, *before;
-    enum shown first, second;
+    unsigned first, second;
     const char *after, *old; /* of new, and of old afterwards */
 } cases[] = {
     { "both show it", "pending since=1", SHOWN, SHOWN, "seen", "-" },
@@ -234,7 +197,7 @@ static void asks_nobody_when_nothing_waits(UNUSED void **state)
     say("old", "active since=1");
     say("gone", "pending since=1"); /* a key that this host does not have */
     run();
-    assert_int_equal(0, f.servers[0].queries + f.servers[1].queries);
+    assert_int_equal(0, key_records_queries(&f.records));
     assert_string_equal("pending", state_of("gone"));
 }
 
@@ -245,7 +208,7 @@ static void a_second_cycle_waits_for_the_first(UNUSED void **state)
     assert_true(key_cycle_is_running(f.cycle));
     begin();
     loop_until_idle();
-    assert_int_equal(1, f.servers[0].queries);
+    assert_int_equal(1, f.records.resolvers[0].server.queries);
     assert_string_equal("seen", state_of("new"));
 }
 
@@ -272,20 +235,17 @@ static void a_store_that_fails_ends_the_cycle(UNUSED void **state)
     assert_string_equal("active", state_of("new"));
 }
 
+static bool is_nothing_held(UNUSED void *arg)
+{
+    return f.store->held_count == 0;
+}
+
 /* A cycle whose `swaps`-th change is on its way; what came before has ended. */
 static void begin_until_swap(size_t swaps)
 {
-    uint64_t start = clock_system.now_ms(&clock_system);
-    struct timeval space;
-
     begin();
     f.store->holds = true;
-    while (f.store->held_count == 0) {
-        if (clock_system.now_ms(&clock_system) - start > WAIT_MS)
-            fail_msg("the states are never read");
-        event_base_loopexit(worker_base(f.worker), worker_timeout(f.worker, 5, &space));
-        event_base_dispatch(worker_base(f.worker));
-    }
+    worker_loop_while(f.records.worker, is_nothing_held, NULL); /* until the states are read */
     for (size_t i = 0; i < swaps; i++)
         fake_store_release_one(f.store);
     f.store->holds = false;

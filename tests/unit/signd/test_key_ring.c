@@ -24,8 +24,6 @@ static struct key_lives *make_active(const struct key_set *set)
 
 static int make_keys(UNUSED void **state)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
-
     key_directory_make(&keys);
     key_directory_domain(&keys, "example.com");
     key_directory_domain(&keys, "example.org");
@@ -37,7 +35,7 @@ static int make_keys(UNUSED void **state)
     key_directory_put_key(&keys, "sub.example.org/s2.key", DKIM_ED25519, 0);
     key_directory_put_key(&keys, "broken.example/good.key", DKIM_ED25519, 0);
     key_directory_put(&keys, "broken.example/bad.key", SLICE("garbage"), 0600);
-    files = key_set_read(keys.root, &rules, 0, NULL);
+    key_directory_read(&keys, &files);
     all_active = make_active(shared_get(files));
     return files == NULL ? -1 : 0;
 }
@@ -232,11 +230,11 @@ static void without_a_directory_nothing_goes_out_unsigned(UNUSED void **state)
 /* Nobody has made a key yet: mail goes out as it is. */
 static void with_an_empty_directory_nothing_is_held_back(UNUSED void **state)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
     struct key_directory empty;
+    struct shared *none = NULL;
 
     key_directory_make(&empty);
-    struct shared *none = key_set_read(empty.root, &rules, 0, NULL);
+    key_directory_read(&empty, &none);
     const struct key_ring ring = { .files = shared_get(none) };
     struct chosen_keys chosen;
     assert_int_equal(KEYS_NONE, key_ring_choose(&ring, SLICE("a@example.org"), 0, &chosen));
@@ -260,8 +258,8 @@ static void a_lost_directory_holds_nothing_back(UNUSED void **state)
 
 static void signs_with_so_many_keys_at_most(UNUSED void **state)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
     struct key_directory many;
+    struct shared *set = NULL;
     char name[40];
 
     key_directory_make(&many);
@@ -270,7 +268,7 @@ static void signs_with_so_many_keys_at_most(UNUSED void **state)
         snprintf(name, sizeof name, "example.com/s%02d.key", i);
         key_directory_put_key(&many, name, DKIM_ED25519, 0);
     }
-    struct shared *set = key_set_read(many.root, &rules, 0, NULL);
+    key_directory_read(&many, &set);
     struct key_lives *lives = make_active(shared_get(set));
     const struct key_ring ring = { .files = shared_get(set), .lives = lives };
     struct chosen_keys chosen;

@@ -17,15 +17,6 @@ static char path[PATH_BYTES];
 
 static struct shared *files; /* as read last */
 
-static void read_files(void)
-{
-    const struct key_rules rules = { geteuid(), getegid() };
-    struct shared *now = key_set_read(keys.root, &rules, 0, files);
-
-    shared_unref(&files);
-    files = now;
-}
-
 static int setup(UNUSED void **state)
 {
     snprintf(folder, sizeof folder, "/tmp/key-states-XXXXXX");
@@ -83,7 +74,7 @@ static bool look(struct key_states *states, const char *said, uint64_t number, u
 {
     struct shared *words = say(said);
 
-    read_files();
+    key_directory_read(&keys, &files);
     const struct key_states_input input = { files, words, said == NULL ? 0 : number, reads };
     bool asks = key_states_look(states, &input);
     shared_unref(&words);

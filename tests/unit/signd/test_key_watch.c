@@ -2,27 +2,20 @@
  * keys that come, change and go, many of them; a look that is ended while it waits. */
 #include "signd/key_watch.h"
 
-#include <unistd.h>
-
-#include "common/dkim/record.h"
-#include "tests/fakes/dns_server.h"
-#include "tests/fakes/fake_clock.h"
 #include "tests/fakes/key_directory.h"
+#include "tests/fakes/key_records.h"
 #include "tests/fakes/shown_metric.h"
+#include "tests/fakes/worker_loop.h"
 #include "tests/unit/unit.h"
 
-enum { RESOLVERS = 2, WAIT_MS = 20000, RECORD_MAX = 600, MANY = KEY_WATCH_LOOK_MAX + 50 };
+enum { MANY = KEY_WATCH_LOOK_MAX + 50 };
 
 #define INTERVAL_MS HOUR
 
-enum shown { SHOWN, MISSING, OTHER, BROKEN };
+enum { SHOWN = KEY_RECORD_OWN, MISSING = 0, OTHER = KEY_RECORD_OTHER, BROKEN = KEY_RECORD_BROKEN };
 
 struct fixture {
-    struct fake_clock clock;
-    struct worker *worker;
-    struct dns_server servers[RESOLVERS];
-    enum shown shows[RESOLVERS];
-    char record[RECORD_MAX]; /* of the key one */
+    struct key_records records; /* of the key one */
     struct key_directory keys;
     struct shared *files, *lives;
     struct key_watch *watch;
@@ -30,35 +23,9 @@ struct fixture {
 
 static struct fixture f;
 
-static void answer(void *arg, const struct dns_query *query, struct dns_reply *reply)
-{
-    if (query->name[0] == '\0')
-        return; /* a probe: is anybody there? */
-    switch (*(enum shown *)arg) {
-    case SHOWN:
-        dns_message_add_txt(&reply->message, query->name, 300, slice_of(f.record));
-        break;
-    case OTHER:
-        dns_message_add_txt(&reply->message, query->name, 300, SLICE("v=DKIM1; k=ed25519; p=AAAA"));
-        break;
-    case MISSING:
-        dns_message_set_u16(&reply->message, 2, 0x8180u | RCODE_NXDOMAIN);
-        dns_message_add_soa(&reply->message, "example.com", 300, 60);
-        break;
-    case BROKEN:
-        dns_message_set_u16(&reply->message, 2, 0x8180u | RCODE_SERVFAIL);
-        break;
-    }
-}
-
 static void read_files(void)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
-
-    struct shared *before = f.files;
-    f.files = key_set_read(f.keys.root, &rules, 0, before);
-    shared_unref(&before);
-    assert_non_null(f.files);
+    key_directory_read(&f.keys, &f.files);
 }
 
 /* `texts`: fields and their texts in turn. */
@@ -77,29 +44,20 @@ static void say_states(const char *const *texts, size_t count)
 
 static int setup(UNUSED void **state)
 {
-    struct slice texts[RESOLVERS];
-    AUTO_BUF record = BUF_INIT(RECORD_MAX);
     size_t first;
 
     f = (struct fixture){ 0 };
-    fake_clock_init(&f.clock);
-    f.worker = worker_new(0, "main", &f.clock.clock, NULL);
-    for (size_t i = 0; i < RESOLVERS; i++) {
-        dns_server_init(&f.servers[i], worker_base(f.worker), answer, &f.shows[i]);
-        dns_server_start(&f.servers[i]);
-        texts[i] = slice_of(f.servers[i].text);
-    }
+    key_records_open(&f.records);
     key_directory_make(&f.keys);
     key_directory_domain(&f.keys, "example.com");
     key_directory_put_key(&f.keys, "example.com/one.key", DKIM_ED25519, 0);
     read_files();
     assert_int_equal(1, key_set_find(shared_get(f.files), SLICE("example.com"), &first));
-    assert_int_equal(0, dkim_record_print(key_set_at(shared_get(f.files), first)->key, &record));
-    snprintf(f.record, sizeof f.record, "%s", buf_text(&record));
+    key_records_of(&f.records, key_set_at(shared_get(f.files), first)->key);
     STATES("example.com/one", "active");
-    const struct conf_list list = { texts, RESOLVERS };
-    const struct key_watch_spec spec = { .worker = f.worker,
-                                         .clock = &f.clock.clock,
+    const struct conf_list list = key_records_resolvers(&f.records);
+    const struct key_watch_spec spec = { .worker = f.records.worker,
+                                         .clock = &f.records.clock.clock,
                                          .resolvers = &list };
     f.watch = key_watch_new(&spec);
     return f.watch == NULL ? -1 : 0;
@@ -111,10 +69,14 @@ static int teardown(UNUSED void **state)
     shared_unref(&f.files);
     shared_unref(&f.lives);
     key_directory_remove(&f.keys);
-    for (size_t i = 0; i < RESOLVERS; i++)
-        dns_server_stop(&f.servers[i]);
-    worker_free(&f.worker);
+    key_records_close(&f.records);
     return 0;
+}
+
+static void show(unsigned first, unsigned second)
+{
+    f.records.resolvers[0].shows = first;
+    f.records.resolvers[1].shows = second;
 }
 
 static void begin(uint64_t interval_ms)
@@ -126,23 +88,20 @@ static void begin(uint64_t interval_ms)
     key_watch_run(f.watch, &input);
 }
 
+static bool is_looking(UNUSED void *arg)
+{
+    return key_watch_is_looking(f.watch);
+}
+
 static void run(uint64_t interval_ms)
 {
-    uint64_t start = clock_system.now_ms(&clock_system);
-    struct timeval space;
-
     begin(interval_ms);
-    while (key_watch_is_looking(f.watch)) {
-        if (clock_system.now_ms(&clock_system) - start > WAIT_MS)
-            fail_msg("it never ends");
-        event_base_loopexit(worker_base(f.worker), worker_timeout(f.worker, 5, &space));
-        event_base_dispatch(worker_base(f.worker));
-    }
+    worker_loop_while(f.records.worker, is_looking, NULL);
 }
 
 static size_t asked(void)
 {
-    return f.servers[0].queries;
+    return f.records.resolvers[0].server.queries;
 }
 
 static const struct key_watch_report *of(const char *selector)
@@ -167,7 +126,7 @@ static bool is_counted(const char *word, size_t keys)
 }
 
 static const struct {
-    enum shown first, second;
+    unsigned first, second;
     const char *want;
 } cases[] = {
     { SHOWN, SHOWN, "good" },      { MISSING, MISSING, "missing" }, { SHOWN, MISSING, "missing" },
@@ -179,8 +138,7 @@ static void says_what_the_resolvers_show(UNUSED void **state)
 {
     for (size_t i = 0; i < COUNT(cases); i++) {
         assert_int_equal(0, setup(NULL));
-        f.shows[0] = cases[i].first;
-        f.shows[1] = cases[i].second;
+        show(cases[i].first, cases[i].second);
         begin(INTERVAL_MS);
         assert_string_equal("unknown", word_of("one"));
         assert_int_equal(0, of("one")->looked_s);
@@ -202,20 +160,20 @@ static void looks_again_when_the_time_has_come(UNUSED void **state)
 {
     run(INTERVAL_MS);
     assert_int_equal(1, asked());
-    fake_clock_advance(&f.clock, INTERVAL_MS / 4 * 3 - 1);
+    fake_clock_advance(&f.records.clock, INTERVAL_MS / 4 * 3 - 1);
     run(INTERVAL_MS);
     assert_int_equal(1, asked());
-    fake_clock_advance(&f.clock, INTERVAL_MS / 2 + 1);
-    f.shows[1] = MISSING;
+    fake_clock_advance(&f.records.clock, INTERVAL_MS / 2 + 1);
+    show(SHOWN, MISSING);
     run(INTERVAL_MS);
     assert_int_equal(2, asked());
     assert_string_equal("missing", word_of("one"));
     /* Sooner now: it is worth knowing when it is mended. */
-    fake_clock_advance(&f.clock, INTERVAL_MS / 12 / 4 * 3 - 1);
+    fake_clock_advance(&f.records.clock, INTERVAL_MS / 12 / 4 * 3 - 1);
     run(INTERVAL_MS);
     assert_int_equal(2, asked());
-    fake_clock_advance(&f.clock, INTERVAL_MS / 12 / 2 + 1);
-    f.shows[1] = SHOWN;
+    fake_clock_advance(&f.records.clock, INTERVAL_MS / 12 / 2 + 1);
+    show(SHOWN, SHOWN);
     run(INTERVAL_MS);
     assert_string_equal("good", word_of("one"));
 }
@@ -224,10 +182,10 @@ static void looks_again_when_the_time_has_come(UNUSED void **state)
 static void a_second_passes_between_two_looks(UNUSED void **state)
 {
     run(1);
-    fake_clock_advance(&f.clock, SECOND / 4 * 3 - 1);
+    fake_clock_advance(&f.records.clock, SECOND / 4 * 3 - 1);
     run(1);
     assert_int_equal(1, asked());
-    fake_clock_advance(&f.clock, SECOND / 2 + 1);
+    fake_clock_advance(&f.records.clock, SECOND / 2 + 1);
     run(1);
     assert_int_equal(2, asked());
 }
@@ -253,7 +211,7 @@ static void only_keys_that_sign_are_watched(UNUSED void **state)
 static void a_key_that_comes_or_changes_is_looked_at_at_once(UNUSED void **state)
 {
     run(INTERVAL_MS);
-    fake_clock_advance(&f.clock, MINUTE);
+    fake_clock_advance(&f.records.clock, MINUTE);
     key_directory_put_key(&f.keys, "example.com/two.key", DKIM_ED25519, 0);
     read_files();
     STATES("example.com/one", "active", "example.com/two", "active");

@@ -2,8 +2,6 @@
  * thread: what is signed, verified, refused, deferred or let go, and the words, counts and records of it. */
 #include "signd/letter.h"
 
-#include <unistd.h>
-
 #include "common/mime/mime.h"
 #include "common/observe/log.h"
 #include "signd/server.h"
@@ -51,8 +49,6 @@ static void server_stop(struct worker *worker)
 
 static int open_all(UNUSED void **state)
 {
-    const struct key_rules rules = { geteuid(), getegid() };
-
     log_adjust(LOG_LEVEL_ERROR, LOG_ADDRESSES_FULL);
     mime_init();
     signd_metrics_register(&signd.metrics);
@@ -62,7 +58,7 @@ static int open_all(UNUSED void **state)
     key_directory_domain(&keys, "broken.example");
     key_directory_put_key(&keys, "example.com/s.key", DKIM_ED25519, 0);
     key_directory_put(&keys, "broken.example/s.key", SLICE("garbage"), 0600);
-    files = key_set_read(keys.root, &rules, 0, NULL);
+    key_directory_read(&keys, &files);
     return files == NULL ? -1 : 0;
 }
 
