@@ -112,16 +112,23 @@ bool test_store_wait(struct test_store *test, enum store_state state, unsigned m
     return false;
 }
 
-bool test_store_open_two(struct test_store *here, struct test_store *there,
-                         struct redis_server *server, const struct clock *clock)
+bool test_store_reach(struct test_store *test, const struct redis_server *server,
+                      struct store_redis_options options)
 {
     char url[160];
 
-    redis_server_ask(server, "FLUSHALL");
     snprintf(url, sizeof(url), "redis+unix://%s", server->socket);
-    test_store_open(here, url, NULL, clock, true);
-    test_store_open(there, url, NULL, clock, true);
-    return test_store_wait(here, STORE_UP, 3000) && test_store_wait(there, STORE_UP, 3000);
+    test_store_open_as(test, url, NULL, options);
+    return test_store_wait(test, STORE_UP, 3000);
+}
+
+bool test_store_open_two(struct test_store *here, struct test_store *there,
+                         struct redis_server *server, const struct clock *clock)
+{
+    const struct store_redis_options options = { .clock = clock, .own_time = true };
+
+    redis_server_ask(server, "FLUSHALL");
+    return test_store_reach(here, server, options) && test_store_reach(there, server, options);
 }
 
 static struct store_call *told; /* whose end was told last */

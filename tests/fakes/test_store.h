@@ -6,6 +6,9 @@
 #include "common/store/store_redis.h"
 #include "tests/fakes/redis_server.h"
 
+/* What Redis may take to answer (answer_ms) where nothing is about how long it takes. */
+enum { PATIENT_MS = 10000 };
+
 struct test_store {
     struct event_base *base;
     struct arena *arena; /* reset with each charge */
@@ -21,6 +24,9 @@ void test_store_open(struct test_store *test, const char *url, const char *passw
 /* The same with other options; url, secrets and shadow are filled in. */
 void test_store_open_as(struct test_store *test, const char *url, const char *password,
                         struct store_redis_options options);
+/* The same on the server's unix socket; waits until it is used. False: not within 3 s. */
+bool test_store_reach(struct test_store *test, const struct redis_server *server,
+                      struct store_redis_options options);
 void test_store_close(struct test_store *test);
 /* Two processes with one Redis, emptied, that both have reached. False: not within 3 s. */
 bool test_store_open_two(struct test_store *here, struct test_store *there,

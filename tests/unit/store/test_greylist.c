@@ -2,23 +2,14 @@
  * of these tests runs with both; bounds of memory, and what Redis alone can do, follow. */
 #include "tests/unit/unit.h"
 
-#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/both_stores.h"
 #include "tests/fakes/fake_limits.h"
-#include "tests/fakes/redis_server.h"
-#include "tests/fakes/test_store.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define DELAY (5 * MINUTE)
 #define WINDOW (48 * HOUR)
 #define EXPIRY (35 * DAY)
 #define ALLOW_EXPIRY (10 * DAY)
-
-static struct redis_server server;
-static struct test_store redis;
-static struct fake_clock fake;
-static struct store_memory *memory;
-static struct store *store; /* the one under test */
-static bool is_redis;
 
 /* ---- a call ---- */
 
@@ -38,12 +29,7 @@ static struct store_greylist triplet(const char *origin, const char *sender, con
 
 static void see(struct store_greylist *call)
 {
-    bool is_done = store_greylist(store, call);
-
-    if (is_redis)
-        test_store_finish(&redis, is_done, &call->call);
-    else
-        assert_true(is_done);
+    both_stores_finish(store_greylist(both.store, call), &call->call);
     assert_int_equal(STORE_OK, call->call.result);
 }
 
@@ -64,7 +50,7 @@ static enum greylist_state seen(const char *sender)
 static void succeed(const char *origin, const char *sender)
 {
     assert_int_equal(GREYLIST_NEW, seen_from(origin, sender).state);
-    fake_clock_advance(&fake, DELAY);
+    fake_clock_advance(&both.clock, DELAY);
     assert_int_equal(GREYLIST_PASSED, seen_from(origin, sender).state);
 }
 
@@ -77,11 +63,11 @@ static void waits_and_passes_from_then_on(UNUSED void **state)
     assert_int_equal(GREYLIST_NEW, call.state);
     assert_int_equal(DELAY, call.left_ms);
     assert_false(call.is_crowded);
-    fake_clock_advance(&fake, DELAY - 1);
+    fake_clock_advance(&both.clock, DELAY - 1);
     call = seen_from("n:192.0.2.0/24", "m:a@example.net");
     assert_int_equal(GREYLIST_EARLY, call.state);
     assert_int_equal(1, call.left_ms);
-    fake_clock_advance(&fake, 1); /* a retry that came too early does not begin it again */
+    fake_clock_advance(&both.clock, 1); /* a retry that came too early does not begin it again */
     for (size_t i = 0; i < 3; i++) {
         call = seen_from("n:192.0.2.0/24", "m:a@example.net");
         assert_int_equal(GREYLIST_PASSED, call.state);
@@ -127,10 +113,10 @@ static void a_retry_must_come_within_the_window(UNUSED void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         snprintf(sender, sizeof sender, "m:case%zu@example.net", i);
         assert_int_equal(GREYLIST_NEW, seen(sender));
-        fake_clock_advance(&fake, cases[i].after_ms);
+        fake_clock_advance(&both.clock, cases[i].after_ms);
         if (seen(sender) != cases[i].want)
             fail_msg("row %zu", i);
-        fake_clock_advance(&fake, DELAY + WINDOW);
+        fake_clock_advance(&both.clock, DELAY + WINDOW);
     }
 }
 
@@ -139,12 +125,12 @@ static void a_longer_delay_has_its_own_window(UNUSED void **state)
     struct store_greylist call = triplet("n:192.0.2.0/24", "m:a@example.net", "");
 
     see(&call);
-    fake_clock_advance(&fake, HOUR);
+    fake_clock_advance(&both.clock, HOUR);
     call.delay_ms = 5 * DAY; /* another rule, much stricter */
     see(&call);
     assert_int_equal(GREYLIST_EARLY, call.state);
     assert_int_equal(5 * DAY - HOUR, call.left_ms);
-    fake_clock_advance(&fake, 5 * DAY);
+    fake_clock_advance(&both.clock, 5 * DAY);
     see(&call);
     assert_int_equal(GREYLIST_PASSED, call.state);
 }
@@ -153,10 +139,10 @@ static void what_has_passed_expires_after_its_last_mail(UNUSED void **state)
 {
     succeed("n:192.0.2.0/24", "m:a@example.net");
     for (size_t i = 0; i < 3; i++) {
-        fake_clock_advance(&fake, EXPIRY - 1);
+        fake_clock_advance(&both.clock, EXPIRY - 1);
         assert_int_equal(GREYLIST_PASSED, seen("m:a@example.net"));
     }
-    fake_clock_advance(&fake, EXPIRY);
+    fake_clock_advance(&both.clock, EXPIRY);
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
 }
 
@@ -169,9 +155,9 @@ static void an_origin_becomes_known_and_expires(UNUSED void **state)
     succeed("n:192.0.2.0/24", "m:c@example.net");
     assert_int_equal(GREYLIST_KNOWN, seen("m:unheard-of@example.net"));
     assert_int_equal(GREYLIST_NEW, seen_from("n:192.0.3.0/24", "m:a@example.net").state);
-    fake_clock_advance(&fake, ALLOW_EXPIRY - 1);
+    fake_clock_advance(&both.clock, ALLOW_EXPIRY - 1);
     assert_int_equal(GREYLIST_KNOWN, seen("m:unheard-of@example.net"));
-    fake_clock_advance(&fake, ALLOW_EXPIRY);
+    fake_clock_advance(&both.clock, ALLOW_EXPIRY);
     assert_int_equal(GREYLIST_NEW, seen("m:unheard-of@example.net"));
 }
 
@@ -179,7 +165,7 @@ static void successes_are_forgotten_together(UNUSED void **state)
 {
     succeed("n:192.0.2.0/24", "m:a@example.net");
     succeed("n:192.0.2.0/24", "m:b@example.net");
-    fake_clock_advance(&fake, ALLOW_EXPIRY);
+    fake_clock_advance(&both.clock, ALLOW_EXPIRY);
     succeed("n:192.0.2.0/24", "m:c@example.net");
     assert_int_equal(GREYLIST_NEW, seen("m:d@example.net"));
 }
@@ -194,7 +180,7 @@ static void never_knows_anybody_when_told_so(UNUSED void **state)
         call.allow_after = 0;
         see(&call);
         assert_int_equal(GREYLIST_NEW, call.state);
-        fake_clock_advance(&fake, DELAY);
+        fake_clock_advance(&both.clock, DELAY);
         see(&call);
         assert_int_equal(GREYLIST_PASSED, call.state);
     }
@@ -212,10 +198,10 @@ static void only_looks(UNUSED void **state)
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
     see(&look);
     assert_int_equal(GREYLIST_EARLY, look.state);
-    fake_clock_advance(&fake, DELAY);
+    fake_clock_advance(&both.clock, DELAY);
     see(&look);
     assert_int_equal(GREYLIST_PASSED, look.state);
-    fake_clock_advance(&fake, WINDOW); /* looking did not make it pass */
+    fake_clock_advance(&both.clock, WINDOW); /* looking did not make it pass */
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
 }
 
@@ -237,7 +223,7 @@ static void a_flood_of_senders_shares_entries(UNUSED void **state)
         fresh += call.state == GREYLIST_NEW;
     }
     assert_int_equal(STORE_CROWD, fresh);
-    fake_clock_advance(&fake, DELAY);
+    fake_clock_advance(&both.clock, DELAY);
     call = seen_from("n:192.0.2.0/24", "m:more7@flood.example");
     assert_int_equal(GREYLIST_PASSED, call.state);
     assert_true(call.is_crowded);
@@ -248,7 +234,7 @@ static void a_flood_of_senders_shares_entries(UNUSED void **state)
     /* who came before the flood has an entry of his own, and other networks do not notice */
     assert_false(seen_from("n:192.0.2.0/24", "m:7@flood.example").is_crowded);
     assert_false(seen_from("n:192.0.3.0/24", "m:7@flood.example").is_crowded);
-    fake_clock_advance(&fake, WINDOW);
+    fake_clock_advance(&both.clock, WINDOW);
     assert_false(seen_from("n:192.0.2.0/24", "m:next-day@flood.example").is_crowded);
 }
 
@@ -266,7 +252,7 @@ static void refuses_what_is_beyond_the_bounds(UNUSED void **state)
     calls[2].delay_ms = 366 * DAY + 1;
     calls[3].expiry_ms = UINT64_MAX;
     for (size_t i = 0; i < COUNT(calls); i++) {
-        assert_true(store_greylist(store, &calls[i]));
+        assert_true(store_greylist(both.store, &calls[i]));
         if (!calls[i].call.is_degraded)
             assert_int_equal(STORE_FAILED, calls[i].call.result);
         assert_int_equal(GREYLIST_PASSED, calls[i].state);
@@ -275,17 +261,11 @@ static void refuses_what_is_beyond_the_bounds(UNUSED void **state)
 
 /* ---- memory: bounds ---- */
 
-static void open_memory(uint64_t limit)
-{
-    memory = store_memory_new(&fake.clock, limit);
-    store = store_memory_open(memory);
-}
-
 static struct store_memory_stats stats(void)
 {
     struct store_memory_stats out;
 
-    store_memory_stats(memory, &out);
+    store_memory_stats(both.memory, &out);
     return out;
 }
 
@@ -324,57 +304,53 @@ static void a_flood_evicts_the_flood(UNUSED void **state)
     assert_int_equal(0, stats().unlisted);
     assert_int_equal(GREYLIST_KNOWN, seen_from("n:198.51.100.0/24", "m:new@good.example").state);
     assert_int_equal(GREYLIST_PASSED, seen_from("n:203.0.113.0/24", "m:friend@example.net").state);
-    fake_clock_advance(&fake, DELAY + WINDOW); /* all but the four that passed is gone */
+    fake_clock_advance(&both.clock, DELAY + WINDOW); /* all but the four that passed is gone */
     for (size_t i = 0; i < 100000; i++)
         flood(i % 5000, i % 5000);
     assert_true(stats().triplets == 5004);
 }
 
-static bool charge_number(const struct limit *limit, struct arena *arena, size_t number)
+static bool charge_number(const struct limit *limit, size_t number)
 {
     struct store_charge charge = { .use_count = 1 };
     char login[40];
 
     snprintf(login, sizeof login, "user%zu@example.com", number);
-    arena_reset(arena);
-    struct limit_use use = test_store_use(arena, limit, login, 1);
+    arena_reset(both.arena);
+    struct limit_use use = test_store_use(both.arena, limit, login, 1);
     charge.uses = &use;
-    assert_true(store_charge(store, &charge));
+    assert_true(store_charge(both.store, &charge));
     return charge.admitted;
 }
 
 static void greylisting_makes_room_for_counters(UNUSED void **state)
 {
     struct limit_set *set = fake_limit("hourly", "1/1h");
-    struct arena *arena = arena_new(MIB);
 
     for (size_t i = 0; i < 200000; i++)
         flood(i, i);
     assert_true(stats().greylist_evicted > 0);
     for (size_t i = 0; i < 20000; i++)
-        charge_number(limit_set_at(set, 0), arena, i);
+        charge_number(limit_set_at(set, 0), i);
     assert_int_equal(20000, stats().counters);
     assert_int_equal(0, stats().uncounted);
     for (size_t i = 0; i < 20000; i++)
-        assert_false(charge_number(limit_set_at(set, 0), arena, i));
-    arena_free(&arena);
+        assert_false(charge_number(limit_set_at(set, 0), i));
     limit_set_free(&set);
 }
 
 static void passes_when_counters_take_all_room(UNUSED void **state)
 {
     struct limit_set *set = fake_limit("hourly", "1/1h");
-    struct arena *arena = arena_new(MIB);
 
     for (size_t i = 0; i < 200000; i++)
-        charge_number(limit_set_at(set, 0), arena, i);
+        charge_number(limit_set_at(set, 0), i);
     assert_true(stats().uncounted > 0);
     size_t passed = 0;
     for (size_t i = 0; i < 100; i++)
         passed += flood(i, i).state == GREYLIST_PASSED;
     assert_true(passed > 90);
     assert_int_equal(passed, stats().unlisted);
-    arena_free(&arena);
     limit_set_free(&set);
 }
 
@@ -395,12 +371,12 @@ static void every_key_has_its_time(UNUSED void **state)
     succeed("n:192.0.2.0/24", "m:a@example.net");
     seen_from("n:192.0.3.0/24", "");
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const char *answer = redis_server_ask(&server, "PTTL gh:grey:%s", cases[i].key);
+        const char *answer = redis_server_ask(&both.server, "PTTL gh:grey:%s", cases[i].key);
         uint64_t left = strtoull(answer, NULL, 10);
         if (left > cases[i].want_ms || left + MINUTE < cases[i].want_ms)
             fail_msg("%s: %s", cases[i].key, answer);
     }
-    const char *answer = redis_server_ask_words(&server, "KEYS gh:grey:*");
+    const char *answer = redis_server_ask_words(&both.server, "KEYS gh:grey:*");
     size_t words = 1;
     for (const char *c = answer; *c != '\0'; c++)
         words += *c == ' ';
@@ -409,14 +385,14 @@ static void every_key_has_its_time(UNUSED void **state)
 
 static void another_host_sees_the_same(UNUSED void **state)
 {
+    const struct store_redis_options options = { .clock = &both.clock.clock,
+                                                 .own_time = true,
+                                                 .answer_ms = PATIENT_MS };
     struct test_store other;
-    char url[160];
 
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open(&other, url, NULL, &fake.clock, true);
-    assert_true(test_store_wait(&other, STORE_UP, 3000));
+    assert_true(test_store_reach(&other, &both.server, options));
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
-    fake_clock_advance(&fake, DELAY);
+    fake_clock_advance(&both.clock, DELAY);
     struct store_greylist call = triplet("n:192.0.2.0/24", "m:a@example.net", "m:bob@example.org");
     test_store_finish(&other, store_greylist(other.store, &call), &call.call);
     assert_int_equal(GREYLIST_PASSED, call.state);
@@ -427,18 +403,16 @@ static void another_host_sees_the_same(UNUSED void **state)
 static void a_flushed_script_is_sent_again(UNUSED void **state)
 {
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
-    redis_server_ask(&server, "SCRIPT FLUSH");
+    redis_server_ask(&both.server, "SCRIPT FLUSH");
     assert_int_equal(GREYLIST_EARLY, seen("m:a@example.net"));
 }
 
 static void runs_on_the_clock_of_redis(UNUSED void **state)
 {
+    const struct store_redis_options options = { .clock = &clock_system, .answer_ms = PATIENT_MS };
     struct test_store own;
-    char url[160];
 
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open(&own, url, NULL, &clock_system, false);
-    assert_true(test_store_wait(&own, STORE_UP, 3000));
+    assert_true(test_store_reach(&own, &both.server, options));
     struct store_greylist call = triplet("n:192.0.2.0/24", "m:a@example.net", "");
     call.delay_ms = 50;
     test_store_finish(&own, store_greylist(own.store, &call), &call.call);
@@ -449,19 +423,24 @@ static void runs_on_the_clock_of_redis(UNUSED void **state)
     test_store_close(&own);
 }
 
+/* It waits for the answer once, as long as it always does; then the breaker is open. */
 static void passes_while_redis_is_away(UNUSED void **state)
 {
+    const struct store_redis_options options = { .clock = &both.clock.clock, .own_time = true };
     struct store_greylist call;
 
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
-    redis_server_stop(&server);
-    for (size_t i = 0; i < 3; i++) { /* waits for the answer once, then the breaker is open */
+    test_store_close(&both.redis);
+    assert_true(test_store_reach(&both.redis, &both.server, options));
+    both.store = both.redis.store;
+    redis_server_stop(&both.server);
+    for (size_t i = 0; i < 3; i++) {
         call = seen_from("n:192.0.2.0/24", "m:a@example.net");
         assert_int_equal(GREYLIST_PASSED, call.state);
         assert_true(call.call.is_degraded);
     }
-    redis_server_continue(&server);
-    assert_true(test_store_wait(&redis, STORE_UP, 3000));
+    redis_server_continue(&both.server);
+    assert_true(test_store_wait(&both.redis, STORE_UP, 3000));
     call = seen_from("n:192.0.2.0/24", "m:a@example.net");
     assert_int_equal(GREYLIST_EARLY, call.state);
     assert_false(call.call.is_degraded);
@@ -469,70 +448,18 @@ static void passes_while_redis_is_away(UNUSED void **state)
 
 static void passes_what_redis_answers_with_an_error(UNUSED void **state)
 {
-    redis_server_ask(&server, "SET gh:grey:{n:192.0.2.0/24} text");
+    redis_server_ask(&both.server, "SET gh:grey:{n:192.0.2.0/24} text");
     struct store_greylist call = seen_from("n:192.0.2.0/24", "m:a@example.net");
     assert_int_equal(GREYLIST_PASSED, call.state);
     assert_true(call.call.is_degraded);
-    redis_server_ask(&server, "DEL gh:grey:{n:192.0.2.0/24}");
+    redis_server_ask(&both.server, "DEL gh:grey:{n:192.0.2.0/24}");
     redis_server_ask_words(
-        &server, "SET gh:grey:{n:192.0.2.0/24}{m:a@example.net}{m:bob@example.org} rubbish");
+        &both.server, "SET gh:grey:{n:192.0.2.0/24}{m:a@example.net}{m:bob@example.org} rubbish");
     assert_int_equal(GREYLIST_NEW, seen("m:a@example.net"));
-}
-
-/* ---- around them ---- */
-
-static int start_redis(UNUSED void **state)
-{
-    redis_server_init(&server);
-    redis_server_start(&server, NULL);
-    return 0;
-}
-
-static int stop_redis(UNUSED void **state)
-{
-    redis_server_end(&server);
-    return 0;
-}
-
-static int use_memory(UNUSED void **state)
-{
-    is_redis = false;
-    fake_clock_init(&fake);
-    open_memory(8 * MIB);
-    return 0;
-}
-
-static int drop_memory(UNUSED void **state)
-{
-    store_free(&store);
-    store_memory_free(&memory);
-    return 0;
-}
-
-static int use_redis(UNUSED void **state)
-{
-    char url[160];
-
-    is_redis = true;
-    fake_clock_init(&fake);
-    redis_server_ask(&server, "FLUSHALL");
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open(&redis, url, NULL, &fake.clock, true);
-    store = redis.store;
-    return test_store_wait(&redis, STORE_UP, 3000) ? 0 : -1;
-}
-
-static int drop_redis(UNUSED void **state)
-{
-    test_store_close(&redis);
-    return 0;
 }
 
 int main(void)
 {
-#define IN_MEMORY(name) cmocka_unit_test_setup_teardown(name, use_memory, drop_memory)
-#define IN_REDIS(name) cmocka_unit_test_setup_teardown(name, use_redis, drop_redis)
-#define IN_BOTH(name) IN_MEMORY(name), IN_REDIS(name)
     const struct CMUnitTest tests[] = {
         IN_BOTH(waits_and_passes_from_then_on),
         IN_BOTH(tells_triplets_apart),
@@ -557,5 +484,6 @@ int main(void)
         IN_REDIS(passes_what_redis_answers_with_an_error),
     };
 
-    return cmocka_run_group_tests(tests, start_redis, stop_redis);
+    both.memory_limit = 8 * MIB;
+    return cmocka_run_group_tests(tests, both_stores_start, both_stores_end);
 }

@@ -10,8 +10,6 @@
 #include "tests/fakes/shown_metric.h"
 #include "tests/fakes/test_store.h"
 
-enum { PATIENCE_MS = 10000 }; /* nothing here is about how long Redis takes */
-
 static struct redis_server server;
 static struct test_store test;
 static struct fake_clock fake;
@@ -41,15 +39,13 @@ static int stop(UNUSED void **state)
 
 static int open_store(UNUSED void **state)
 {
-    char url[160];
+    const struct store_redis_options options = { .clock = &fake.clock,
+                                                 .own_time = true,
+                                                 .answer_ms = PATIENT_MS };
 
     fake_clock_init(&fake);
     redis_server_ask(&server, "FLUSHALL");
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open_as(&test, url, NULL,
-                       (struct store_redis_options){
-                           .clock = &fake.clock, .own_time = true, .answer_ms = PATIENCE_MS });
-    return test_store_wait(&test, STORE_UP, 3000) ? 0 : -1;
+    return test_store_reach(&test, &server, options) ? 0 : -1;
 }
 
 static int close_store(UNUSED void **state)
@@ -421,9 +417,8 @@ static void old_decisions_go(UNUSED void **state)
         unsigned left;
     } rows[] = { { 0, 3 }, { 3 * HOUR, 3 }, { HOUR, 2 }, { 5 * MINUTE, 1 } };
     const uint64_t ago_ms[] = { 2 * HOUR, 10 * MINUTE, 0 };
-    char url[160], command[80];
+    char command[80];
 
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
     for (size_t i = 0; i < COUNT(rows); i++) {
         test_store_close(&test);
         redis_server_ask(&server, "DEL gh:log");
@@ -432,12 +427,11 @@ static void old_decisions_go(UNUSED void **state)
                      fake.wall - ago_ms[n]);
             redis_server_ask_words(&server, command);
         }
-        test_store_open_as(&test, url, NULL,
-                           (struct store_redis_options){ .clock = &fake.clock,
-                                                         .own_time = true,
-                                                         .answer_ms = PATIENCE_MS,
-                                                         .log_age_ms = rows[i].age_ms });
-        assert_true(test_store_wait(&test, STORE_UP, 3000));
+        const struct store_redis_options options = { .clock = &fake.clock,
+                                                     .own_time = true,
+                                                     .answer_ms = PATIENT_MS,
+                                                     .log_age_ms = rows[i].age_ms };
+        assert_true(test_store_reach(&test, &server, options));
         test_store_run(&test, 250); /* two ticks */
         for (int n = 0; n < 200 && lines_in_redis() > rows[i].left; n++)
             test_store_run(&test, 20);

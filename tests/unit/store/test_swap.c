@@ -2,29 +2,11 @@
  * and in Redis, so most of these tests run with both. */
 #include "tests/unit/unit.h"
 
-#include "tests/fakes/fake_clock.h"
-#include "tests/fakes/redis_server.h"
-#include "tests/fakes/test_store.h"
+#include "tests/fakes/both_stores.h"
 
 enum { FIELDS = 3 };
 
-static struct redis_server server;
-static struct test_store redis;
-static struct fake_clock fake;
-static struct arena *arena;
-static struct store_memory *memory;
-static struct store *store; /* the one under test */
-static bool is_redis;
-
 /* ---- calls ---- */
-
-static void finish(bool is_done, struct store_call *call)
-{
-    if (is_redis)
-        test_store_finish(&redis, is_done, call);
-    else
-        assert_true(is_done);
-}
 
 static void write_text(const char *field, const char *text)
 {
@@ -32,14 +14,14 @@ static void write_text(const char *field, const char *text)
                                  .field = slice_of(field),
                                  .text = slice_of(text) };
 
-    finish(store_write(store, &write), &write.call);
+    both_stores_finish(store_write(both.store, &write), &write.call);
     assert_int_equal(STORE_OK, write.call.result);
 }
 
 static void swap(const struct store_change *changes, size_t count, struct store_swap *out)
 {
     *out = (struct store_swap){ .key = SLICE("dkim"), .changes = changes, .count = count };
-    finish(store_swap(store, out), &out->call);
+    both_stores_finish(store_swap(both.store, out), &out->call);
 }
 
 /* "a=1 c=", by name; "?": the store does not answer. */
@@ -48,18 +30,18 @@ static const char *texts_now(void)
     static const char *const names[FIELDS] = { "a", "b", "c" };
     struct slice fields[FIELDS], texts[FIELDS];
     struct store_fetch fetch = {
-        .key = SLICE("dkim"), .fields = fields, .count = FIELDS, .texts = texts, .arena = arena
+        .key = SLICE("dkim"), .fields = fields, .count = FIELDS, .texts = texts, .arena = both.arena
     };
     const char *all = "";
 
     for (size_t i = 0; i < FIELDS; i++)
         fields[i] = slice_of(names[i]);
-    finish(store_fetch(store, &fetch), &fetch.call);
+    both_stores_finish(store_fetch(both.store, &fetch), &fetch.call);
     if (fetch.call.result != STORE_OK)
         return "?";
     for (size_t i = 0; i < FIELDS; i++)
         if (texts[i].ptr != NULL)
-            all = arena_printf(arena, "%s%s%s=%.*s", all, *all == '\0' ? "" : " ", names[i],
+            all = arena_printf(both.arena, "%s%s%s=%.*s", all, *all == '\0' ? "" : " ", names[i],
                                SLICE_ARG(texts[i]))
                       .ptr;
     return all;
@@ -133,8 +115,8 @@ static void takes_as_much_as_it_says(UNUSED void **state)
 
     memset(bytes, 'x', sizeof bytes);
     for (size_t i = 0; i < COUNT(changes); i++)
-        changes[i] =
-            (struct store_change){ .field = arena_printf(arena, "f%zu", i), .text = SLICE("old") };
+        changes[i] = (struct store_change){ .field = arena_printf(both.arena, "f%zu", i),
+                                            .text = SLICE("old") };
     changes[0].field = (struct slice){ bytes, STORE_FIELD_MAX };
     changes[0].text = (struct slice){ bytes, sizeof bytes };
     swap(changes, COUNT(changes), &call);
@@ -166,12 +148,12 @@ static void a_poll_sees_it(UNUSED void **state)
     };
     struct store_swap call;
 
-    finish(store_poll(store, &poll), &poll.call);
+    both_stores_finish(store_poll(both.store, &poll), &poll.call);
     swap(&change, 1, &call);
-    finish(store_poll(store, &poll), &poll.call);
+    both_stores_finish(store_poll(both.store, &poll), &poll.call);
     assert_true(changed);
     swap(&(struct store_change){ SLICE("a"), SLICE("2"), SLICE("3") }, 1, &call);
-    finish(store_poll(store, &poll), &poll.call);
+    both_stores_finish(store_poll(both.store, &poll), &poll.call);
     assert_false(changed);
 }
 
@@ -189,10 +171,10 @@ static void what_has_no_room_changes_nothing(UNUSED void **state)
     for (size_t with_hash = 0; with_hash < 2; with_hash++) {
         if (with_hash == 1)
             write_text("a", "1");
-        store_memory_stats(memory, &before);
+        store_memory_stats(both.memory, &before);
         for (size_t i = 0; i < COUNT(changes); i++)
             changes[i] =
-                (struct store_change){ .field = arena_printf(arena, "f%zu", i), .text = much };
+                (struct store_change){ .field = arena_printf(both.arena, "f%zu", i), .text = much };
         changes[0] = (struct store_change){ SLICE("a"), SLICE("1"), SLICE("2") };
         if (with_hash == 0)
             changes[0].was = (struct slice){ NULL, 0 };
@@ -200,7 +182,7 @@ static void what_has_no_room_changes_nothing(UNUSED void **state)
         assert_int_equal(STORE_FAILED, call.call.result);
         assert_false(call.is_written);
         assert_string_equal(with_hash == 1 ? "a=1" : "", texts_now());
-        store_memory_stats(memory, &after);
+        store_memory_stats(both.memory, &after);
         assert_true(before.live_used == after.live_used);
     }
     swap(changes, 3, &call);
@@ -215,12 +197,12 @@ static void a_flushed_script_is_sent_again(UNUSED void **state)
     const struct store_change change = { SLICE("a"), { NULL, 0 }, SLICE("1") };
     struct store_swap call;
 
-    redis_server_ask(&server, "SCRIPT FLUSH");
+    redis_server_ask(&both.server, "SCRIPT FLUSH");
     swap(&change, 1, &call);
     assert_true(call.is_written);
-    assert_string_equal("1", redis_server_ask(&server, "GET gh:gen"));
+    assert_string_equal("1", redis_server_ask(&both.server, "GET gh:gen"));
     swap(&(struct store_change){ SLICE("a"), SLICE("2"), SLICE("3") }, 1, &call);
-    assert_string_equal("1", redis_server_ask(&server, "GET gh:gen"));
+    assert_string_equal("1", redis_server_ask(&both.server, "GET gh:gen"));
 }
 
 static const struct {
@@ -241,9 +223,9 @@ static void what_redis_refuses_changes_nothing(UNUSED void **state)
         struct store_swap call;
         write_text("a", "1");
         write_text("b", "2");
-        redis_server_ask_words(&server, troubles[i].make);
+        redis_server_ask_words(&both.server, troubles[i].make);
         swap(changes, COUNT(changes), &call);
-        redis_server_ask_words(&server, troubles[i].undo);
+        redis_server_ask_words(&both.server, troubles[i].undo);
         if (call.is_written != (call.call.result == STORE_OK) ||
             strcmp(troubles[i].after, texts_now()) != 0)
             fail_msg("%s: result %d, written %d, then \"%s\"", troubles[i].make,
@@ -251,65 +233,8 @@ static void what_redis_refuses_changes_nothing(UNUSED void **state)
     }
 }
 
-/* ---- around them ---- */
-
-static int start_redis(UNUSED void **state)
-{
-    redis_server_init(&server);
-    redis_server_start(&server, NULL);
-    return 0;
-}
-
-static int stop_redis(UNUSED void **state)
-{
-    redis_server_end(&server);
-    return 0;
-}
-
-static int use_memory(UNUSED void **state)
-{
-    is_redis = false;
-    fake_clock_init(&fake);
-    arena = arena_new(8 << 20);
-    memory = store_memory_new(&fake.clock, 1 << 20);
-    store = store_memory_open(memory);
-    return store == NULL ? -1 : 0;
-}
-
-static int drop_memory(UNUSED void **state)
-{
-    store_free(&store);
-    store_memory_free(&memory);
-    arena_free(&arena);
-    return 0;
-}
-
-static int use_redis(UNUSED void **state)
-{
-    char url[160];
-
-    is_redis = true;
-    fake_clock_init(&fake);
-    arena = arena_new(8 << 20);
-    redis_server_ask(&server, "FLUSHALL");
-    snprintf(url, sizeof(url), "redis+unix://%s", server.socket);
-    test_store_open(&redis, url, NULL, &fake.clock, true);
-    store = redis.store;
-    return test_store_wait(&redis, STORE_UP, 3000) ? 0 : -1;
-}
-
-static int drop_redis(UNUSED void **state)
-{
-    test_store_close(&redis);
-    arena_free(&arena);
-    return 0;
-}
-
 int main(void)
 {
-#define IN_MEMORY(name) cmocka_unit_test_setup_teardown(name, use_memory, drop_memory)
-#define IN_REDIS(name) cmocka_unit_test_setup_teardown(name, use_redis, drop_redis)
-#define IN_BOTH(name) IN_MEMORY(name), IN_REDIS(name)
     const struct CMUnitTest tests[] = {
         IN_BOTH(writes_all_or_nothing),
         IN_BOTH(takes_as_much_as_it_says),
@@ -319,5 +244,6 @@ int main(void)
         IN_REDIS(what_redis_refuses_changes_nothing),
     };
 
-    return cmocka_run_group_tests(tests, start_redis, stop_redis);
+    both.memory_limit = 1 << 20;
+    return cmocka_run_group_tests(tests, both_stores_start, both_stores_end);
 }
