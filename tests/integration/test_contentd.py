@@ -11,7 +11,7 @@ import pytest
 from servers.clamd import EICAR, Clamd
 from servers.filter import Filter, filtering_postfix, send
 from servers.milters import OpenDKIM
-from servers.policyd import BUILD, Policyd
+from servers.policyd import BUILD, PATIENT, Policyd
 from servers.process import ROOT, wait_for
 from servers.spamd import GTUBE, Spamd
 
@@ -90,6 +90,17 @@ def site(workdir, sink):
         contentd = Filter(workdir / "contentd", config)
         stack.callback(contentd.stop)
         yield contentd, postfix, config, clamd
+
+
+@contextlib.contextmanager
+def configured(site, other):
+    """Another configuration is in force, for so long."""
+    contentd, _, config, _ = site
+    contentd.put_in_force(other)
+    try:
+        yield
+    finally:
+        contentd.put_in_force(config)
 
 
 def delivered(sink, subject):
@@ -183,23 +194,19 @@ def test_connections_at_the_same_time(site):
 
 
 def test_a_dead_scanner_defers_its_chain_alone(site, sink):
-    contentd, postfix, config, clamd = site
+    _, postfix, config, clamd = site
     clamd.pause()
     try:
-        contentd.reload(config.replace("kind = clamd unix:" + str(clamd.socket),
-                                       "kind = clamd unix:" + str(clamd.socket) + "\nscan_timeout = 300ms\nconnect_timeout = 300ms")
-                        .replace("[apply]", "[chain none]\n[apply]\nfree@example.org = none"))
-        wait_for(lambda: "none" in contentd.gatectl("status").stdout, "the new chain is in force")
-        with postfix.session("mx") as session:
-            reply = send(session, "a@example.net", ["b@example.org"], text("dead"))
-            assert reply[0] == 451 and "cannot be scanned now" in reply[1], reply
-        with postfix.session("mx") as session:
-            assert send(session, "a@example.net", ["free@example.org"], text("free"))[0] == 250
+        with configured(site, config.replace(f"unix:{clamd.socket}", f"unix:{clamd.socket}\nscan_timeout = 300ms\nconnect_timeout = 300ms")
+                        .replace("[apply]", "[chain none]\n[apply]\nfree@example.org = none")):
+            with postfix.session("mx") as session:
+                reply = send(session, "a@example.net", ["b@example.org"], text("dead"))
+                assert reply[0] == 451 and "cannot be scanned now" in reply[1], reply
+            with postfix.session("mx") as session:
+                assert send(session, "a@example.net", ["free@example.org"], text("free"))[0] == 250
     finally:
         clamd.go_on()
-        contentd.reload(config)
     delivered(sink, "free")
-    wait_for(lambda: "none" not in contentd.gatectl("status").stdout.split("chains")[1], "the old one is in force again")
 
 
 def test_malware_does_not_wait_for_scanners_behind(site, workdir):
@@ -207,53 +214,33 @@ def test_malware_does_not_wait_for_scanners_behind(site, workdir):
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as silent:
         silent.bind(str(workdir / "silent"))
         silent.listen(10)
-        contentd.reload(config.replace("[chain light]\nscanners = clam\n",
-                                       "[chain light]\nscanners = clam, silent\n[scanner silent]\nkind = clamd "
-                                       f"unix:{workdir}/silent\nscan_timeout = 40s\n"))
-        try:
-            wait_for(lambda: "silent" in contentd.gatectl("status").stdout, "the new chain is in force")
+        with configured(site, config.replace("[chain light]\nscanners = clam\n",
+                                             "[chain light]\nscanners = clam, silent\n[scanner silent]\nkind = clamd "
+                                             f"unix:{workdir}/silent\nscan_timeout = 40s\n")):
             with postfix.session("mx") as session:
                 assert send(session, "a@example.net", ["y@light.example.org"], text("early", EICAR))[0] == 554
             line = wait_for(lambda: [line for line in contentd.decisions() if "silent:" in line], "decided")[0]
             assert "found=clam:virus,silent:cancelled" in line
-        finally:
-            contentd.reload(config)
-            wait_for(lambda: "silent" not in contentd.gatectl("status").stdout, "the old one is in force again")
 
 
 def test_split_sends_other_chains_away(site, sink):
-    contentd, postfix, config, _ = site
-    contentd.reload("mixed = split\n" + config)
-    try:
-        def is_split():
-            with postfix.session("mx") as session:
-                session.start("a@example.net", "b@example.org")
-                return session.reply(*session.rcpt("y@light.example.org"))[0] == 452
-        wait_for(is_split, "the other chain is told to come again")
-        with postfix.session("mx") as session:
-            session.start("a@example.net", "b@example.org")
-            assert session.reply(*session.rcpt("y@light.example.org"))[0] == 452
-            assert session.reply(*session.rcpt("c@example.org"))[0] == 250
-            session.docmd("DATA")
-            session.send(text("split").replace("\n", "\r\n").encode() + b"\r\n.\r\n")
-            assert session.getreply()[0] == 250
-        assert sorted(delivered(sink, "split")[0].recipients) == ["b@example.org", "c@example.org"]
-    finally:
-        contentd.reload(config)
+    _, postfix, config, _ = site
+    with configured(site, "mixed = split\n" + config), postfix.session("mx") as session:
+        session.start("a@example.net", "b@example.org")
+        assert session.reply(*session.rcpt("y@light.example.org"))[0] == 452
+        assert session.reply(*session.rcpt("c@example.org"))[0] == 250
+        session.docmd("DATA")
+        session.send(text("split").replace("\n", "\r\n").encode() + b"\r\n.\r\n")
+        assert session.getreply()[0] == 250
+    assert sorted(delivered(sink, "split")[0].recipients) == ["b@example.org", "c@example.org"]
 
 
 def test_shadow_mode_changes_nothing(site, sink):
     contentd, postfix, config, _ = site
-    contentd.reload("mode = shadow\n" + config)
-    try:
-        def passes():
-            with postfix.session("mx") as session:
-                return send(session, "a@example.net", ["b@example.org"], text("shadow", EICAR))[0] == 250
-        wait_for(passes, "malware passes")
-        assert not [name for name, _ in delivered(sink, "shadow")[0].headers if name.startswith("X-Virus")]
-        wait_for(lambda: any("mode=shadow" in line and "verdict=reject" in line for line in contentd.decisions()), "it is logged")
-    finally:
-        contentd.reload(config)
+    with configured(site, "mode = shadow\n" + config), postfix.session("mx") as session:
+        assert send(session, "a@example.net", ["b@example.org"], text("shadow", EICAR))[0] == 250
+    assert not [name for name, _ in delivered(sink, "shadow")[0].headers if name.startswith("X-Virus")]
+    wait_for(lambda: any("mode=shadow" in line and "verdict=reject" in line for line in contentd.decisions()), "it is logged")
 
 
 POLICYD = """
@@ -279,16 +266,15 @@ def with_policyd(site, workdir, sink, redis):
     own = workdir / f"paid-{os.urandom(3).hex()}"
     own.mkdir(mode=0o755)
     with contextlib.ExitStack() as stack:
-        policyd = Policyd(own / "policyd", POLICYD, [f"store={redis.url}"])
+        policyd = Policyd(own / "policyd", POLICYD, [f"store={redis.url}", *PATIENT])
         stack.callback(policyd.stop)
         ask = f"check_policy_service unix:{policyd.unix}"
         postfix = filtering_postfix(own / "postfix", sink, own / "contentd/milter",
                                     f"smtpd_recipient_restrictions = reject_unauth_destination, {ask}\n"
                                     f"smtpd_data_restrictions = {ask}\n")
         stack.callback(postfix.stop)
-        contentd = Filter(own / "contentd", re.sub(r"release = .*", "message_size_max = 20000", config)
-                          .replace(str(clamd.socket), f"{clamd.socket}\nscan_timeout = 2s\nconnect_timeout = 2s"),
-                          [f"store={redis.url}"])
+        contentd = Filter(own / "contentd", re.sub(r"release = .*", "message_size_max = 20000", config),
+                          [f"store={redis.url}", "store_timeout=10s"])
         stack.callback(contentd.stop)
 
         def used():
@@ -307,8 +293,10 @@ def test_mail_that_is_not_taken_costs_nothing(site, with_policyd):
         code, said = send(session, "a@example.net", to, text("large", "x" * 30000))
     assert code == 552 and "larger than is handled here" in said
     wait_for(lambda: used() == 0, "it is given back")
-    queue_id = re.search(r"(\w+): milter-reject: .*Message is larger", postfix.log)[1]
+    queue_id = wait_for(lambda: re.search(r"(\w+): milter-reject: .*Message is larger", postfix.log), "Postfix logs it")[1]
     assert "reject too large" in contentd.gatectl("why", queue_id).stdout
+    patient = contentd.conf.read_text()
+    contentd.put_in_force(patient.replace(str(clamd.socket), f"{clamd.socket}\nscan_timeout = 1s\nconnect_timeout = 1s"))
     clamd.pause()
     try:
         for _ in range(2):
@@ -316,6 +304,7 @@ def test_mail_that_is_not_taken_costs_nothing(site, with_policyd):
                 assert send(session, "a@example.net", to, text("again"))[0] == 451
     finally:
         clamd.go_on()
+        contentd.put_in_force(patient)
     wait_for(lambda: used() == 0, "it is given back")
     with postfix.session("mx") as session:
         assert send(session, "a@example.net", to, text("again"))[0] == 250
@@ -328,7 +317,7 @@ def test_refused_mail_costs_nothing(with_policyd):
         assert send(session, "a@example.net", ["b@example.org"], text("refund", EICAR))[0] == 554
     wait_for(lambda: contentd.metric("gatehouse_content_refunds_total") == 2, "it is given back")
     assert used() == 0
-    queue_id = re.search(r"queue_id=(\S+)", contentd.decisions()[0])[1]
+    queue_id = re.search(r"queue_id=(\S+)", wait_for(contentd.decisions, "it is logged")[0])[1]
     why = contentd.gatectl("why", queue_id).stdout
     assert "contentd" in why and "reject virus=Gatehouse.Test.EICAR" in why, why
     with postfix.session("mx") as session:

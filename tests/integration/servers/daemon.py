@@ -65,10 +65,22 @@ class Daemon:
         self.start()
 
     def reload(self, config=None):
-        """Puts another configuration in force. The caller waits for what shall be different."""
+        """Has it read its configuration, perhaps another one, which is there in one step: a reload that is still going on reads
+        the one before or this one. The caller waits for what shall be different."""
         if config is not None:
-            self.conf.write_text(config)
+            new = self.conf.with_suffix(".new")
+            new.write_text(config)
+            new.rename(self.conf)
         self.process.send_signal(signal.SIGUSR1)
+
+    def put_in_force(self, config):
+        """Reloads, and waits: whoever connects from now on has it (log_level is info at least)."""
+        def times():
+            return self.log.count("configuration read again")
+
+        before = times()
+        self.reload(config)
+        wait_for(lambda: times() > before, "the configuration is in force")
 
     def get(self, path):
         """(status, text) of a page of the control socket."""
@@ -91,13 +103,19 @@ class Daemon:
                     total += float(match[3])
         return total
 
+    def is_whole(self):
+        """Whether it has all that it works with; a shared store, too, and on every worker."""
+        return self.get("/ready") == (200, "ok\n")
+
     def connections(self):
         """How many clients are connected."""
         return int(self.metric("gatehouse_connections"))
 
     @property
     def log(self):
-        return self.process.output
+        """Its lines; one that is being written is not there yet."""
+        text = self.process.output
+        return text[:text.rfind("\n") + 1]
 
     def decisions(self):
         """The decision lines so far, each as a dict."""

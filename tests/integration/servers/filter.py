@@ -1,6 +1,5 @@
 """gatehouse-contentd with a given configuration, and what stands behind it: a Postfix that uses it, a listener for what it releases."""
 import pathlib
-import signal
 import subprocess
 
 from .policyd import BUILD, GATECTL, Policyd
@@ -31,15 +30,6 @@ class Filter(Policyd):
     def start(self):
         self.process = Process(self.argv(), self.directory / "contentd.log")
         self.process.ready(self.is_ready, "contentd serves")
-
-    def reload(self, config=None):
-        if config is not None:
-            self.conf.write_text(config)
-        self.process.send_signal(signal.SIGUSR1)
-
-    @property
-    def log(self):
-        return self.process.output
 
     def decisions(self):
         return [line.split(" decision ", 1)[1] for line in self.log.splitlines() if " decision " in line]
