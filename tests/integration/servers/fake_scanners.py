@@ -10,6 +10,7 @@ import struct
 import threading
 
 from .clamd import EICAR
+from .process import free_port
 
 # What may go wrong in one conversation; "good" is none of them.
 FAULTS = ["close", "reset", "hang", "silent", "midstream", "half", "garbage", "cut", "length", "huge", "slow", "stray",
@@ -150,13 +151,14 @@ def wrong_length(kind, answer):
 
 
 class FakeScanner:
-    """Listens on a port of loopback until stop(). choose() says of each conversation how it goes: "good", or one of FAULTS."""
+    """Listens on a port of loopback until stop(), its own while connections are refused, too. choose() says of each conversation
+    how it goes: "good", or one of FAULTS."""
 
     def __init__(self, kind, choose=lambda: "good"):
         self.kind, self.choose = kind, choose
         self.stopped = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
+        self.port = free_port()
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.conversations = 0
         self.start()
 

@@ -27,8 +27,11 @@ class Session(socketserver.StreamRequestHandler):
         self.wfile.write(text.encode() + b"\r\n")
 
     def take_text(self):
+        """None: the client has gone before its end."""
         lines = []
-        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return None
             lines.append(line[1:] if line.startswith(b".") else line)
         return b"".join(lines)
 
@@ -53,7 +56,9 @@ class Session(socketserver.StreamRequestHandler):
                 message.recipients.append(address)
             elif verb == "DATA":
                 self.say("354 go on")
-                message.raw = self.take_text()
+                if (text := self.take_text()) is None:
+                    return
+                message.raw = text
                 self.server.messages.append(message)
             if verb == "EHLO":
                 self.say("250-sink.example.org\r\n250-8BITMIME\r\n250 SMTPUTF8")
@@ -68,6 +73,7 @@ class Sink(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 128  # with 5 some of those who come together would wait for seconds
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Session)
