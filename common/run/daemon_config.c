@@ -132,6 +132,13 @@ static void log_mistake(UNUSED void *arg, bool is_warning, struct slice text)
         log_error("%.*s", SLICE_ARG(text));
 }
 
+/* Behind apply() on the main worker: whoever has read it finds it in force. */
+static void say_done(struct worker *worker, UNUSED void *arg)
+{
+    log_info("configuration read again: generation %llu",
+             (unsigned long long)snapshot_generation(worker_snapshot(worker)));
+}
+
 bool daemon_reload(struct daemon *daemon, struct buf *report)
 {
     struct conf_errors *errors = conf_errors_new();
@@ -155,8 +162,7 @@ bool daemon_reload(struct daemon *daemon, struct buf *report)
     if (is_done) {
         log_adjust((enum log_level)daemon->file->common->log_level,
                    (enum log_addresses)daemon->file->common->log_addresses);
-        log_info("configuration read again: generation %llu",
-                 (unsigned long long)daemon->generation);
+        worker_post(daemon->main_worker, say_done, NULL);
     } else {
         log_error("the configuration in force stays: the new one cannot be used");
     }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/observe/log.h"
 #include "common/run/op.h"
 
 enum { LINE_MAX_LEN = 256, SLOW_MS = 300 };
@@ -220,6 +221,14 @@ static enum readiness ready(struct daemon *daemon, struct buf *reason)
     return READY_DEGRADED;
 }
 
+static void applied(struct worker *worker)
+{
+    const struct echo_data *data = snapshot_data(worker_snapshot(worker));
+
+    if (worker_id(worker) == 0)
+        log_info("in force on the main thread: %s", data->greeting);
+}
+
 const struct daemon_spec echo_spec = {
     .program = &program,
     .config_path = "/nonexistent/echo.conf",
@@ -230,6 +239,7 @@ const struct daemon_spec echo_spec = {
     .worker_start = worker_started,
     .worker_stop = worker_stopped,
     .accept = accept_one,
+    .apply = applied,
     .drain = drain,
     .ready = ready,
     .routes = routes,

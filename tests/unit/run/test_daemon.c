@@ -373,6 +373,26 @@ static void reloads_and_keeps_the_old_when_the_new_is_bad(UNUSED void **state)
     end_daemon(&process);
 }
 
+/* Milters take what is in force from there: who has read the line, operator or test, is answered by the new file. */
+static void a_reload_is_logged_when_the_main_thread_has_it(UNUSED void **state)
+{
+    struct process process = { .listen_fd = -1 };
+    AUTO_BUF text = BUF_INIT(TEXT_MAX);
+
+    unlink(path_of("log")); /* with the lines of the tests before */
+    write_config("");
+    spawn(&process, "");
+    close(connect_to("echo"));
+    write_config("greeting = welcome");
+    kill(process.pid, SIGHUP);
+    wait_for_log("configuration read again: generation 2");
+    read_all("log", &text);
+    const char *applied = strstr(buf_text(&text), "in force on the main thread: welcome");
+    assert_non_null(applied);
+    assert_true(applied < strstr(buf_text(&text), "configuration read again"));
+    end_daemon(&process);
+}
+
 static void publishes_data_without_reading_the_file(UNUSED void **state)
 {
     struct process process = { .listen_fd = -1 };
@@ -578,6 +598,7 @@ int main(void)
         cmocka_unit_test_teardown(a_reload_waits_for_the_start, end_what_is_left),
         cmocka_unit_test_teardown(tells_how_it_is, end_what_is_left),
         cmocka_unit_test_teardown(reloads_and_keeps_the_old_when_the_new_is_bad, end_what_is_left),
+        cmocka_unit_test_teardown(a_reload_is_logged_when_the_main_thread_has_it, end_what_is_left),
         cmocka_unit_test_teardown(publishes_data_without_reading_the_file, end_what_is_left),
         cmocka_unit_test_teardown(finishes_what_is_under_way, end_what_is_left),
         cmocka_unit_test_teardown(waits_no_longer_than_it_promises, end_what_is_left),
