@@ -33,8 +33,8 @@ static void end_message(struct milter_session *session)
     message_unref(&session->message);
     session->failure = go_on;
     session->is_decided = false;
-    metric_change(shared->metrics.in_flight, -1);
     admission_leave(shared->admission);
+    metric_change(shared->metrics.in_flight, -1); /* who sees that finds room */
 }
 
 static enum milter_action is_settled(struct milter_session *session,

@@ -61,6 +61,10 @@ def word(client):
     return client.end()[-1].command
 
 
+def in_flight(contentd):
+    return contentd.metric("gatehouse_milter_messages_in_flight")
+
+
 def refused(daemon, what="gatehouse_connections_refused_total"):
     return daemon.metric(what, **{"for": "descriptors"})
 
@@ -70,6 +74,7 @@ def test_messages_under_way_are_scanned(workdir, start_redis):
     scanner = FakeScanner("clamd")
     contentd = Filter(workdir / "contentd", CONFIG.format(redis=redis.url, scanner=scanner.address))
     try:
+        wait_for(contentd.is_whole, "every worker is connected to Redis")
         descriptors = contentd.process.descriptors()
         limit(contentd.process, LIMIT)
         # Of 200 descriptors 50 are for work, 12 of them for others: 9 messages with one scanner and three more.
@@ -86,6 +91,7 @@ def test_messages_under_way_are_scanned(workdir, start_redis):
             again = [(client.mail().command, client.abort())[0] for client in waiting]
             assert again == ["c"] * len(waiting), again
         wait_for(lambda: contentd.process.descriptors() <= descriptors + len(waiting) + 2, "the idle ones are gone")
+        wait_for(lambda: in_flight(contentd) == 0, "the messages given up are over")
         after = begin(contentd, "bad")
         assert word(after) == "y"
         for client in [*waiting, after]:
@@ -108,6 +114,7 @@ def test_no_more_messages_than_there_are_descriptors_for(workdir, start_redis):
             assert reply.command == "y" and reply.texts[0].startswith("451 4.3.2 Too many messages"), reply
             assert refused(contentd, "gatehouse_milter_refused_total") == 1
             assert [word(client) for client in waiting] == ["c"] * 9
+            wait_for(lambda: in_flight(contentd) == 0, "what has been answered is over")
             assert more.mail().command == "c"
         for client in waiting:
             client.close()
@@ -122,13 +129,14 @@ def test_policyd_answers_who_is_connected(start_policyd, start_redis):
     redis = start_redis()
     policyd = start_policyd("[limit all]\ncount = messages\ncharge = rcpt\nrate = 1000/1h\n[rule r]\nthen = limit all\n",
                             options=[f"store={redis.url}"])
+    wait_for(policyd.is_whole, "every worker is connected to Redis")
     descriptors = policyd.process.descriptors()
     with contextlib.closing(policyd.client()) as client:
         limit(policyd.process, LIMIT)
         with idle_connections(policyd.unix):
             wait_for(lambda: refused(policyd) > IDLE - LIMIT, "further connections are refused")
             redis.cli("CLIENT", "KILL", "TYPE", "normal")
-            wait_for(lambda: "degraded" not in policyd.get("/ready")[1], "it is connected to Redis again")
+            wait_for(policyd.is_whole, "it is connected to Redis again")
             assert client.ask() == "DUNNO"
             wait_for(lambda: redis.cli("KEYS", "gh:q:*"), "it has counted")
         wait_for(lambda: policyd.process.descriptors() <= descriptors + 3, "the idle ones are gone")
