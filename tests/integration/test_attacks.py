@@ -47,8 +47,10 @@ then = reject 5.7.1 Blocked
 
 @pytest.fixture
 def policyd(start_policyd, redis):
-    """With its state in Redis."""
-    return start_policyd(LIMITS, options=[f"store={redis.url}"])
+    """With its state in Redis, to which it is connected."""
+    policyd = start_policyd(LIMITS, options=[f"store={redis.url}"])
+    wait_for(policyd.is_whole, "every worker is connected to Redis")
+    return policyd
 
 
 def used(redis, subject, limit):

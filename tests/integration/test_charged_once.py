@@ -81,10 +81,6 @@ def once(recipients):
     return {"hourly": recipients, "total": recipients, "small": 1}
 
 
-def is_up(policyd):
-    return policyd.get("/ready") == (200, "ok\n")
-
-
 # ---- asked again ----
 
 def test_three_restriction_lists_on_one_connection(policyd, redis):
@@ -118,7 +114,7 @@ def test_a_retry_while_the_first_is_stalled(policyd, redis):
     finally:
         redis.go_on()
     assert answers == [b"action=PREPEND X-Policy: seen"] * len(clients)
-    wait_for(lambda: is_up(policyd), "Redis is in use again")
+    wait_for(policyd.is_whole, "Redis is in use again")
     wait_for(lambda: charged(redis) == {"hourly": 4, "total": 4, "small": 2}, "all is charged once")
     time.sleep(0.5)  # nothing comes afterwards
     assert charged(redis) == {"hourly": 4, "total": 4, "small": 2}
@@ -168,7 +164,7 @@ def test_the_same_on_both_processes_while_redis_is_away(start, redis):
         assert [policyd.client().ask_again(values) for policyd in policyds] == ["PREPEND X-Policy: seen"] * 2
     finally:
         redis.go_on()
-    wait_for(lambda: all(is_up(policyd) for policyd in policyds), "Redis is in use again")
+    wait_for(lambda: all(policyd.is_whole() for policyd in policyds), "Redis is in use again")
     wait_for(lambda: charged(redis) == once(3), "it is charged once")
     time.sleep(0.5)
     assert charged(redis) == once(3)
