@@ -123,9 +123,11 @@ bool test_store_reach(struct test_store *test, const struct redis_server *server
 }
 
 bool test_store_open_two(struct test_store *here, struct test_store *there,
-                         struct redis_server *server, const struct clock *clock)
+                         struct redis_server *server, const struct clock *clock, uint64_t answer_ms)
 {
-    const struct store_redis_options options = { .clock = clock, .own_time = true };
+    const struct store_redis_options options = { .clock = clock,
+                                                 .own_time = true,
+                                                 .answer_ms = answer_ms };
 
     redis_server_ask(server, "FLUSHALL");
     return test_store_reach(here, server, options) && test_store_reach(there, server, options);

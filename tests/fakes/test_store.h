@@ -28,9 +28,11 @@ void test_store_open_as(struct test_store *test, const char *url, const char *pa
 bool test_store_reach(struct test_store *test, const struct redis_server *server,
                       struct store_redis_options options);
 void test_store_close(struct test_store *test);
-/* Two processes with one Redis, emptied, that both have reached. False: not within 3 s. */
+/* Two processes with one Redis, emptied, that both have reached; it may take `answer_ms` to answer (0: as always). False: not
+ * within 3 s. */
 bool test_store_open_two(struct test_store *here, struct test_store *there,
-                         struct redis_server *server, const struct clock *clock);
+                         struct redis_server *server, const struct clock *clock,
+                         uint64_t answer_ms);
 
 /* Runs the loop until the state is `state` (false: not within `ms`), or for `ms`. */
 bool test_store_wait(struct test_store *test, enum store_state state, unsigned ms);

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     size_t len = ipnet_print(&net, printed);
     expect(ipnet_parse((struct slice){ printed, len }, &again, NULL) && ipnet_equal(&net, &again));
-    outer = ipnet_mask(&net, size % 33, size % 129);
+    outer = ipnet_mask(&net, (unsigned)(size % 33), (unsigned)(size % 129));
     expect(ipnet_contains(&outer, &net) &&
            ipnet_contains(&net, &outer) == ipnet_equal(&net, &outer));
     return 0;

@@ -327,11 +327,27 @@ static int stop_all(UNUSED void **state)
     return 0;
 }
 
-static int start(UNUSED void **state)
+static int start_with(uint64_t answer_ms)
 {
     fake_clock_init(&fake);
     fake_clock_advance(&fake, HOUR);
-    return test_store_open_two(&here, &there, &server, &fake.clock) ? 0 : -1;
+    return test_store_open_two(&here, &there, &server, &fake.clock, answer_ms) ? 0 : -1;
+}
+
+static int start(UNUSED void **state)
+{
+    return start_with(PATIENT_MS);
+}
+
+/* Redis does not answer in them: a second is waited for it, or as long as always where that is tested. */
+static int start_brief(UNUSED void **state)
+{
+    return start_with(SECOND);
+}
+
+static int start_impatient(UNUSED void **state)
+{
+    return start_with(0);
 }
 
 static int stop(UNUSED void **state)
@@ -351,10 +367,10 @@ int main(void)
         TEST(every_key_ends),
         TEST(words_may_overtake_each_other),
         TEST(what_somebody_else_put_there_harms_nobody),
-        TEST(counts_alone_while_redis_is_away),
+        cmocka_unit_test_setup_teardown(counts_alone_while_redis_is_away, start_impatient, stop),
         TEST(a_redis_that_lost_its_data_is_told_again),
         TEST(a_call_that_is_closed_does_not_end),
-        TEST(who_looks_at_a_subject_is_not_one_of_it),
+        cmocka_unit_test_setup_teardown(who_looks_at_a_subject_is_not_one_of_it, start_brief, stop),
         TEST(memory_counts_its_own),
         TEST(what_has_no_room_is_not_counted),
     };

@@ -787,7 +787,13 @@ static int stop_all(UNUSED void **state)
 static int start(UNUSED void **state)
 {
     fake_clock_init(&fake);
-    return test_store_open_two(&here, &there, &server, &fake.clock) ? 0 : -1;
+    return test_store_open_two(&here, &there, &server, &fake.clock, PATIENT_MS) ? 0 : -1;
+}
+
+static int start_impatient(UNUSED void **state)
+{
+    fake_clock_init(&fake);
+    return test_store_open_two(&here, &there, &server, &fake.clock, 0) ? 0 : -1;
 }
 
 static int stop(UNUSED void **state)
@@ -829,7 +835,7 @@ int main(void)
         TEST(somebodys_else_words_about_recipients_harm_nobody),
         TEST(what_somebody_else_put_there_harms_nobody),
         TEST(a_flushed_script_is_loaded_again),
-        TEST(unknown_while_redis_is_away),
+        cmocka_unit_test_setup_teardown(unknown_while_redis_is_away, start_impatient, stop),
         TEST(finds_records_by_queue_id),
         TEST(no_key_is_no_record),
         TEST(memory_says_that_it_is_not_shared),

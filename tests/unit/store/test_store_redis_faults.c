@@ -239,7 +239,7 @@ static void a_late_answer_settles_what_it_admitted(UNUSED void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct test_store there;
         test_store_close(&test);
-        assert_true(test_store_open_two(&test, &there, &server, &clock_system));
+        assert_true(test_store_open_two(&test, &there, &server, &clock_system, 0));
         if (rows[i].counted > 0)
             assert_true(test_store_charge(&there, limit_of(hourly), "bob", rows[i].counted, NULL,
                                           CHARGE_ONCE)
