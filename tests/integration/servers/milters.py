@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 
+from .milter_client import MilterClient
 from .process import ROOT, Process, Server, accepts
 
 
@@ -23,7 +24,10 @@ class Milter(Server):
 
     def start(self):
         self.process = Process([*self.argv, self.directory / "conf"], self.directory / "log")
-        self.process.ready(lambda: accepts(self.socket), f"{self.argv[0]} answers", 30)
+        self.process.ready(self.is_ready, f"{self.argv[0]} answers", 30)
+
+    def is_ready(self):
+        return accepts(self.socket)
 
     def stop(self):
         super().stop()
@@ -70,6 +74,17 @@ class ClamavMilter(Milter):
                          f"MilterSocket unix:@/milter.sock\nForeground yes\nClamdSocket unix:{clamd_socket}\n"
                          "OnInfected Reject\nOnFail Defer\nAddHeader Replace\nRejectMsg Malware found: %v\n"
                          "TemporaryDirectory @\nPidFile @/pid\n")
+
+    def is_ready(self):
+        """Not as soon as it listens: it asks clamd in a thread of its own, and defers all mail until it has an answer."""
+        if not accepts(self.socket):
+            return False
+        with MilterClient(self.socket) as client:
+            client.start()
+            client.mail()
+            client.rcpt()
+            reply = client.header("Subject", "ready?")
+            return reply is None or reply.command == "c"
 
 
 class ChildMilter(Milter):
