@@ -5,9 +5,8 @@ import os
 import pathlib
 import re
 import signal
-import socket
 
-from .process import ROOT, SANITIZER_WORDS, Process, wait_for
+from .process import ROOT, SANITIZER_WORDS, Process, connected, wait_for
 
 BUILD = pathlib.Path(os.environ.get("GATEHOUSE_BUILD", ROOT / "build"))
 
@@ -16,13 +15,11 @@ class UnixHTTPConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self.path = str(path)
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        self.sock = connected(self.path, self.timeout)
 
 
 class Daemon:

@@ -3,6 +3,8 @@ import contextlib
 import socket
 import struct
 
+from .process import connected
+
 # Actions (SMFIF_*) and steps (SMFIP_*) of protocol 6.
 ADDHDRS, CHGBODY, ADDRCPT, DELRCPT, CHGHDRS, QUARANTINE, CHGFROM, ADDRCPT_PAR, SETSYMLIST = (1 << n for n in range(9))
 ALL_ACTIONS = 0x1FF
@@ -43,13 +45,10 @@ class Reply:
 class MilterClient:
     """`address` is a path or (host, port). Negotiates unless version is None; then knows what the milter wants."""
 
-    def __init__(self, address, version=6, actions=None, steps=None, timeout=30.0):
-        family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
-        self.socket = socket.socket(family)
-        self.socket.settimeout(timeout)
-        if family == socket.AF_INET:
+    def __init__(self, address, version=6, actions=None, steps=None, timeout=60.0):
+        self.socket = connected(address, timeout)
+        if self.socket.family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.connect(address if isinstance(address, tuple) else str(address))
         self.steps = self.actions = 0
         self.macros = {}
         if version is not None:

@@ -1,8 +1,11 @@
 """The policy protocol as Postfix speaks it (SMTPD_POLICY_README), and as others might."""
 import itertools
 import os
-import socket
 
+from .process import connected
+
+# An answer may take the whole `budget` (PATIENT in policyd.py), on a machine that is busy.
+PATIENCE_S = 60.0
 _serial = itertools.count(1)
 
 
@@ -65,12 +68,8 @@ class Closed(Exception):
 class PolicyClient:
     """One connection. `address` is a unix socket's path or (host, port)."""
 
-    def __init__(self, address, timeout=10.0):
-        family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
-        self.socket = socket.socket(family)
-        # Without a time-out yet: a unix socket's connect() that would have to wait for the acceptor fails with one.
-        self.socket.connect(address if isinstance(address, tuple) else str(address))
-        self.socket.settimeout(timeout)
+    def __init__(self, address, timeout=PATIENCE_S):
+        self.socket = connected(address, timeout)
         self.received = b""
 
     def __enter__(self):

@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 
 from .daemon import BUILD, Daemon
-from .policy import PolicyClient, ask
+from .policy import PATIENCE_S, PolicyClient, ask
 from .process import free_port
 
 PROGRAM = BUILD / "bin" / "gatehouse-policyd"
@@ -33,7 +33,7 @@ class Policyd(Daemon):
 
     # ---- asking it ----
 
-    def client(self, tcp=False, timeout=10.0):
+    def client(self, tcp=False, timeout=PATIENCE_S):
         return PolicyClient(self.tcp if tcp else self.unix, timeout)
 
     def ask(self, stage="RCPT", **changes):

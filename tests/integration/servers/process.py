@@ -98,6 +98,20 @@ def accepts(address):
     return False
 
 
+def connected(address, timeout):
+    """A connection to a (host, port) or a unix socket's path, whose recv() and the like wait for so long."""
+    is_inet = isinstance(address, tuple)
+    connection = socket.socket(socket.AF_INET if is_inet else socket.AF_UNIX)
+    try:
+        # Without a time-out yet: a unix socket's connect() that would have to wait for the acceptor fails with one.
+        connection.connect(address if is_inet else str(address))
+    except BaseException:
+        connection.close()
+        raise
+    connection.settimeout(timeout)
+    return connection
+
+
 # What it starts is told to end when this thread does: with the tests, however those end.
 _starter = concurrent.futures.ThreadPoolExecutor(1)
 
@@ -148,15 +162,16 @@ class Process:
         self.child.wait()
 
     def stop(self, number=signal.SIGTERM, timeout=15.0):
-        """Ends it and returns its exit status; kills it (and fails) when it does not end in time."""
+        """Ends it and returns its exit status; kills it (and fails) when it does not end in time, but for what the machine takes."""
         if self.is_running():
             self.child.send_signal(signal.SIGCONT)
             self.child.send_signal(number)
-        try:
-            return self.child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill_all()
-            raise AssertionError(f"{self.argv[0]} did not end within {timeout} s:\n{self.output[-4000:]}") from None
+        watch = Stopwatch()
+        while watch.seconds() <= timeout:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.child.wait(max(timeout - watch.seconds(), 0.1))
+        self.kill_all()
+        raise AssertionError(f"{self.argv[0]} did not end within {timeout} s:\n{self.output[-4000:]}")
 
     def descriptors(self):
         """How many files and sockets it has open."""
