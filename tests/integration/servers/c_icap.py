@@ -1,7 +1,8 @@
 """c-icap: its virus_scan service with a clamd behind it, its echo service, and one that does without 204."""
+import contextlib
 import pathlib
 
-from .process import Process, Server, accepts, free_port
+from .process import Process, Server, connected, free_port
 
 CONFIG = """
 PidFile @/pid
@@ -56,4 +57,11 @@ class CIcap(Server):
 
     def start(self):
         self.process = Process(["c-icap", "-N", "-f", self.config], self.directory / "c-icap.log")
-        self.process.ready(lambda: accepts(("127.0.0.1", self.port)), "c-icap answers", 30)
+        self.process.ready(self.answers, "c-icap answers", 60)
+
+    def answers(self):
+        """A child of it does, not only the parent that listens."""
+        with contextlib.suppress(OSError), connected(("127.0.0.1", self.port), 60) as connection:
+            connection.sendall(b"OPTIONS icap://127.0.0.1/antivirus ICAP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            return connection.recv(64).startswith(b"ICAP/1.0 200 ")
+        return False

@@ -2,11 +2,10 @@
 import collections
 import socket
 import threading
-import time
 
 from dnslib import AAAA, CNAME, MX, PTR, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
 
-from .process import held_port
+from .process import held_port, wait_for
 
 ALIASES_MAX = 10
 
@@ -48,7 +47,8 @@ class DNS:
         return f"127.0.0.1@{self.port}"
 
     def add(self, zone):
-        self.zone.update({name.lower(): records for name, records in zone.items()})
+        """One step for serve(), which looks through all names."""
+        self.zone = {**self.zone, **{name.lower(): records for name, records in zone.items()}}
 
     def set(self, zone):
         self.zone = {name.lower(): records for name, records in zone.items()}
@@ -62,8 +62,9 @@ class DNS:
 
     def stop(self):
         if self.socket is not None:
-            self.socket.sendto(b"", ("127.0.0.1", self.port))  # ends serve()
-            self.thread.join(10)
+            while self.thread.is_alive():  # where many questions are waiting the word is lost
+                self.socket.sendto(b"", ("127.0.0.1", self.port))  # ends serve()
+                self.thread.join(0.5)
             self.socket.close()
             self.socket = None
 
@@ -93,14 +94,15 @@ class DNS:
             self.held = None
 
     def find(self, name):
-        if name in self.zone:
-            return self.zone[name]
+        zone = self.zone  # add() and set() put another one in its place
+        if name in zone:
+            return zone[name]
         parts = name.split(".")
         for cut in range(1, len(parts)):
-            records = self.zone.get(".".join(["*"] + parts[cut:]))
+            records = zone.get(".".join(["*"] + parts[cut:]))
             if records is not None:
                 return records
-        below = any(other.endswith("." + name) for other in self.zone)
+        below = any(other.endswith("." + name) for other in list(zone))  # tests change it meanwhile
         return {} if below or name == "" else None
 
     def put_records(self, reply, kind):
@@ -124,7 +126,8 @@ class DNS:
 
     def answer(self, query):
         kind = QTYPE[query.q.qtype]
-        self.questions[labels(query.q.qname), kind] += 1
+        with self.lock:
+            self.questions[labels(query.q.qname), kind] += 1
         reply = query.reply()
         if not self.put_records(reply, kind):
             return None
@@ -134,13 +137,11 @@ class DNS:
         return reply
 
     def asked(self, name):
-        return sum(count for (asked, _), count in self.questions.items() if asked == name)
+        with self.lock:
+            return sum(count for (asked, _), count in self.questions.items() if asked == name)
 
-    def wait_until_asked(self, name, timeout=5.0):
-        end = time.monotonic() + timeout
-        while not self.asked(name):
-            assert time.monotonic() < end, f"{name} was not asked for"
-            time.sleep(0.01)
+    def wait_until_asked(self, name):
+        wait_for(lambda: self.asked(name), f"{name} is asked for")
 
 
 def address_list(zone, entries=None):

@@ -67,6 +67,7 @@ class UdpServer(socketserver.ThreadingUDPServer):
 class TcpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128
 
 
 class HostileDns:

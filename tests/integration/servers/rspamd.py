@@ -20,7 +20,7 @@ options {
 }
 logging { type = "console"; level = "info"; color = false; }
 lang_detection { languages = "@/none"; }
-worker "normal" { bind_socket = ["127.0.0.1:PORT", "@/rspamd.sock mode=0666"]; count = 1; task_timeout = 10s; }
+worker "normal" { bind_socket = ["127.0.0.1:PORT", "@/rspamd.sock mode=0666"]; count = 1; task_timeout = 60s; }
 actions { reject = 15; add_header = 6; greylist = 4; discard { flags = ["no_threshold"]; } quarantine { flags = ["no_threshold"]; } }
 lua = "@/rules.lua";
 """

@@ -1,10 +1,11 @@
 """spamd with SpamAssassin's own rules, local tests only: no network, no Bayes, nobody's preferences."""
+import contextlib
 import glob
 import pathlib
 import shutil
 import signal
 
-from .process import Process, Server, accepts, free_port, wait_for
+from .process import Process, Server, connected, free_port, wait_for
 
 # In two pieces, so that a spam filter that looks at this file does not find it.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -32,7 +33,14 @@ class Spamd(Server):
             ["spamd", "-L", "-x", "-s", "stderr", f"--listen=127.0.0.1:{self.port}", f"--siteconfigpath={self.site}",
              f"--max-children={self.children}", f"--pidfile={self.directory / 'pid'}"],
             self.directory / "spamd.log", env={"HOME": str(self.directory)})
-        self.process.ready(lambda: accepts(("127.0.0.1", self.port)), "spamd answers", 60)
+        self.process.ready(self.answers, "spamd answers", 60)
+
+    def answers(self):
+        """It listens before it has read its rules and started a child, which takes seconds."""
+        with contextlib.suppress(OSError), connected(("127.0.0.1", self.port), 60) as connection:
+            connection.sendall(b"PING SPAMC/1.2\r\n\r\n")
+            return connection.recv(64).startswith(b"SPAMD/")
+        return False
 
     def stop(self):
         # While it starts a child it misses the signal.

@@ -20,7 +20,10 @@ def receive(connection):
         head += more
     left, data = struct.unpack(">I", head)[0], b""
     while len(data) < left:
-        data += connection.recv(left - len(data))
+        more = connection.recv(left - len(data))
+        if not more:
+            return None, b""
+        data += more
     return data[:1].decode(), data[1:]
 
 
@@ -62,6 +65,7 @@ class WatchingMilter(socketserver.ThreadingTCPServer):
     the end of the message), known are macros by name, `sender`, `connect_address` and `connect_port`."""
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128
 
     def __init__(self, on_step):
         super().__init__(("127.0.0.1", 0), Handler)
