@@ -27,22 +27,33 @@ class Cutter:
 
     def serve(self, client):
         server = socket.socket(socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET)
+        there = threading.Thread(target=self.forward, args=(client, server), daemon=True)
+        with client, server:
+            with contextlib.suppress(OSError):
+                server.connect(self.target)
+                there.start()
+                self.give_back(client, server)
+            # Closed when nobody uses them any more: their numbers may be those of the next connection.
+            for connection in (client, server):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            if there.ident is not None:
+                there.join()
+
+    def give_back(self, client, server):
         most, hangs, passed = self.most, self.hangs, 0  # they may be others by the end of this connection
-        with client, server, contextlib.suppress(OSError):
-            server.connect(self.target)
-            threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
-            while most is None or passed < most:
-                more = server.recv(65536 if most is None else most - passed)
-                if not more:
-                    break
-                passed += len(more)
-                self.passed = passed  # before the client can have it
-                client.sendall(more)
-            if hangs:
-                self.stopped.wait(5)
-            # Not a reset: what was not read does not show that the answer was cut.
-            client.shutdown(socket.SHUT_WR)
-            self.stopped.wait(0 if most is None else 0.2)
+        while most is None or passed < most:
+            more = server.recv(65536 if most is None else most - passed)
+            if not more:
+                break
+            passed += len(more)
+            self.passed = passed  # before the client can have it
+            client.sendall(more)
+        if hangs:
+            self.stopped.wait(5)
+        # Not a reset: what was not read does not show that the answer was cut.
+        client.shutdown(socket.SHUT_WR)
+        self.stopped.wait(0 if most is None else 0.2)
 
     @staticmethod
     def forward(client, server):
