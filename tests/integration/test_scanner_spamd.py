@@ -99,7 +99,7 @@ def test_an_answer_ends_where_it_says(ending, result):
     """Not when the connection is closed, which may be never; with less or more than it says it is none."""
     fake = FakeScanner("spamd", lambda: ending)
     try:
-        finding = scan(f"spamd {fake.address}", message("hello"), timeout=8000)
+        finding = scan(f"spamd {fake.address}", message("hello"), timeout=25000)
         assert finding["result"] == result, finding
         assert "no answer" not in finding.get("error", ""), finding
     finally:

@@ -351,7 +351,7 @@ static struct backend *set_kind(struct settings *settings, const char *argument)
 int main(int argc, char **argv)
 {
     struct settings settings = {
-        .scanner = { .connect_timeout_ms = 2000, .scan_timeout_ms = 30000, .weight = 1 },
+        .scanner = { .connect_timeout_ms = 20000, .scan_timeout_ms = 120000, .weight = 1 },
         .sender = SLICE("sender@example.net"),
         .helo = SLICE("helo.example.net"),
         .client = SLICE("192.0.2.7"),

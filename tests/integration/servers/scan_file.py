@@ -34,7 +34,7 @@ def start(scanner, text, **settings):
     return child
 
 
-def finish(child, timeout=120):
+def finish(child, timeout=600):
     """All findings. Fails when the program did, or a sanitizer has found something."""
     child.stdin = None
     out, error = child.communicate(timeout=timeout)

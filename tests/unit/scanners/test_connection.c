@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,7 +21,22 @@ static struct {
     size_t flood; /* bytes put at the beginning */
     bool ends_late; /* the end is put when the answer is there */
     size_t early; /* answers before it had all */
+    in_port_t port; /* in network order; 0: no matter */
+    size_t prompt, slow; /* connections to it that send at once, or wait for acknowledgements */
 } seen;
+
+static void look_at_connection(int fd)
+{
+    struct sockaddr_in peer;
+    socklen_t length = sizeof(peer), option_length = sizeof(int);
+    int is_on = 0;
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &length) != 0 || peer.sin_family != AF_INET ||
+        peer.sin_port != seen.port)
+        return;
+    assert_return_code(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &is_on, &option_length), errno);
+    ++*(is_on != 0 ? &seen.prompt : &seen.slow);
+}
 
 static void begin(void *owner, struct connection *connection)
 {
@@ -31,6 +47,8 @@ static void begin(void *owner, struct connection *connection)
     scan->offset = 0;
     scan->is_end_put = false;
     seen.begins++;
+    for (int fd = 0; seen.port != 0 && fd < 1024; fd++)
+        look_at_connection(fd);
     for (unsigned i = 0; i < seen.parts; i++) {
         connection_put(connection, SLICE("x"));
         connection_put_message(connection, 0, 1);
@@ -347,6 +365,21 @@ static void waits_while_the_queue_is_full(UNUSED void **state)
     scan_case_close(&test);
 }
 
+/* Small pieces over TCP: with Nagle's algorithm against delayed acknowledgements a message may cost 40 ms more. */
+static void small_pieces_are_sent_at_once(UNUSED void **state)
+{
+    struct scan_case test;
+    uint64_t port;
+
+    open_tcp_case(&test, good);
+    assert_true(slice_to_u64(slice_of(strrchr(test.servers[0].address, ':') + 1), &port));
+    seen.port = htons((in_port_t)port);
+    must_be_clean(scan_case_run(&test));
+    assert_int_equal(1, seen.prompt);
+    assert_int_equal(0, seen.slow);
+    scan_case_close(&test);
+}
+
 static void names_are_looked_up(UNUSED void **state)
 {
     static const struct {
@@ -461,6 +494,7 @@ int main(void)
         cmocka_unit_test(one_that_is_down_waits_for_the_whole_message),
         cmocka_unit_test(an_answer_to_a_part_is_none),
         cmocka_unit_test(waits_while_the_queue_is_full),
+        cmocka_unit_test(small_pieces_are_sent_at_once),
         cmocka_unit_test(names_are_looked_up),
         cmocka_unit_test(what_is_put_is_bounded),
         cmocka_unit_test(the_breaker_spares_messages_the_wait),
