@@ -2,6 +2,7 @@
 
 A rule that is shipped in shadow mode or as an example (its lines begin with #) is switched on for its test; and it is
 seen that it changes no answer before."""
+import itertools
 import re
 import subprocess
 import time
@@ -370,6 +371,9 @@ def test_rule(sample, case, shipped, start_policyd, country_database, resolver):
     wait_for(lambda: case.answers_well(policyd), f"{case.rule} answers; the log:\n{policyd.log[-2000:]}", timeout=3)
 
 
+_port = itertools.count(50000)
+
+
 @pytest.mark.parametrize("sample, case", [pytest.param(sample, case, id=f"{sample}-{case.limit}")
                                           for case in LIMITS for sample in case.samples])
 def test_limit(sample, case, start_policyd, shipped):
@@ -378,7 +382,7 @@ def test_limit(sample, case, start_policyd, shipped):
         policyd = start_policyd(switched_on(sample, case.rule), env=night())
     request = dict(case.request)
     stage = request.pop("stage", "RCPT")
-    port = str(abs(hash((sample, case.limit))) % 60000)  # a connection of its own
+    port = str(next(_port))  # a connection of its own
     policyd.gatectl("limit", "set", case.limit, case.field, "0/1h")
     try:
         assert re.fullmatch(re.escape(case.reply) + f".*{REFERENCE}", policyd.ask(stage, client_port=port, **request))

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from servers.dns import DNS
-from servers.policyd import Policyd
+from servers.policyd import PATIENT, Policyd
 from servers.postfix import Postfix
 from servers.process import ROOT, wait_for
 
@@ -34,19 +34,21 @@ def with_presets():
 @pytest.fixture(scope="module")
 def postfix(workdir, sink):
     dns = DNS(ZONE)
-    policyd = Policyd(workdir / "spf", with_presets(),
-                      options=[f"resolver={dns.resolver}", "dns_timeout=500ms"])
-    ask = f"check_policy_service inet:127.0.0.1:{policyd.tcp[1]}"
-    server = Postfix(workdir / "spf-postfix", sink, {
-        "mx": f"smtpd_recipient_restrictions = reject_unauth_destination, {ask}\nsmtpd_data_restrictions = {ask}\n"})
+    services, daemons = {}, []
+    for name, waits in (("mx", PATIENT), ("hasty", ["dns_timeout=500ms"])):  # where no answer is to come: hasty
+        daemons.append(Policyd(workdir / f"spf-{name}", with_presets(), options=[f"resolver={dns.resolver}", *waits]))
+        ask = f"check_policy_service inet:127.0.0.1:{daemons[-1].tcp[1]}"
+        services[name] = f"smtpd_recipient_restrictions = reject_unauth_destination, {ask}\nsmtpd_data_restrictions = {ask}\n"
+    server = Postfix(workdir / "spf-postfix", sink, services)
     yield server
     server.stop()
-    policyd.stop()
+    for policyd in daemons:
+        policyd.stop()
     dns.stop()
 
 
 def deliver(postfix, address, sender, subject, recipients="bob@example.org", helo="client.example.net"):
-    with postfix.session("mx", address) as session:
+    with postfix.session("hasty" if sender.endswith("@away.example") else "mx", address) as session:
         session.ehlo(helo)
         return session.deliver(sender, recipients, subject)
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import servers.site
-from servers.policyd import BUILD, Policyd
+from servers.policyd import BUILD, PATIENT, Policyd
 from servers.postfix import Postfix
 from servers.process import wait_for
 from servers.redis import Redis
@@ -58,28 +58,34 @@ then = accept
 
 
 class Site(servers.site.Site):
-    """Redis, policyd, a Postfix that asks it at RCPT, DATA and END-OF-MESSAGE, and a milter behind that."""
+    """Redis, policyd, a Postfix that asks it at RCPT, DATA and END-OF-MESSAGE, and a milter behind that; another policyd, which
+    does not wait for Redis, serves the mail that comes to `hasty`."""
 
     def start(self, started, workdir, sink):
         self.redis = Redis(workdir / "redis")
         started.callback(self.redis.stop)
-        self.policyd = Policyd(workdir / "policyd", RULES, options=[f"store={self.redis.url}", "workers=2"])
+        self.policyd = Policyd(workdir / "policyd", RULES, options=[f"store={self.redis.url}", "workers=2", *PATIENT])
         started.callback(self.policyd.stop)
+        self.hasty = Policyd(workdir / "hasty", RULES, options=[f"store={self.redis.url}", "workers=2"])
+        started.callback(self.hasty.stop)
         self.seen = []  # (step, record) as the milter finds it
         self.told = {}
         self.looks = True
         self.lock = threading.Lock()
         self.milter = WatchingMilter(self.on_step)
         started.callback(self.milter.stop)
-        ask = f"check_policy_service inet:127.0.0.1:{self.policyd.tcp[1]}"
-        self.postfix = Postfix(workdir / "postfix", sink, {
-            "mx": f"smtpd_recipient_restrictions = reject_unauth_destination, {ask}\n"
-                  f"smtpd_data_restrictions = {ask}\n"
-                  f"smtpd_end_of_data_restrictions = {ask}\n"
-                  f"smtpd_milters = inet:127.0.0.1:{self.milter.port}\n"
-                  "milter_connect_macros = j {daemon_name} {daemon_addr} {client_addr} {client_port} v _\n"})
+        self.postfix = Postfix(workdir / "postfix", sink, {"mx": self.asking(self.policyd), "hasty": self.asking(self.hasty)})
         started.callback(self.postfix.stop)
-        wait_for(lambda: self.policyd.gatectl_json("status")["store"]["state"] == "up", "policyd uses redis")
+        for policyd in (self.policyd, self.hasty):
+            wait_for(lambda p=policyd: p.gatectl_json("status")["store"]["state"] == "up", "policyd uses redis")
+
+    def asking(self, policyd):
+        ask = f"check_policy_service inet:127.0.0.1:{policyd.tcp[1]}"
+        return f"smtpd_recipient_restrictions = reject_unauth_destination, {ask}\n" \
+               f"smtpd_data_restrictions = {ask}\n" \
+               f"smtpd_end_of_data_restrictions = {ask}\n" \
+               f"smtpd_milters = inet:127.0.0.1:{self.milter.port}\n" \
+               "milter_connect_macros = j {daemon_name} {daemon_addr} {client_addr} {client_port} v _\n"
 
     def on_step(self, step, known):
         """Reads the record at once, by what the milter knows."""
@@ -127,9 +133,9 @@ _port = itertools.count(40001)
 
 
 def deliver(site, sender="alice@example.com", recipients=("bob@example.org", "carol@example.org"), size=0,
-            address="198.18.0.7"):
+            address="198.18.0.7", service="mx"):
     """In a connection of its own."""
-    with site.postfix.session("mx", address, port=next(_port), login="alice@example.com") as session:
+    with site.postfix.session(service, address, port=next(_port), login="alice@example.com") as session:
         return session.deliver(sender, list(recipients), "record", size=size)
 
 
@@ -254,8 +260,8 @@ def test_mail_passes_without_redis(site):
     site.looks = False
     site.redis.pause()
     try:
-        code, said = deliver(site)
-        assert code == 250, (said, site.policyd.process.output[-3000:], site.postfix.log[-2000:])
+        code, said = deliver(site, service="hasty")
+        assert code == 250, (said, site.hasty.process.output[-3000:], site.postfix.log[-2000:])
     finally:
         site.redis.go_on()
-    assert site.policyd.metric("gatehouse_policy_records_total", result="failed") >= 1
+    assert site.hasty.metric("gatehouse_policy_records_total", result="failed") >= 1
