@@ -9,7 +9,7 @@
 
 #include "common/store/stores.h"
 
-enum { ARENA_MOST = 1 << 20, MEMORY_LIMIT = 1 << 20, CONNECT_MS = 5000 };
+enum { ARENA_MOST = 1 << 20, MEMORY_LIMIT = 1 << 20, CONNECT_MS = 20000, ANSWER_MS = 10000 };
 
 static void on_done(UNUSED struct store_call *call)
 {
@@ -71,7 +71,9 @@ static void refund_it(struct store *store, struct event_base *base,
 
 int main(int argc, char **argv)
 {
-    struct stores_options options = { .memory_limit = MEMORY_LIMIT, .clock = &clock_system };
+    struct stores_options options = { .memory_limit = MEMORY_LIMIT,
+                                      .answer_ms = ANSWER_MS,
+                                      .clock = &clock_system };
     AUTO_BUF error = BUF_INIT(500);
     struct arena *arena = arena_new(ARENA_MOST);
     struct event_base *base = event_base_new();
