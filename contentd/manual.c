@@ -2,7 +2,9 @@
 #include "contentd/manual.h"
 
 #include "common/policy/manual.h"
+#include "contentd/actions.h"
 #include "contentd/config.h"
+#include "contentd/facts/facts.h"
 
 static const struct usage_block daemon_blocks[] = {
     { "POSTFIX",
@@ -19,7 +21,6 @@ static const struct usage_block daemon_blocks[] = {
       "      -o smtpd_relay_restrictions= -o smtpd_recipient_restrictions=permit_mynetworks,reject\n"
       "      -o smtpd_data_restrictions= -o smtpd_end_of_data_restrictions= -o local_header_rewrite_clients=" },
     SIGNALS_USAGE("", MILTER_DRAIN_USAGE),
-    EXIT_USAGE,
 };
 
 static const struct usage_block conf_blocks[] = {
@@ -50,6 +51,11 @@ static const struct usage_block conf_blocks[] = {
     RULES_USAGE,
 };
 
+static const size_t action_count = CONTENTD_ACTIONS;
+static const struct usage_table tables[] = {
+    RULE_TABLES_USAGE(contentd_facts, &contentd_fact_count, contentd_actions, &action_count),
+};
+
 const struct usage_program contentd_program = {
     .name = "gatehouse-contentd",
     .conf_name = "contentd.conf",
@@ -61,6 +67,8 @@ const struct usage_program contentd_program = {
     .daemon_block_count = COUNT(daemon_blocks),
     .conf_blocks = conf_blocks,
     .conf_block_count = COUNT(conf_blocks),
+    .tables = tables,
+    .table_count = COUNT(tables),
     .see_also = "gatectl(8), postconf(5)",
     .schema = &contentd_schema,
 };

@@ -75,7 +75,7 @@ const struct conf_param chain_params[CHAIN_PARAM_COUNT] = {
 #define CONF_STRUCT struct apply_section
 /* clang-format off */
 const struct conf_param apply_params[APPLY_PARAM_COUNT] = {
-    { PARAM_AS("*", chains), CONF_PAIRS, .live = true, .example = "full",
+    { PARAM_AS("*", chains), CONF_PAIRS, .live = true, .star = "@example.com", .example = "full",
       .doc = "The chain of a mailbox, of user@ (in any domain), @domain, @.domain (it and all below) or * (everybody else). "
              "The most specific one counts, a mailbox without its +extension after the one with it." },
 };

@@ -33,11 +33,11 @@ static const struct conf_param limit_params[] = {
              "connections and refused at any." },
     { PARAM(over), CONF_TEXT, "", 0, 0, .live = true, .example = "defer 4.7.1 Sending limit reached, try again later",
       .doc = "What happens to mail over the limit: a final action as in a rule. Default: defer 4.7.1 Limit reached." },
-    { PARAM_AS("rate.user.*", rate_user), CONF_PAIRS, .live = true, .example = "500/1h",
+    { PARAM_AS("rate.user.*", rate_user), CONF_PAIRS, .live = true, .star = "alice@example.com", .example = "500/1h",
       .doc = "Another rate for one value of the key; comes before rate.domain, rate.class and rate." },
-    { PARAM_AS("rate.domain.*", rate_domain), CONF_PAIRS, .live = true, .example = "1000/1h",
+    { PARAM_AS("rate.domain.*", rate_domain), CONF_PAIRS, .live = true, .star = "shop.example", .example = "1000/1h",
       .doc = "Another rate for each value of the key in this domain or below it." },
-    { PARAM_AS("rate.class.*", rate_class), CONF_PAIRS, .live = true, .example = "unlimited",
+    { PARAM_AS("rate.class.*", rate_class), CONF_PAIRS, .live = true, .star = "gold", .example = "unlimited",
       .doc = "Another rate for each member of a class; see [classes]." },
 };
 /* clang-format on */
@@ -69,7 +69,7 @@ static const struct conf_param dnsbl_params[] = {
 #define CONF_STRUCT struct classes_section
 /* clang-format off */
 static const struct conf_param classes_params[] = {
-    { PARAM_AS("*", members), CONF_PAIRS, .live = true, .example = "silver",
+    { PARAM_AS("*", members), CONF_PAIRS, .live = true, .star = "@shop.example", .example = "silver",
       .doc = "The class of a mailbox, a domain (@shop.example) or a network; used by rate.class of the limits." },
 };
 /* clang-format on */

@@ -2,7 +2,9 @@
 #include "policyd/manual.h"
 
 #include "common/policy/manual.h"
+#include "policyd/actions.h"
 #include "policyd/config.h"
+#include "policyd/facts/facts.h"
 
 static const struct usage_block daemon_blocks[] = {
     { "POSTFIX",
@@ -15,7 +17,6 @@ static const struct usage_block daemon_blocks[] = {
       "    smtpd_end_of_data_restrictions = check_policy_service unix:gatehouse/policyd\n\n"
       "An answer never is OK: accept means that Postfix goes on with its own restrictions." },
     SIGNALS_USAGE("", "the requests under way be answered, for at most 5 seconds"),
-    EXIT_USAGE,
 };
 
 static const struct usage_block conf_blocks[] = {
@@ -24,6 +25,11 @@ static const struct usage_block conf_blocks[] = {
       "A limit counts in a sliding window: in no stretch of time of the window's length are more admitted, on all hosts "
       "together, and what was charged is free again at most 1/24 of the window late. All limits of a request are "
       "charged together when nothing refuses it; if one is exceeded none is charged." },
+};
+
+static const size_t action_count = POLICYD_ACTIONS;
+static const struct usage_table tables[] = {
+    RULE_TABLES_USAGE(policyd_facts, &policyd_fact_count, policyd_actions, &action_count),
 };
 
 const struct usage_program policyd_program = {
@@ -39,6 +45,8 @@ const struct usage_program policyd_program = {
     .daemon_block_count = COUNT(daemon_blocks),
     .conf_blocks = conf_blocks,
     .conf_block_count = COUNT(conf_blocks),
+    .tables = tables,
+    .table_count = COUNT(tables),
     .see_also = "gatectl(8), postconf(5), access(5)",
     .schema = &policyd_schema,
 };

@@ -2,7 +2,9 @@
 #include "signd/manual.h"
 
 #include "common/policy/manual.h"
+#include "signd/actions.h"
 #include "signd/config.h"
+#include "signd/facts/facts.h"
 
 static const struct usage_block daemon_blocks[] = {
     { "POSTFIX",
@@ -17,7 +19,6 @@ static const struct usage_block daemon_blocks[] = {
       "that takes mail back from a content_filter must not have it (smtpd_milters =): that mail comes from 127.0.0.1, and mail from outside would be "
       "taken for the host's own." },
     SIGNALS_USAGE("Keys are noticed without that. ", MILTER_DRAIN_USAGE),
-    EXIT_USAGE,
 };
 
 static const struct usage_block conf_blocks[] = {
@@ -39,6 +40,11 @@ static const struct usage_block conf_blocks[] = {
     RULES_USAGE,
 };
 
+static const size_t action_count = SIGND_ACTIONS;
+static const struct usage_table tables[] = {
+    RULE_TABLES_USAGE(signd_facts, &signd_fact_count, signd_actions, &action_count),
+};
+
 const struct usage_program signd_program = {
     .name = "gatehouse-signd",
     .conf_name = "signd.conf",
@@ -50,6 +56,8 @@ const struct usage_program signd_program = {
     .daemon_block_count = COUNT(daemon_blocks),
     .conf_blocks = conf_blocks,
     .conf_block_count = COUNT(conf_blocks),
+    .tables = tables,
+    .table_count = COUNT(tables),
     .see_also = "gatectl(8), postconf(5)",
     .schema = &signd_schema,
 };

@@ -111,9 +111,10 @@ static int put_row(const struct conf_param *row, bool with_live, struct buf *out
         buf_put(&line, "; default: none");
     if (put_text(buf_slice(&line), out) || buf_put(out, ")\n") || put_block(row->doc, "IP", out))
         return -1;
-    if (row->example != NULL &&
-        (buf_put(out, ".br\nExample: ") || put_text(slice_of(row->name), out) ||
-         buf_put(out, " = ") || put_line(slice_of(row->example), out)))
+    AUTO_BUF name = BUF_INIT(256);
+    if (row->example != NULL && (param_example_name(row, &name) || buf_put(out, ".br\nExample: ") ||
+                                 put_text(buf_slice(&name), out) || buf_put(out, " = ") ||
+                                 put_line(slice_of(row->example), out)))
         return -1;
     return with_live && !row->live ? buf_put(out, ".br\nA change needs a restart.\n") : 0;
 }
@@ -138,6 +139,23 @@ static int put_kind(const struct conf_kind *kind, struct buf *out)
     return buf_put(out, ".EE\n");
 }
 
+static int put_table(const struct usage_table *table, struct buf *out)
+{
+    if (put_macro("SH", table->title, out) || put_block(table->text, "PP", out))
+        return -1;
+    for (size_t i = 0; i < *table->count; i++) {
+        AUTO_BUF name = BUF_INIT(USAGE_ENTRY_MAX);
+        AUTO_BUF sort = BUF_INIT(USAGE_ENTRY_MAX);
+        AUTO_BUF doc = BUF_INIT(USAGE_ENTRY_MAX);
+        if (table->describe(table->rows, i, &name, &sort, &doc) || buf_put(out, ".TP\n\\fB") ||
+            put_text(buf_slice(&name), out) || buf_put(out, "\\fR (") ||
+            put_text(buf_slice(&sort), out) || buf_put(out, ")\n") ||
+            put_line(buf_slice(&doc), out))
+            return -1;
+    }
+    return 0;
+}
+
 int usage_conf_page(const struct usage_program *program, struct buf *out)
 {
     static const char syntax[] =
@@ -145,7 +163,7 @@ int usage_conf_page(const struct usage_program *program, struct buf *out)
         "    name = value\n\n"
         "as in Postfix's main.cf. A line whose first character that is no blank is a # is a "
         "comment; a line that begins with a blank continues the value before it. Headings such as "
-        "[limit hourly] begin a section; parameters for the whole program stand before the first "
+        "[list blocked] begin a section; parameters for the whole program stand before the first "
         "heading.\n\n"
         "Every mistake in the file is reported with its line and column. A program does not start "
         "on a file with mistakes, and a reload keeps the configuration in force.\n\n"
@@ -168,8 +186,12 @@ int usage_conf_page(const struct usage_program *program, struct buf *out)
     for (size_t k = 0; k < schema->kind_count; k++)
         if (put_kind(&schema->kinds[k], out))
             return -1;
-    if (put_blocks(program->conf_blocks, program->conf_block_count, out) ||
-        buf_put(out, ".SH SEE ALSO\n.BR ") || put_text(slice_of(program->name), out) ||
+    if (put_blocks(program->conf_blocks, program->conf_block_count, out))
+        return -1;
+    for (size_t i = 0; i < program->table_count; i++)
+        if (put_table(&program->tables[i], out))
+            return -1;
+    if (buf_put(out, ".SH SEE ALSO\n.BR ") || put_text(slice_of(program->name), out) ||
         buf_put(out, " (8),\n"))
         return -1;
     return put_line(slice_of(program->see_also), out);
@@ -185,7 +207,7 @@ static int put_options(const struct usage_program *program, struct buf *out)
                            "kind/NAME:parameter=value. May be repeated." },
         { "-t", "Check the configuration, print every mistake, and end." },
         { "-n", "Print what differs from the defaults, and end." },
-        { "-d", "Print all parameters with their documentation and defaults, and end." },
+        { "-d", "Print all parameters, facts and actions with their documentation, and end." },
         { "-h", "Print a summary of the options, and end." },
         { "-V", "Print the version, and end." },
     };

@@ -374,6 +374,10 @@ static bool row_is_sound(const struct conf_param *params, size_t at, struct aren
     for (size_t i = 0; i < at; i++)
         if (slice_equal(slice_of(params[i].name), slice_of(row->name)))
             return conf_complain(out, 0, "%s: there twice", row->name);
+    if ((row->star != NULL) != (row->type == CONF_PAIRS && row->example != NULL))
+        return conf_complain(out, 0, "%s: star goes with the example of a *", row->name);
+    if (row->star != NULL && row->check_name != NULL && !row->check_name(slice_of(row->star), out))
+        return false;
     if (row->type != CONF_PAIRS && row->initial == NULL && row->example == NULL)
         return conf_complain(out, 0, "%s: neither default nor example", row->name);
     if (row->type != CONF_PAIRS && row->initial != NULL && row->initial[0] != '$' &&

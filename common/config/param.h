@@ -87,6 +87,7 @@ struct conf_param {
     /* PAIRS: what stands for the `*`. */
     bool (*check_name)(struct slice name, struct conf_complaint *out);
     const char *example; /* for the sample file and the manual, where the default says too little */
+    const char *star; /* PAIRS: what stands for the `*` in the example */
     const char *doc; /* sentences, plain text */
 };
 

@@ -474,3 +474,13 @@ int param_value_usage(const struct conf_param *row, struct buf *out)
     }
     return buf_put(out, "any number of lines");
 }
+
+int param_example_name(const struct conf_param *row, struct buf *out)
+{
+    struct slice name = slice_of(row->name);
+    size_t star = row->star == NULL ? SIZE_MAX : slice_find(name, '*');
+
+    if (star == SIZE_MAX)
+        return buf_add(out, name);
+    return buf_add(out, slice_part(name, 0, star)) || buf_put(out, row->star) ? -1 : 0;
+}

@@ -15,6 +15,9 @@ bool param_value_equal(const struct conf_param *row, struct slice a, struct slic
 /* The size that the field of a type has. */
 size_t param_value_size(enum conf_type type);
 
+/* Adds the name as an example has it: with something that the `*`, if there is one, may stand for. 0, or -1. */
+int param_example_name(const struct conf_param *row, struct buf *out);
+
 /* Adds what the type takes: "time, 100ms to 90s", "enforce or shadow", ... 0, or -1 when the buffer is full. */
 int param_value_usage(const struct conf_param *row, struct buf *out);
 

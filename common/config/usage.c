@@ -61,6 +61,14 @@ static int put_setting(struct slice name, struct slice value, struct buf *out)
     return buf_put_char(out, '\n');
 }
 
+/* The value; where the name has a *, a whole line, so that it can be copied. */
+static int put_example(const struct conf_param *row, struct buf *out)
+{
+    if (row->star != NULL && (param_example_name(row, out) || buf_put(out, " = ")))
+        return -1;
+    return buf_put(out, row->example);
+}
+
 /* "time, 100ms to 90s; a change needs a restart" */
 static int put_usage(const struct conf_param *row, bool with_live, struct buf *out)
 {
@@ -70,7 +78,7 @@ static int put_usage(const struct conf_param *row, bool with_live, struct buf *o
         return -1;
     if (row->initial == NULL && row->type != CONF_PAIRS && buf_put(&line, "; must be given"))
         return -1;
-    if (row->example != NULL && buf_printf(&line, "; for example %s", row->example))
+    if (row->example != NULL && (buf_put(&line, "; for example ") || put_example(row, &line)))
         return -1;
     if (with_live && !row->live && buf_put(&line, "; a change needs a restart"))
         return -1;
@@ -87,8 +95,28 @@ static int put_row(const struct conf_param *row, bool with_live, struct buf *out
 
 /* ---- -d ---- */
 
-int usage_defaults(const struct conf_schema *schema, struct buf *out)
+static int put_table(const struct usage_table *table, struct buf *out)
 {
+    if (buf_printf(out, "# %s\n", table->title) || put_wrapped(slice_of(table->text), "# ", out) ||
+        buf_put(out, "#\n"))
+        return -1;
+    for (size_t i = 0; i < *table->count; i++) {
+        AUTO_BUF name = BUF_INIT(USAGE_ENTRY_MAX);
+        AUTO_BUF sort = BUF_INIT(USAGE_ENTRY_MAX);
+        AUTO_BUF doc = BUF_INIT(USAGE_ENTRY_MAX);
+        if (table->describe(table->rows, i, &name, &sort, &doc) ||
+            buf_printf(out, "#   %s\n", buf_text(&name)) ||
+            put_wrapped(buf_slice(&doc), "#       ", out) ||
+            put_wrapped(buf_slice(&sort), "#       ", out))
+            return -1;
+    }
+    return buf_put_char(out, '\n');
+}
+
+int usage_defaults(const struct usage_program *program, struct buf *out)
+{
+    const struct conf_schema *schema = program->schema;
+
     for (size_t i = 0; i < schema->param_count; i++)
         if (put_row(&schema->params[i], true, out))
             return -1;
@@ -101,6 +129,9 @@ int usage_defaults(const struct conf_schema *schema, struct buf *out)
             if (put_row(&kind->params[i], false, out))
                 return -1;
     }
+    for (size_t i = 0; i < program->table_count; i++)
+        if (put_table(&program->tables[i], out))
+            return -1;
     return 0;
 }
 

@@ -16,7 +16,7 @@ const struct conf_param list_params[LIST_PARAM_COUNT] = {
 #define CONF_STRUCT struct map_section
 /* clang-format off */
 const struct conf_param map_params[MAP_PARAM_COUNT] = {
-    { PARAM_AS("entry.*", entry), CONF_PAIRS, .live = true, .example = "alice@example.com, sales@example.com",
+    { PARAM_AS("entry.*", entry), CONF_PAIRS, .live = true, .star = "sales@example.com", .example = "alice@example.com, bob@example.com",
       .doc = "The values of one key." },
     { PARAM(file), CONF_PATH, "", 0, 0, .live = true, .example = "/etc/postfix/sender_login_maps",
       .doc = "More entries in Postfix's form, `key value, value`; read again when the file changes." },

@@ -55,7 +55,6 @@ bool condition_compile(struct builder *builder, struct rule *rule);
 bool literal_read(struct builder *builder, const struct fact_type *type, struct slice name,
                   const struct operand *operand, struct value *out);
 bool literal_is_word(const struct fact_type *type, struct slice text); /* of its vocabulary */
-const char *value_type_name(enum value_type type); /* "a mailbox" */
 
 /* ---- action.c ---- */
 

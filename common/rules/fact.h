@@ -55,6 +55,8 @@ enum fact_kind {
     FACT_IN_MAP, /* BOOLEAN: subject in map:NAME/{key}: is subject among the values of key */
 };
 
+const char *value_type_name(enum value_type type); /* "a mailbox" */
+
 #define FACT_NONE SIZE_MAX
 
 struct fact_ref {

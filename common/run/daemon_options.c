@@ -17,7 +17,7 @@ static void put_help(const struct daemon_spec *spec, FILE *to)
         "  -o NAME=VALUE  instead of what the file says; any number of times\n"
         "  -t             check the configuration and end: 0 good, 78 bad\n"
         "  -n             print what differs from the defaults\n"
-        "  -d             print all parameters with their documentation\n"
+        "  -d             print all parameters, facts and actions with their documentation\n"
         "  -h, -V         this text; the version\n"
         "Without -t -n -d -h -V it serves, in the foreground. SIGHUP reads the configuration again.\n",
         spec->program->name, spec->program->summary, spec->program->name, spec->config_path);
@@ -129,7 +129,7 @@ int daemon_options_answer(const struct daemon_spec *spec, const struct daemon_op
     case COMMAND_CHANGED:
         return answer_from_file(spec, options);
     case COMMAND_DEFAULTS:
-        usage_defaults(spec->program->schema, &text);
+        usage_defaults(spec->program, &text);
         return print_out(&text);
     case COMMAND_VERSION:
         printf("%s %s\n", spec->program->name, GATEHOUSE_VERSION);

@@ -52,7 +52,8 @@ static const struct conf_param example_limit_params[] = {
     { PARAM(key), CONF_LIST, "", 0, 3, .doc = "What is counted separately." },
     { PARAM(strict), CONF_BOOLEAN, "no", .doc = "Whether it is." },
     { PARAM_AS("rate.user.*", rate_user), CONF_PAIRS, .check = example_check,
-      .check_name = example_check, .example = "5/1h", .doc = "The rate of one user." },
+      .check_name = example_check, .star = "a@example.com", .example = "5/1h",
+      .doc = "The rate of one user." },
     { PARAM_AS("rate.class.*", rate_class), CONF_PAIRS, .doc = "The rate of a class." },
 };
 #undef CONF_STRUCT
@@ -105,6 +106,19 @@ static const struct usage_block example_conf_blocks[] = {
     { "RULES", "Rules are tried in order:\n\n    [rule x]\n    when = sender_domain = \"a\"\n\n"
                ".first wins, 'so it\\is', ~ and ^ and `." },
 };
+static const char *const example_words[] = { "sender", "header.*" };
+static const size_t example_word_count = COUNT(example_words);
+static inline int example_describe(const void *rows, size_t i, struct buf *name, struct buf *sort,
+                                   struct buf *doc)
+{
+    return buf_put(name, ((const char *const *)rows)[i]) || buf_put(sort, "a text") ||
+                   buf_printf(doc, "It's number %zu.", i)
+               ? -1
+               : 0;
+}
+static const struct usage_table example_tables[] = {
+    { "FACTS", "What conditions compare.", example_words, &example_word_count, example_describe },
+};
 static const struct usage_program example_program UNUSED = {
     .name = "gatehouse-exampled",
     .conf_name = "exampled.conf",
@@ -114,6 +128,8 @@ static const struct usage_program example_program UNUSED = {
     .daemon_block_count = COUNT(example_daemon_blocks),
     .conf_blocks = example_conf_blocks,
     .conf_block_count = COUNT(example_conf_blocks),
+    .tables = example_tables,
+    .table_count = COUNT(example_tables),
     .see_also = "gatectl(1), postconf(5)",
     .schema = &example_schema,
 };

@@ -69,7 +69,7 @@ static void unload(struct loaded *loaded)
 
 static int print_defaults(struct buf *out)
 {
-    return usage_defaults(&example_schema, out);
+    return usage_defaults(&example_program, out);
 }
 
 static int print_changed(struct buf *out)
@@ -213,7 +213,7 @@ static void the_defaults_can_be_used_as_a_file(UNUSED void **state)
     AUTO_BUF lines = BUF_INIT(OUT_MAX);
     struct example_config config;
 
-    assert_int_equal(0, usage_defaults(&example_schema, &text));
+    assert_int_equal(0, usage_defaults(&example_program, &text));
     struct slice top = slice_part(buf_slice(&text), 0, slice_find(buf_slice(&text), '['));
     struct conf *conf = conf_parse(SLICE("t.conf"), top, NULL, 0, arena, errors);
     conf_load(&example_schema, conf, arena, &config, errors);
