@@ -64,7 +64,7 @@ def ask(policyd, domain="pass.example"):
 
 # Whichever time ends first, a lookup's or the request's: SPF has a word for it; other facts are unknown, `trouble` decides.
 @pytest.mark.parametrize("dns_timeout, budget, rules, want", [
-    (300, 1500, RULES, TEMPERROR), (3000, 700, RULES, TEMPERROR), (3000, 700, CHECKS, TROUBLE)],
+    (1000, 2000, RULES, TEMPERROR), (6000, 1200, RULES, TEMPERROR), (6000, 1200, CHECKS, TROUBLE)],
     ids=["lookup-ends-first", "budget-ends-first", "trouble"])
 @pytest.mark.parametrize("away", [close, fall_silent])
 def test_requests_are_decided_in_time_and_service_is_back(start_policyd, names, away, dns_timeout, budget, rules, want):
@@ -114,7 +114,7 @@ def test_many_at_once_are_decided_in_time(start_policyd, names):
 
 
 def test_what_the_cache_has_is_served_meanwhile(start_policyd, names):
-    policyd = start_policyd(RULES, options=[f"resolver={names.resolver}", "dns_timeout=300ms", "workers=1"])
+    policyd = start_policyd(RULES, options=[f"resolver={names.resolver}", "dns_timeout=1s", "workers=1"])
     names.ttl = 60
     assert ask(policyd) == "PREPEND X-SPF: pass"
     close(names)

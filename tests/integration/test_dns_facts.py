@@ -217,7 +217,7 @@ def test_the_text_of_a_listing_is_escaped_and_bounded(show, lists):
 
 @pytest.mark.parametrize("entry", [["127.255.255.254"], ["127.0.0.1"], ["192.0.2.1"], ["127.0.0.2", "127.255.255.255"]])
 def test_an_error_lists_nobody_and_switches_the_list_off(show, lists, entry):
-    values = show(FACTS, LISTS, options=["dnsbl_retry=1s"])
+    values = show(FACTS, LISTS)
     lists.add(address_list("one.test", {"192.0.2.2": {"A": entry}}))
     assert values(client_address="192.0.2.2")[0] == "0"  # the other list has answered
     assert values(client_address="192.0.2.3")[0] == "0"
@@ -226,10 +226,23 @@ def test_an_error_lists_nobody_and_switches_the_list_off(show, lists, entry):
     assert said(policyd, "DNS list one is switched off until it works: it answered") == 1
     assert policyd.metric("gatehouse_dnsbl_off", list="one") == 1
     assert policyd.metric("gatehouse_dnsbl_skipped_total", list="one") >= 2
+
+
+def comes_back(policyd, values):
+    """The list `one`, which is switched off, and works."""
+    assert said(policyd, "DNS list one is switched off until it works") == 1
     wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "the list is tried again")
     assert said(policyd, "DNS list one works again") == 1
     assert policyd.metric("gatehouse_dnsbl_off", list="one") == 0
     assert policyd.metric("gatehouse_dnsbl_listed_total", list="one") == 1
+    assert policyd.gatectl_json("status")["dns_lists"]["one"] == "works"
+
+
+def test_a_list_that_told_of_an_error_comes_back(show, lists):
+    values = show(FACTS, LISTS, options=["dnsbl_retry=1s"])
+    lists.add(address_list("one.test", {"192.0.2.2": {"A": ["127.255.255.254"]}}))
+    assert values(client_address="192.0.2.2")[0] == "0"
+    comes_back(values.policyd, values)
 
 
 def test_a_list_that_lists_everybody_lists_nobody(show, lists):
@@ -259,26 +272,47 @@ def test_a_silent_list_does_not_list(show, lists):
     assert values.policyd.metric("gatehouse_dnsbl_failures_total", list="one") == 1
 
 
-@pytest.mark.parametrize("dns_timeout, budget", [(1000, 20000), (20000, 1000)], ids=["lookup-ends-first", "budget-ends-first"])
-def test_a_list_that_is_only_silent_is_switched_off(show, lists, dns_timeout, budget):
-    """Else each request would wait for it. It comes back by itself."""
+SILENT = pytest.mark.parametrize("times", [("dns_timeout=1s", "budget=20s"), ("dns_timeout=20s", "budget=1s")],
+                                 ids=["lookup-ends-first", "budget-ends-first"])
+
+
+@pytest.fixture
+def fall_silent(show, lists):
+    """fall_silent(options) -> values(), end(): the list `one` has been silent for three requests, is so until end()."""
     silent = {name: "SILENT" for name in [*lists.zone, "*.one.test"] if name.endswith(".one.test")}
     works = {name: lists.zone.get(name) for name in silent}
-    lists.add(silent)
-    values = show(FACTS, LISTS, options=[f"dns_timeout={dns_timeout}ms", f"budget={budget}ms", "dnsbl_retry=5s"])
+
+    def end():
+        lists.set({name: records for name, records in (lists.zone | works).items() if records is not None})
+
+    def fall_silent(options):
+        lists.add(silent)
+        values = show(FACTS, LISTS, options=options)
+        for last in (20, 21, 22):
+            assert values(client_address=f"192.0.2.{last}") == ["0", "", "0", ""]
+        return values, end
+
+    return fall_silent
+
+
+@SILENT
+def test_a_list_that_is_only_silent_is_switched_off(fall_silent, lists, times):
+    """Else each request would wait for it."""
+    values, _ = fall_silent(times)
     policyd = values.policyd
-    for last in (20, 21, 22):
-        assert values(client_address=f"192.0.2.{last}") == ["0", "", "0", ""]
     assert said(policyd, "DNS list one is switched off until it works: it does not answer") == 1
     assert policyd.metric("gatehouse_dnsbl_off", list="one") == 1
     assert policyd.gatectl_json("status")["dns_lists"] == {
         "one": "off", "good": "works", "senders": "works", "helos": "works", "names": "works"}
     assert values(client_address="192.0.2.23") == ["0", "", "0", ""]
     assert not lists.asked("23.2.0.192.one.test")
-    lists.set({name: records for name, records in (lists.zone | works).items() if records is not None})
-    wait_for(lambda: values(client_address="192.0.2.3")[0] == "3.5", "the list is tried again")
-    assert said(policyd, "DNS list one works again") == 1
-    assert policyd.gatectl_json("status")["dns_lists"]["one"] == "works"
+
+
+@SILENT
+def test_a_list_that_was_silent_comes_back(fall_silent, times):
+    values, end = fall_silent([*times, "dnsbl_retry=1s"])
+    end()
+    comes_back(values.policyd, values)
 
 
 def test_requests_side_by_side_do_not_switch_a_list_off(show, lists):

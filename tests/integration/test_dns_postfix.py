@@ -5,7 +5,7 @@ import re
 import pytest
 
 from servers.dns import DNS
-from servers.policyd import Policyd
+from servers.policyd import PATIENT, Policyd
 from servers.postfix import Postfix
 
 pytestmark = pytest.mark.sanitized
@@ -45,7 +45,7 @@ def dns():
 
 @pytest.fixture(scope="module")
 def postfix(workdir, sink, dns, needs_postfix):
-    policyd = Policyd(workdir / "dns", RULES, options=[f"resolver={dns.resolver}"])
+    policyd = Policyd(workdir / "dns", RULES, options=[f"resolver={dns.resolver}", *PATIENT])
     lines = ("smtpd_recipient_restrictions = reject_unauth_destination, "
              f"check_policy_service inet:127.0.0.1:{policyd.tcp[1]}\n")
     server = Postfix(workdir / "dns-postfix", sink, {"mx": lines})
