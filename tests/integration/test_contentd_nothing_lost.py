@@ -3,6 +3,7 @@ the quarantine's disk is full, Redis is silent. At the end each recipient of eac
 
 600 messages; GATEHOUSE_MESSAGES=10000 for another number, GATEHOUSE_SEED for the same choices again."""
 import collections
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -30,6 +31,7 @@ SEED = int(os.environ.get("GATEHOUSE_SEED", random.randrange(1 << 30)))
 CLIENTS = 8
 TRIES = 4  # of a message that is deferred
 PLACE_BYTES = 400 << 20
+ENDS_S = 40  # messages under way have 25
 
 # Beside clam: name, kind, and what becomes of a message that it does not answer for.
 SCANNERS = [("fakeav", "clamd {fake_clamd}", "quarantine"), ("icap", "icap {icap}", "quarantine"),
@@ -136,13 +138,13 @@ class Site:
         for fake in self.fakes.values():
             stack.callback(fake.stop)
         self.postfix = filtering_postfix(workdir / "postfix", sink, workdir / "contentd/milter",
-                                         "default_process_limit = 50\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n")
+                                         shared="default_process_limit = 50\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\n")
         stack.callback(self.postfix.stop)
         config = CONFIG.format(release=self.postfix.ports["release"], redis=redis.url, clamd=self.clamd.socket,
                                clamd_port=self.clamd.port, **{name: fake.address for name, fake in self.fakes.items()})
         self.contentd = Filter(workdir / "contentd", config, [f"quarantine_directory={self.places}/quarantine",
                                                               f"outbox_directory={self.places}/outbox"])
-        stack.callback(self.contentd.stop)
+        stack.callback(self.contentd.stop, timeout=ENDS_S)
 
     def fault(self):
         """Called by the threads of the fake scanners."""
@@ -170,7 +172,7 @@ class Site:
         fake.accept_again()
 
     def contentd_ends(self):
-        self.contentd.stop()
+        self.contentd.stop(timeout=ENDS_S)
         self.contentd.start()
 
     def contentd_is_killed(self):
@@ -369,13 +371,16 @@ def test_nothing_is_lost(workdir, sink, redis):
         all_sent = [make(chosen, number) for number in range(MESSAGES)]
         todo, is_over = all_sent[::-1], threading.Event()
         clients = [Client(site, todo, SEED + n) for n in range(CLIENTS)]
-        wrecker = threading.Thread(target=site.go_wrong, args=(is_over,), daemon=True)
-        for thread in (*clients, wrecker):
-            thread.start()
-        for client in clients:
-            client.join()
-        is_over.set()
-        wrecker.join()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            wrecker = pool.submit(site.go_wrong, is_over)
+            try:
+                for client in clients:
+                    client.start()
+                for client in clients:
+                    client.join()
+            finally:
+                is_over.set()
+        wrecker.result()  # fails when something could not be made to go wrong
         assert [client.error for client in clients] == [None] * CLIENTS
         assert all(site.done[what.__name__] for what in Site.FAULTS), site.done
         wait_until_all_is_out(site)
