@@ -21,7 +21,8 @@ from servers.signd import Signd, make_key, put_file, record_of
 
 DOMAIN = "sender.example"
 KINDS = ["rsa", "ed25519"]
-CONFIG = ("store = {store}\nkey_check_interval = 1s\nkey_activate_after = 3s\nkey_retire_after = 5s\ndns_timeout = 2s\n"
+# A key stays seen, or retiring, until the test has the time come: Site.time_comes().
+CONFIG = ("store = {store}\nkey_check_interval = 1s\nkey_activate_after = 1h\nkey_retire_after = 1h\ndns_timeout = 2s\n"
           "smtp_line_length_limit = 0\n")
 
 # `text`: as it left; `selectors`: of its signatures.
@@ -159,6 +160,11 @@ class Site:
     def states(self, keys):
         return [self.redis.cli("HGET", "gh:dkim", f"{DOMAIN}/{key['selector']}").split(" ")[0] for key in keys]
 
+    def time_comes(self, parameter):
+        """key_activate_after or key_retire_after is a second, on both hosts."""
+        for host in self.hosts:
+            host.signd.put_in_force(host.signd.conf.read_text().replace(f"{parameter} = 1h", f"{parameter} = 1s"))
+
     def are(self, keys, state):
         wait_for(lambda: self.states(keys) == [state] * len(keys), f"the keys are {state}", 30)
 
@@ -222,10 +228,12 @@ def test_what_is_signed_at_any_moment_verifies(site):
     site.stay(new, "pending")
     site.publish(new)
     site.are(new, "seen")
+    site.time_comes("key_activate_after")
     site.are(new, "active")
     site.are(old, "retiring")
     site.signs(new)
     under_way = site.moves()
+    site.time_comes("key_retire_after")
     site.are(old, "retired")
     # The records have been there until now, so it is the last moment for what is still under way.
     assert selectors(under_way) == {key["selector"] for key in old + new}
@@ -255,15 +263,18 @@ def test_a_record_that_is_not_everywhere_or_wrong_or_withdrawn_is_waited_for(sit
     site.moves()
     assert selectors(site.moves()) == {key["selector"] for key in old}
     site.publish(new)
+    site.are(new, "seen")
+    site.time_comes("key_activate_after")
     site.are(new, "active")
     site.signs(new)
     # The old one's record withdrawn too early: what is under way is lost to verifiers, what is signed now is not.
-    wait_for(lambda: site.states(old) == ["retiring", "retiring"], "the old ones retire")
+    site.are(old, "retiring")
     site.withdraw(old)
     before = site.moves()
     now = [sent for sent in site.moves() if sent not in before]
     assert selectors(now) == {key["selector"] for key in new}
     site.late(now)
+    site.time_comes("key_retire_after")
     site.are(old, "retired")
     site.moves()
 
@@ -281,11 +292,13 @@ def test_a_host_that_is_started_again_meanwhile(site):
     site.publish(new)
     site.are(new, "seen")
     host.restart()
+    site.time_comes("key_activate_after")
     site.are(new, "active")
     host.restart()
     site.signs(new)
     site.are(old, "retiring")
     host.restart()
+    site.time_comes("key_retire_after")
     site.are(old, "retired")
     site.withdraw(old)
     host.restart()
@@ -296,6 +309,7 @@ def test_a_host_that_has_not_got_the_new_key_defers(site):
     """Nothing goes out unsigned, or signed with what is on its way out only."""
     old, new = site.rotate_first()
     site.publish(new)
+    site.time_comes("key_activate_after")
     site.are(new, "active")
     first, second = site.hosts
     count = second.deferred
@@ -333,11 +347,13 @@ def test_through_postfix_in_each_state(site, workdir, sink):
         site.copy(new)
         pass_on("pending", old)
         site.publish(new)
+        site.time_comes("key_activate_after")
         site.are(new, "active")
         for host in site.hosts:
             wait_for(lambda h=host: {key["selector"]: key["state"] for key in json.loads(h.signd.get("/v1/status")[1])["keys"]}
                      == {**{key["selector"]: "retiring" for key in old}, **{key["selector"]: "active" for key in new}}, "it knows")
         pass_on("retiring", new)
+        site.time_comes("key_retire_after")
         site.are(old, "retired")
         for found in sent.values():
             assert all(dkimpy_says(found.raw, site.resolvers[0])), found.text
