@@ -124,7 +124,7 @@ def test_helo_names(show, dns, helo, word):
     ("mail.test", "mail.test", "verified"), ("unknown", "mail.test", "unverified"), ("unknown", "unknown", "none")])
 def test_names_of_clients(show, dns, name, reverse, word):
     assert show("client_rdns")(client_name=name, reverse_client_name=reverse) == word
-    assert not [question for question in dns.questions if question[0]]  # Postfix has asked already
+    assert not [question for question in list(dns.questions) if question[0]]  # Postfix has asked already
 
 
 # ---- lists ----
