@@ -173,7 +173,8 @@ def test_states_on_a_full_disk(start, dns, small_disk):
     daemon = start("states", options=[f"key_state_file={states}"])
     publish(daemon, dns, "sender.example", "old")
     wait_for(lambda: is_signed(daemon, dns), "the key signs")
-    before = states.read_text()
+    # It signs before that is written.
+    before = wait_for(lambda: states.exists() and "sender.example/old" in states.read_text() and states.read_text(), "it is written")
     filling = Filling(small_disk)
     assert gatectl(daemon, daemon.keys, "new", "sender.example", "--selector", "new", "--ed25519").returncode == 0
     wait_for(lambda: daemon.metric("gatehouse_key_states_unsaved") == 1, "it is counted")

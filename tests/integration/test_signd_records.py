@@ -62,8 +62,12 @@ class Site:
     def counts(self):
         return [self.signd.metric("gatehouse_key_records", record=word) for word in WORDS]
 
-    def is_seen(self, word):
-        """Waits for it, and says what the log has of it; all other places say the same, and the key signs."""
+    def said(self):
+        """What the log has of it."""
+        return [line for line in self.signd.log.splitlines() if "key sender.example/one: " in line and "record" in line]
+
+    def is_seen(self, word, lines=0):
+        """Waits for it, and for so many lines of log, and says which there are; all other places say the same, and the key signs."""
         wait_for(lambda: self.key().get("record") == word, f"the record is {word}", 60)
         assert self.counts() == [word == one for one in WORDS]
         listed = json.loads(self.gatectl("list", "--json"))["keys"][0]
@@ -71,7 +75,8 @@ class Site:
         assert listed["looked"] > 0 and ("record_problem" in listed) == (word != "good")
         assert re.search(rf"^sender\.example +one +ed25519 +256 +active +(\S+ \S+ +)?{word}\b", self.gatectl("list"), re.M)
         assert self.signs()
-        return [line for line in self.signd.log.splitlines() if "key sender.example/one: " in line and "record" in line]
+        wait_for(lambda: len(self.said()) >= lines, f"{lines} lines of log")
+        return self.said()
 
     def is_asked(self, times=2):
         enough = [dns.asked(NAME) + times for dns in self.resolvers]
@@ -90,12 +95,12 @@ def test_a_record_that_is_withdrawn_and_comes_again_is_said_once(site):
     record = site.resolvers[0].zone[NAME]["TXT"][0]
     assert not site.is_seen("good")
     site.show(None)
-    lines = site.is_seen("missing")
+    lines = site.is_seen("missing", 1)
     assert len(lines) == 1 and "is missing" in lines[0] and "no such name" in lines[0] and "warning" in lines[0]
     site.is_asked()
     assert site.is_seen("missing") == lines
     site.show(record)
-    lines = site.is_seen("good")
+    lines = site.is_seen("good", 2)
     assert len(lines) == 2 and "again" in lines[1]
 
 
