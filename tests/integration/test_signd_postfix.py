@@ -11,6 +11,7 @@ import pytest
 
 from servers.dns import DNS
 from servers.milters import OpenDKIMVerifier
+from servers.policyd import PATIENT
 from servers.postfix import Postfix
 from servers.process import wait_for
 from servers.signd import Signd, make_key, record_of
@@ -35,8 +36,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def signd(workdir, dns, records):
-    daemon = Signd(workdir / "signd", "dns_timeout = 1s\ninternal_networks = 192.0.2.0/24\n",
-                   resolver=dns.resolver)
+    daemon = Signd(workdir / "signd", "internal_networks = 192.0.2.0/24\n", PATIENT, resolver=dns.resolver)
     for selector, kind in (("rsa1", "rsa"), ("ed1", "ed25519")):
         records[f"{selector}._domainkey.sender.example"] = daemon.add_key("sender.example", selector, kind)
     dns.add({name: {"TXT": [record]} for name, record in records.items()})
@@ -279,7 +279,7 @@ PREPENDED = (f"Received-SPF: pass (x) receiver={OURS}; client-ip=198.18.0.1; env
 
 def test_received_spf_is_the_first_field_where_postfix_prepends_it(workdir, sink, dns, signer, request):
     """trust_received_spf: what is prepended is believed, what a sender writes is not while something is prepended."""
-    daemon = Signd(workdir / "trusting", "trust_received_spf = yes\n", resolver=dns.resolver)
+    daemon = Signd(workdir / "trusting", "trust_received_spf = yes\n", PATIENT, resolver=dns.resolver)
     request.addfinalizer(daemon.stop)
     table = workdir / "prepend.cidr"
     table.write_text(f"0.0.0.0/0 PREPEND {PREPENDED}\n")
@@ -299,9 +299,15 @@ def test_received_spf_is_the_first_field_where_postfix_prepends_it(workdir, sink
 
 def test_ended_and_started_under_load_it_loses_nothing(postfix, sink, dns, signd):
     """Whatever is accepted arrives once, and signed."""
-    accepted, refused, stop = [], [], threading.Event()
+    accepted, refused, errors, stop = [], [], [], threading.Event()
 
     def work(number):
+        try:
+            send(number)
+        except Exception as error:  # a thread's failure is the test's
+            errors.append(error)
+
+    def send(number):
         chance = random.Random(number)
         for n in range(10000):
             if stop.is_set():
@@ -316,12 +322,13 @@ def test_ended_and_started_under_load_it_loses_nothing(postfix, sink, dns, signd
         worker.start()
     for _ in range(4):
         count = len(accepted)
-        wait_for(lambda c=count: len(accepted) >= c + 10, "mail flows", timeout=30)
+        wait_for(lambda c=count: errors or len(accepted) >= c + 10, "mail flows", timeout=30)
         signd.stop()
         signd.start()
     stop.set()
     for worker in workers:
         worker.join()
+    assert not errors, errors
     assert all(reply[0] // 100 == 4 for _, reply in refused), refused
     wanted = {subject for subject, _ in accepted}
     wait_for(lambda: wanted <= {dict(one.headers).get("Subject") for one in sink.messages}, "all arrive", timeout=60)
