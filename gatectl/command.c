@@ -144,14 +144,6 @@ const struct command commands[] = {
 };
 const size_t command_count = COUNT(commands);
 
-static bool has_noun(const char *noun)
-{
-    for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].noun, noun) == 0)
-            return true;
-    return false;
-}
-
 /* A word that is no noun, or no verb of `noun`. */
 static void tell_unknown(struct gatectl *ctl, const char *noun, const char *word)
 {
@@ -170,16 +162,23 @@ static void tell_unknown(struct gatectl *ctl, const char *noun, const char *word
         gatectl_error(ctl, "\"%s\" is no command; \"gatectl help\" names them", word);
 }
 
+bool command_has_noun(struct gatectl *ctl, const char *noun)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].noun, noun) == 0)
+            return true;
+    tell_unknown(ctl, NULL, noun);
+    return false;
+}
+
 const struct command *command_find(struct gatectl *ctl, char **args, size_t count, size_t *used)
 {
     if (count == 0) {
         command_print_help(ctl->err, NULL);
         return NULL;
     }
-    if (!has_noun(args[0])) {
-        tell_unknown(ctl, NULL, args[0]);
+    if (!command_has_noun(ctl, args[0]))
         return NULL;
-    }
     for (size_t i = 0; i < command_count; i++) {
         if (strcmp(commands[i].noun, args[0]) != 0)
             continue;
@@ -199,7 +198,7 @@ const struct command *command_find(struct gatectl *ctl, char **args, size_t coun
     return NULL;
 }
 
-bool command_accepts(struct gatectl *ctl, const struct command *command, size_t count)
+bool command_accepts(struct gatectl *ctl, const struct command *command, char **args, size_t count)
 {
     unsigned strange = ctl->options.given & ~command->options;
 
@@ -208,7 +207,12 @@ bool command_accepts(struct gatectl *ctl, const struct command *command, size_t 
             gatectl_error(ctl, "--%s means nothing here", option_docs[i].name);
             return false;
         }
-    if (count >= command->least && count <= command->most)
+    bool is_empty = false; /* a shell's variable that is not set, mostly */
+    for (size_t i = 0; i < count && !is_empty; i++)
+        is_empty = args[i][0] == '\0';
+    if (is_empty)
+        gatectl_error(ctl, "an argument is empty");
+    else if (count >= command->least && count <= command->most)
         return true;
     fputs("usage: ", ctl->err);
     command_print_usage(ctl->err, command);

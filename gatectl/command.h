@@ -24,10 +24,12 @@ extern const size_t command_count;
 const struct command *command_find(struct gatectl *ctl, char **args, size_t count, size_t *used);
 
 /* Are the arguments and options such as it takes? False after a message. */
-bool command_accepts(struct gatectl *ctl, const struct command *command, size_t count);
+bool command_accepts(struct gatectl *ctl, const struct command *command, char **args, size_t count);
 
 /* "gatectl limit set NAME ...". */
 int command_print_usage(FILE *out, const struct command *command);
+/* Whether a command begins with this word; if not, that is said. */
+bool command_has_noun(struct gatectl *ctl, const char *noun);
 void command_print_help(FILE *out, const char *noun); /* NULL: all */
 int command_print_man(struct buf *out); /* gatectl(8) in roff, man(7); 0, or -1: buffer full */
 

@@ -134,6 +134,16 @@ static void print_answer(FILE *out, const json_t *answer)
 
 /* ---- asking ---- */
 
+/* What the daemon thinks was mistyped. */
+static void tell_doubts(struct gatectl *ctl, const json_t *answer)
+{
+    const json_t *doubt;
+    size_t i;
+
+    json_array_foreach (json_object_get(answer, "doubts"), i, doubt)
+        gatectl_error(ctl, "%s", json_string_value(doubt));
+}
+
 static int ask_and_print(struct gatectl *ctl, struct ask *ask,
                          void (*print)(FILE *out, const json_t *answer))
 {
@@ -142,6 +152,7 @@ static int ask_and_print(struct gatectl *ctl, struct ask *ask,
 
     if (code != EXIT_DONE)
         return code;
+    tell_doubts(ctl, answer);
     if (ctl->options.json)
         output_json(ctl->out, answer);
     else

@@ -304,11 +304,14 @@ static int run(struct gatectl *ctl)
         return EXIT_DONE;
     }
     if (options->help) {
+        if (options->arg_count > 0 && !command_has_noun(ctl, options->args[0]))
+            return EXIT_USAGE;
         command_print_help(ctl->out, options->arg_count > 0 ? options->args[0] : NULL);
         return EXIT_DONE;
     }
     const struct command *command = command_find(ctl, options->args, options->arg_count, &used);
-    if (command == NULL || !command_accepts(ctl, command, options->arg_count - used))
+    if (command == NULL ||
+        !command_accepts(ctl, command, options->args + used, options->arg_count - used))
         return EXIT_USAGE;
     return command->run(ctl, options->args + used, options->arg_count - used);
 }

@@ -119,6 +119,21 @@ static int man_item(struct buf *out, const char *tag, const char *text)
                : 0;
 }
 
+/* "Takes --until, --note, --force." */
+static int man_options_of(struct buf *out, const struct command *command)
+{
+    const char *before = "Takes ";
+
+    for (size_t i = 0; option_docs[i].name != NULL; i++) {
+        if ((command->options & option_docs[i].bit) == 0)
+            continue;
+        if (buf_put(out, before) || man_text(out, "--") || man_text(out, option_docs[i].name))
+            return -1;
+        before = ", ";
+    }
+    return command->options == 0 ? 0 : buf_put(out, ".\n");
+}
+
 static int man_command(struct buf *out, const struct command *command)
 {
     AUTO_BUF tag = BUF_INIT(1024);
@@ -128,11 +143,8 @@ static int man_command(struct buf *out, const struct command *command)
                command->arguments);
     if (man_item(out, buf_text(&tag), command->doc))
         return -1;
-    for (size_t i = 0; option_docs[i].name != NULL; i++)
-        if ((command->options & option_docs[i].bit) != 0 &&
-            (buf_put(out, "Takes ") || man_text(out, "--") || buf_put(out, option_docs[i].name) ||
-             buf_put(out, ".\n")))
-            return -1;
+    if (man_options_of(out, command))
+        return -1;
     if (command->example == NULL)
         return 0;
     return buf_put(out, ".sp\n.nf\n") || man_text(out, command->example) || buf_put(out, "\n.fi\n")
@@ -168,7 +180,9 @@ static int man_tail(struct buf *out)
                             "The configuration of contentd, for apply and quarantine.") ||
                    man_item(out, GATECTL_SIGND_CONFIG, "The configuration of signd, for dkim.") ||
                    buf_put(out, ".SH SEE ALSO\n.BR gatehouse\\-policyd (8),\n"
-                                ".BR policyd.conf (5)\n")
+                                ".BR gatehouse\\-contentd (8),\n.BR gatehouse\\-signd (8),\n"
+                                ".BR policyd.conf (5),\n.BR contentd.conf (5),\n"
+                                ".BR signd.conf (5)\n")
                ? -1
                : 0;
 }
@@ -176,8 +190,9 @@ static int man_tail(struct buf *out)
 int command_print_man(struct buf *out)
 {
     static const char description[] =
-        "Shows and changes limits, classes, lists, maps and rules while the daemons run, and tells "
-        "why mail was refused. It asks the daemon through its control socket; when the daemon does "
+        "Shows and changes limits, classes, lists, maps, rules and chains while the daemons run, tells "
+        "why mail was refused and what would become of it, and looks after contentd's quarantine and "
+        "signd's keys. It asks the daemon through its control socket; when the daemon does "
         "not run and its store is Redis, it works on that. Changes are in force on every host "
         "within a second, without a reload. A daemon without Redis keeps them in its memory: they "
         "end with it.";
@@ -203,6 +218,8 @@ int cmd_help(struct gatectl *ctl, char **args, size_t count)
 {
     AUTO_BUF page = BUF_INIT(MAN_MAX_BYTES);
 
+    if (count > 0 && !command_has_noun(ctl, args[0]))
+        return EXIT_USAGE;
     if (!ctl->options.man) {
         command_print_help(ctl->out, count > 0 ? args[0] : NULL);
         return EXIT_DONE;

@@ -1,6 +1,7 @@
 /* policyd/control.c - see control.h. */
 #include "policyd/control.h"
 
+#include "policyd/explain_doubts.h"
 #include "policyd/inquiry.h"
 
 enum { EXPLAIN_MEMORY_MAX = 8 << 20 };
@@ -59,7 +60,17 @@ struct explaining {
     struct control_request *request;
     struct arena *arena;
     struct trace *trace;
+    json_t *doubts;
 };
+
+static void explaining_free(struct explaining *explaining)
+{
+    if (explaining == NULL)
+        return;
+    json_decref(explaining->doubts);
+    arena_free(&explaining->arena);
+    free(explaining);
+}
 
 static json_t *limits_json(const struct decided *decided, struct arena *arena)
 {
@@ -86,14 +97,14 @@ static void explained(void *arg, const struct decided *decided)
     if (decided == NULL) {
         control_error(request, 503, "not decided: out of memory, or ending");
     } else {
-        json_t *answer = json_pack(
-            "{s:s, s:o, s:o, s:o, s:o}", "verdict", action_word(decided->spoken), "rule",
-            control_text(decided->rule), "reply", control_text(decided->reply), "limits",
-            limits_json(decided, explaining->arena), "trace", control_trace(explaining->trace));
+        json_t *answer =
+            json_pack("{s:s, s:o, s:o, s:o, s:o, s:O}", "verdict", action_word(decided->spoken),
+                      "rule", control_text(decided->rule), "reply", control_text(decided->reply),
+                      "limits", limits_json(decided, explaining->arena), "trace",
+                      control_trace(explaining->trace), "doubts", explaining->doubts);
         request->reply(request, 200, answer);
     }
-    arena_free(&explaining->arena);
-    free(explaining);
+    explaining_free(explaining);
 }
 
 /* What a person leaves out: the kind of request, and the stage. */
@@ -118,14 +129,18 @@ static void serve_explain(struct server *server, struct control_request *request
 
     if (request->body.len == 0 || !explain_request(request->body, &text) ||
         policy_parse(buf_slice(&text), &req, &used) != PROTO_DONE) {
-        control_error(request, 400, "the body is no policy request: NAME=VALUE lines are expected");
+        control_error(request, 400,
+                      "this is no policy request: NAME=VALUE lines are expected, with numbers for "
+                      "recipient_count, size and encryption_keysize");
         return;
     }
     struct explaining *explaining = calloc(1, sizeof *explaining);
-    if (explaining != NULL)
+    if (explaining != NULL) {
         explaining->arena = arena_new(EXPLAIN_MEMORY_MAX);
-    if (explaining == NULL || explaining->arena == NULL) {
-        free(explaining);
+        explaining->doubts = explain_doubts(request->body);
+    }
+    if (explaining == NULL || explaining->arena == NULL || explaining->doubts == NULL) {
+        explaining_free(explaining);
         control_error(request, 503, "out of memory");
         return;
     }

@@ -211,8 +211,16 @@ static void reply_refused(struct control_job *job, enum live_result result,
 static void fields_read(struct control_job *job)
 {
     const struct store_read *read = &job->store.read;
-    json_t *fields = json_object();
+    struct live_error error;
+    struct slice key;
 
+    /* What is left of a name that was declared once is shown; nothing at all of one that is not is a mistyped name. */
+    if (read->count == 0 &&
+        live_check_key(read->key, &job->view.names, job->arena, &key, &error) == LIVE_UNDECLARED) {
+        control_job_error(job, 404, "%s", error.text);
+        return;
+    }
+    json_t *fields = json_object();
     for (size_t i = 0; fields != NULL && i < read->count; i++) {
         json_t *name = control_text(read->fields[i].name);
         if (name == NULL)
@@ -308,8 +316,15 @@ static void serve_live_delete(struct control_job *job)
 static void top_read(struct control_job *job)
 {
     const struct store_top *top = &job->store.top;
-    json_t *rows = json_array();
+    const struct limit_set *limits = job->view.limits;
 
+    if (top->count == 0 && top->limit.len > 0 && limits != NULL &&
+        limit_set_find(limits, top->limit) == NULL) {
+        control_job_error(job, 404, "no limit \"%.*s\" in the configuration",
+                          SLICE_ARG(top->limit));
+        return;
+    }
+    json_t *rows = json_array();
     for (size_t i = 0; i < top->count; i++)
         json_array_append_new(rows, json_pack("{s:o, s:o, s:I, s:I}", "limit",
                                               control_text(top->rows[i].limit), "subject",
@@ -412,7 +427,7 @@ void control_serve(struct control *control, struct control_request *request)
     } else if (is_known) {
         control_error(request, 405, "this resource has no such method");
     } else if (daemon->serve == NULL || !daemon->serve(daemon->context, request)) {
-        control_error(request, 404, "no such resource");
+        control_error(request, 404, "no such resource; is another daemon meant?");
     }
 }
 

@@ -350,9 +350,12 @@ void control_limit_reset(struct control_job *job)
     }
     reset->typed = slice_trim(control_param(job->request, "value"));
     if ((reset->typed.len == 0) != (limit_key_count(limit) == 0)) {
-        control_job_error(job, 400,
-                          reset->typed.len == 0 ? "value= is missing: whose count?"
-                                                : "this limit has no key: value= must be empty");
+        control_job_error(
+            job, 400,
+            reset->typed.len == 0
+                ? "%.*s counts each value of its key for itself: say whose count"
+                : "%.*s has no key, so it has one count for all: no value goes with it",
+            SLICE_ARG(name));
         return;
     }
     job->own = reset;

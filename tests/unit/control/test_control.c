@@ -203,7 +203,7 @@ static void refuses_with_a_fitting_status(void **state)
         { "GET top ?count=1001", "400", "count" },
         { "GET log ?count=x", "400", "count" },
         { "POST limits|nothing|reset ?value=a", "404", "no limit" },
-        { "POST limits|user-hourly|reset", "400", "value= is missing" },
+        { "POST limits|user-hourly|reset", "400", "say whose count" },
         { "POST limits|everybody|reset ?value=a", "400", "no key" },
         { "POST limits|user-hourly|set ?value=a", "404", "no such resource" },
     };

@@ -96,6 +96,17 @@ static void refuses_with_the_place_of_the_mistake(UNUSED void **state)
     expect("rule|set|a|then=accept|mode=shadow", EXIT_REFUSED, "order=");
 }
 
+static void a_mistyped_name_is_not_shown_as_empty(UNUSED void **state)
+{
+    expect("list|show|blok", EXIT_NOTHING, "no list \"blok\" in the configuration");
+    expect("map|show|owner", EXIT_NOTHING, "no map \"owner\" in the configuration");
+    expect("list|show|blok/bob@example.com", EXIT_NOTHING, "no list \"blok\"");
+    expect("top|user-hurly", EXIT_NOTHING, "no limit \"user-hurly\"");
+    expect("limit|reset|user-hourly", EXIT_REFUSED, "user-hourly counts each value of its key");
+    expect("list|add|was-there|x.example|--force", EXIT_DONE, "");
+    expect("list|show|was-there", EXIT_DONE, "x.example");
+}
+
 static void escapes_what_comes_from_elsewhere(UNUSED void **state)
 {
     struct store *store = store_memory_open(server.memory);
@@ -138,6 +149,11 @@ static void wrong_command_lines_are_usage(UNUSED void **state)
     expect("explain|--scan|a=b", EXIT_USAGE, "only contentd has scanners");
     expect("explain|--daemon|contentd|novalue", EXIT_USAGE, "ATTRIBUTE=VALUE");
     expect("--nothing", EXIT_USAGE, "no option");
+    expect("limit|set|user-hourly||5/1h", EXIT_USAGE, "an argument is empty");
+    expect("list|add|block||x.example", EXIT_USAGE, "an argument is empty");
+    expect("why|", EXIT_USAGE, "usage: gatectl why REFERENCE");
+    expect("help|limti", EXIT_USAGE, "did you mean \"limit\"?");
+    expect("limti|--help", EXIT_USAGE, "did you mean \"limit\"?");
 }
 
 static void says_what_it_is(UNUSED void **state)
@@ -167,6 +183,7 @@ int main(void)
         TEST(changes_and_shows_a_limit),
         TEST(changes_and_shows_lists_maps_and_classes),
         TEST(refuses_with_the_place_of_the_mistake),
+        TEST(a_mistyped_name_is_not_shown_as_empty),
         TEST(escapes_what_comes_from_elsewhere),
         TEST(finds_a_decision),
         TEST(wrong_command_lines_are_usage),
