@@ -3,7 +3,7 @@
 
 #include "common/lists/nets.h"
 
-enum { ROUNDS = 300, NETS_MOST = 300, LOOKUPS = 300 };
+enum { ROUNDS = 100, NETS_MOST = 300, LOOKUPS = 100 };
 
 static uint64_t seed = 20251122;
 
