@@ -2,6 +2,7 @@
 #include "contentd/scan_set.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "common/base/suggest.h"
 #include "contentd/scan_values.h"
@@ -49,12 +50,18 @@ static struct slice read_password(const struct loader *loader, struct slice path
 
     if (path.len == 0)
         return line;
+    if (access(path.ptr, R_OK) != 0) {
+        conf_error(loader->load->errors, place(loader, path, 0), "password_file: %.*s: %s",
+                   SLICE_ARG(path), strerror(errno));
+        return line;
+    }
     text = conf_read(path.ptr, loader->load->arena, loader->load->errors);
     if (!slice_cut(&text, '\n', &line))
         line = text;
     if (text.ptr != NULL && (line.len == 0 || line.len > PASSWORD_MAX))
         conf_error(loader->load->errors, place(loader, path, 0),
-                   "the first line of the file is no password: 1 to %d bytes", (int)PASSWORD_MAX);
+                   "password_file: the first line of the file is no password: 1 to %d bytes",
+                   (int)PASSWORD_MAX);
     return line;
 }
 

@@ -3,8 +3,10 @@
 
 #include "common/live/tail.h"
 #include "common/observe/log.h"
+#include "common/quarantine/release.h"
 #include "contentd/bypass.h"
 #include "contentd/facts/facts.h"
+#include "contentd/loops.h"
 
 enum { APPLY_LIVE_MAX = 1000000 };
 
@@ -21,6 +23,20 @@ static void check_names(const struct contentd_config *config, const struct daemo
     }
 }
 
+/* What contentd would not start with. */
+static void check_release(const struct contentd_config *config, const struct daemon_load *load)
+{
+    AUTO_BUF error = BUF_INIT(300);
+
+    if (config->release.len == 0)
+        return;
+    struct release *release = release_new(config->release, config->myhostname, &error);
+    if (release == NULL)
+        conf_error(load->errors, conf_where(load->conf, config->release.ptr), "release: %s",
+                   buf_text(&error));
+    release_free(&release);
+}
+
 static bool load_parts(void *parts, const struct daemon_load *load)
 {
     const struct contentd_config *config = load->config;
@@ -28,6 +44,8 @@ static bool load_parts(void *parts, const struct daemon_load *load)
     struct setup_parts *to = parts;
 
     check_names(config, load);
+    check_release(config, load);
+    loops_check(load);
     to->config = config;
     to->scan = shared_new(scan_set_new(&config->scan, load), scan_set_free);
     if (previous != NULL && previous->parts.apply_live != NULL)

@@ -1,6 +1,8 @@
 /* signd/setup.c - see setup.h. */
 #include "signd/setup.h"
 
+#include <dirent.h>
+
 #include "signd/facts/facts.h"
 
 enum { LIVES_MAX = 200000 };
@@ -31,6 +33,21 @@ static void check_domains(const struct signd_config *config, const struct daemon
     }
 }
 
+/* A directory that is named and not there. Who may not look into it (-t by somebody else) cannot tell. */
+static void check_keys(const struct signd_config *config, const struct daemon_load *load)
+{
+    struct conf_pos where = conf_where(load->conf, config->key_directory.ptr);
+    DIR *directory = where.line == 0 ? NULL : opendir(config->key_directory.ptr);
+
+    if (where.line > 0 && directory == NULL && errno != EACCES)
+        conf_warning(
+            load->errors, where,
+            "key_directory: %.*s: %s; mail that is to be signed is deferred until it can be read",
+            SLICE_ARG(config->key_directory), strerror(errno));
+    if (directory != NULL)
+        closedir(directory);
+}
+
 static bool load_parts(void *parts, const struct daemon_load *load)
 {
     const struct signd_config *config = load->config;
@@ -39,6 +56,7 @@ static bool load_parts(void *parts, const struct daemon_load *load)
 
     check_map(config, load);
     check_domains(config, load);
+    check_keys(config, load);
     to->config = config;
     if (previous != NULL) {
         to->lives = shared_ref(previous->parts.lives);

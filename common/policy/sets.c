@@ -47,13 +47,24 @@ static struct map *load_pairs(const struct loader *loader, const struct map_sect
     return builder == NULL ? NULL : map_builder_finish(&builder);
 }
 
-/* A mistake in a list file is worth a warning: the other lines count. */
+struct file_reading {
+    const struct loader *loader;
+    struct slice path; /* within the configuration */
+};
+
+/* A mistake in a list file is worth a warning: the other lines count. So is a file that cannot be read (line 0): it may come. */
 static void warn_of_file(void *arg, const char *path, size_t line, size_t column, const char *text)
 {
-    const struct loader *loader = arg;
+    const struct file_reading *reading = arg;
+    const struct loader *loader = reading->loader;
     struct conf_pos where = { slice_of(path), (unsigned)line, (unsigned)column };
 
-    conf_warning(loader->errors, where, "%s", text);
+    if (line == 0)
+        conf_warning(loader->errors, place(loader, reading->path),
+                     "%s: %s; until it can be read its entries are those read before, or none", path,
+                     text);
+    else
+        conf_warning(loader->errors, where, "%s", text);
 }
 
 static void source_drop(void *object)
@@ -68,7 +79,8 @@ static void source_drop(void *object)
 static struct shared *load_source(const struct loader *loader, struct slice path,
                                   enum source_kind kind, struct shared *before, bool *failed)
 {
-    struct source_errors errors = { warn_of_file, (void *)(uintptr_t)loader };
+    struct file_reading reading = { loader, path };
+    struct source_errors errors = { warn_of_file, &reading };
     struct shared *source = NULL;
 
     if (path.len == 0)

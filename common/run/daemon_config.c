@@ -8,6 +8,17 @@ enum { CONFIG_MEMORY_MAX = 256 << 20 };
 static_assert((int)CONF_LOG_DEBUG == (int)LOG_LEVEL_DEBUG, "the parameter's words are the levels");
 static_assert((int)CONF_ADDRESSES_HASH == (int)LOG_ADDRESSES_HASH, "the same for log_addresses");
 
+/* The sockets could not be made at the start. */
+static void check_group(const struct loaded *loaded, struct conf_errors *errors)
+{
+    struct slice name = loaded->common->listen_group;
+    gid_t group;
+
+    if (!listen_group_find(name, &group))
+        conf_error(errors, conf_where(loaded->conf, name.ptr),
+                   "listen_group: there is no group \"%.*s\"", SLICE_ARG(name));
+}
+
 /* Fills in `loaded` as far as the file allows. */
 static void read_file(struct loaded *loaded, const struct daemon_spec *spec,
                       const struct daemon_options *options, const void *previous,
@@ -26,6 +37,7 @@ static void read_file(struct loaded *loaded, const struct daemon_spec *spec,
     loaded->common = (const void *)((const char *)loaded->config + spec->common_offset);
     struct daemon_load load = { loaded->conf, loaded->config, loaded->arena, errors, previous };
     loaded->data = spec->load(&load);
+    check_group(loaded, errors);
 }
 
 struct loaded *loaded_new(const struct daemon_spec *spec, const struct daemon_options *options,

@@ -104,6 +104,8 @@ int daemon_http_start(struct daemon *daemon); /* -1, logged */
 /* ---- sockets (daemon_sockets.c) ---- */
 
 /* Takes over what systemd hands us or opens what the configuration says. -1, logged. */
+/* The group of that name; LISTENER_NO_GROUP for an empty one. False: there is none. */
+bool listen_group_find(struct slice name, gid_t *out);
 int daemon_sockets_open(struct daemon *daemon);
 void daemon_sockets_close(struct daemon *daemon);
 

@@ -70,22 +70,19 @@ static void take_inherited(struct daemon *daemon, const struct systemd_socket *s
     }
 }
 
-/* The group of that name; empty: none in particular. */
-static int find_group(struct slice name, gid_t *out)
+bool listen_group_find(struct slice name, gid_t *out)
 {
     char text[LINE_MAX_LEN];
 
     *out = LISTENER_NO_GROUP;
     if (name.len == 0)
-        return 0;
+        return true;
     snprintf(text, sizeof text, "%.*s", SLICE_ARG(name));
     const struct group *group = getgrnam(text);
-    if (group == NULL) {
-        log_error("listen_group: there is no group \"%s\"", text);
-        return -1;
-    }
+    if (group == NULL)
+        return false;
     *out = group->gr_gid;
-    return 0;
+    return true;
 }
 
 static int open_one(const struct conf_listen *listen, unsigned mode, gid_t group,
@@ -107,8 +104,10 @@ static int open_service(struct daemon *daemon)
     struct listener listener;
     gid_t group;
 
-    if (find_group(common->listen_group, &group))
+    if (!listen_group_find(common->listen_group, &group)) {
+        log_error("listen_group: there is no group \"%.*s\"", SLICE_ARG(common->listen_group));
         return -1;
+    }
     for (size_t i = 0; i < common->listen.count; i++) {
         if (open_one(&common->listen.items[i], common->listen_mode, group, &listener))
             return -1;

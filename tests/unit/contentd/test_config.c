@@ -71,6 +71,26 @@ static const struct {
       GOOD "[list d]\nentries = example.com, 192.0.2.0/24\n[rule r]\nwhen = connections.d > 5\n"
            "then = tempfail\n",
       NULL },
+    { "a milter that is contentd",
+      "listen = inet:127.0.0.1:10041\n[scanner m]\nkind = milter inet:127.0.0.1:1, inet:127.0.0.1:10041\n"
+      "[chain a]\nscanners = m\n[apply]\n* = a\n",
+      "3:33: contentd itself listens there" },
+    { "a milter beside contentd",
+      "listen = inet:127.0.0.1:10041\n[scanner m]\nkind = milter inet:127.0.0.1:10042\n"
+      "[chain a]\nscanners = m\n[apply]\n* = a\n",
+      NULL },
+    { "release to contentd", "listen = unix:/run/c\nrelease = unix:/run/c\n",
+      "2:11: release: contentd itself listens there" },
+    { "release without a port", "release = inet:127.0.0.1\n", "1:11: release: " },
+    { "one directory for two",
+      "release = unix:/r\nquarantine_directory = /var/q\noutbox_directory = /var/q\n",
+      "3:20: outbox_directory: it is quarantine_directory, too" },
+    { "no password file",
+      "[scanner s]\nkind = rspamd inet:127.0.0.1:11333\npassword_file = /nonexistent/x\n"
+      "[chain a]\nscanners = s\ntag = 6\n[apply]\n* = a\n",
+      "3:17: password_file: /nonexistent/x: No such file or directory" },
+    { "no list file", "[list d]\nfile = /nonexistent/x\n",
+      "2:8: warning: /nonexistent/x: No such file or directory; until it can be read its entries are" },
     { "a number of connections is no text",
       GOOD "[list d]\n[rule r]\nwhen = connections.d = many\nthen = tempfail\n", "15:24: " },
     { "skip of an unknown scanner", GOOD "[rule r]\nthen = skip spamm\n",

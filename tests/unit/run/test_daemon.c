@@ -466,6 +466,8 @@ static const struct {
     { "-t", "", 0, "echo.conf is correct\n", "" },
     { "-t", "greeting = bad", EX_CONFIG, "", "echo.conf:5:12: a bad greeting is not allowed" },
     { "-t", "greetin = x\nworkerz = 2", EX_CONFIG, "", "echo.conf:6:" }, /* both of them */
+    { "-t", "listen_group = nobody-of-this-name", EX_CONFIG, "",
+      "echo.conf:5:16: listen_group: there is no group \"nobody-of-this-name\"" },
     { "-t -o greeting=bad", "", EX_CONFIG, "", "a bad greeting" },
     { "", "greeting = bad", EX_CONFIG, "", "a bad greeting" },
     { "-c /nonexistent/x", "", EX_CONFIG, "", "/nonexistent/x" },

@@ -42,6 +42,7 @@ static void knows_what_rules_need(UNUSED void **state)
     struct signd_loaded loaded;
 
     signd_load_text(&loaded, "", NULL);
+    assert_string_equal("", buf_text(&loaded.errors));
     assert_int_equal(0, loaded.setup->names.stages);
     assert_int_equal(0, loaded.setup->names.mime);
     assert_false(loaded.setup->names.record);
@@ -161,9 +162,26 @@ static void states_of_keys_are_taken_over(UNUSED void **state)
     signd_loaded_free(&after);
 }
 
+static void warns_of_a_directory_of_keys_that_is_not_there(UNUSED void **state)
+{
+    struct signd_loaded loaded;
+
+    signd_load_text(&loaded, "key_directory = /nonexistent/keys\n", NULL);
+    assert_int_equal(0, loaded.error_count);
+    assert_string_equal(
+        "signd.conf:1:17: warning: key_directory: /nonexistent/keys: No such file or "
+        "directory; mail that is to be signed is deferred until it can be read\n",
+        buf_text(&loaded.errors));
+    signd_loaded_free(&loaded);
+    signd_load_text(&loaded, "key_directory = /tmp\n", NULL);
+    assert_string_equal("", buf_text(&loaded.errors));
+    signd_loaded_free(&loaded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(warns_of_a_directory_of_keys_that_is_not_there),
         cmocka_unit_test(names_each_mistake),
         cmocka_unit_test(a_rule_that_may_defer_in_trouble_can),
         cmocka_unit_test(knows_what_rules_need),
