@@ -9,7 +9,7 @@ import pytest
 from servers.clamd import EICAR, Clamd
 from servers.contentd import Contentd
 from servers.dns import DNS
-from servers.policyd import GATECTL
+from servers.policyd import GATECTL, PATIENT, PATIENT_WITHOUT_DNS
 from servers.process import wait_for
 from servers.rspamd import Rspamd
 from servers.signd import Signd
@@ -22,8 +22,10 @@ quarantine_directory = {directory}/quarantine
 
 [scanner clam]
 kind = clamd unix:{clamd}
+connect_timeout = 30s
 [scanner spam]
 kind = rspamd {rspamd}
+connect_timeout = 30s
 
 [chain full]
 scanners = clam, spam
@@ -213,7 +215,7 @@ def test_a_record_may_be_supposed(contentd):
 def test_policyds_record_is_read_and_left_alone(workdir, redis):
     key = "gh:tx:{4Xk2Lq/198.18.0.1/40000/192.0.2.1}"
     daemon = Contentd(workdir / "recorded", "[rule passed]\nwhen = policy.spf = pass\nthen = reject\n",
-                      options=[f"store={redis.url}", f"quarantine_directory={workdir}/recorded/quarantine"])
+                      options=[f"store={redis.url}", f"quarantine_directory={workdir}/recorded/quarantine", *PATIENT_WITHOUT_DNS])
     try:
         wait_for(lambda: daemon.get("/ready")[1].strip() == "ok", "its store is there")
         redis.cli("HSET", key, "sender", "a@example.net", "spf", "pass", "spf.domain", "example.net")
@@ -295,7 +297,7 @@ def test_the_end_waits_for_what_is_explained(workdir):
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(workdir / "silent"))
         silent.listen()
-        silent.settimeout(10)
+        silent.settimeout(60)
         daemon = Contentd(workdir / "ending", f"[scanner s]\nkind = clamd unix:{workdir}/silent\nscan_timeout = 1s\n"
                           "[chain a]\nscanners = s\n[apply]\n* = a\n")
         asking = subprocess.Popen([GATECTL, "-s", daemon.http, "explain", "-D", "contentd", "-x", "recipient=b@example.org"],
@@ -308,7 +310,6 @@ def test_the_end_waits_for_what_is_explained(workdir):
 # ---- signd ----
 
 SIGND = """
-dns_timeout = 500ms
 authserv_id = mx.example.org
 [rule reject]
 when  = dmarc.policy = reject
@@ -334,7 +335,7 @@ def dns():
 
 @pytest.fixture(scope="module")
 def signd(workdir, dns):
-    daemon = Signd(workdir / "signd", SIGND, resolver=dns.resolver)
+    daemon = Signd(workdir / "signd", SIGND, options=PATIENT, resolver=dns.resolver)
     for kind, selector in (("rsa", "rsa1"), ("ed25519", "ed1")):
         dns.add({f"{selector}._domainkey.sender.example": {"TXT": [daemon.add_key("sender.example", selector, kind)]}})
     daemon.add_key("sender.example", "next")

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from servers.machine import Stopwatch
-from servers.policyd import GATECTL, PROGRAM
-from servers.process import ROOT, free_port, wait_for
+from servers.policyd import GATECTL, PATIENT, PROGRAM
+from servers.process import ROOT, Process, free_port, wait_for
 
 CONFIG = """
 [limit user-hourly]
@@ -108,7 +108,7 @@ def test_refuses_and_writes_nothing(direct, redis, arguments, said):
 
 
 def test_shows_what_policyd_has_counted(workdir, redis, direct, start_policyd):
-    policyd = start_policyd(CONFIG, options=[f"store={redis.url}"])
+    policyd = start_policyd(CONFIG, options=[f"store={redis.url}", *PATIENT])
     for size in range(3):
         policyd.ask("DATA", sasl_username="carol@gold.example", client_address="198.51.100.7", recipient_count="2",
                     instance=f"m{size}")
@@ -151,15 +151,14 @@ def test_finds_the_master_by_sentinel(workdir, redis):
     conf = directory / "sentinel.conf"
     conf.write_text(f"port {port}\nbind 127.0.0.1\ndir {directory}\n"
                     f"sentinel monitor mail 127.0.0.1 {redis.port} 1\n")
-    with subprocess.Popen(["redis-server", conf, "--sentinel"], stdout=subprocess.DEVNULL) as sentinel:
-        try:
-            wait_for(lambda: subprocess.run(["redis-cli", "-p", str(port), "SENTINEL", "masters"],
-                                            capture_output=True, check=False).stdout.count(b"mail"), "sentinel answers")
-            found = Direct(workdir / "by-sentinel", f"redis+sentinel://127.0.0.1:{port}/mail")
-            found("list", "add", "block", "192.0.2.7")
-        finally:
-            sentinel.terminate()
-            sentinel.wait(10)
+    sentinel = Process(["redis-server", conf, "--sentinel"], directory / "log")
+    try:
+        sentinel.ready(lambda: subprocess.run(["redis-cli", "-p", str(port), "SENTINEL", "masters"],
+                                              capture_output=True, check=False).stdout.count(b"mail"), "sentinel answers")
+        found = Direct(workdir / "by-sentinel", f"redis+sentinel://127.0.0.1:{port}/mail")
+        found("list", "add", "block", "192.0.2.7")
+    finally:
+        sentinel.stop()
     assert redis.cli("HEXISTS", "gh:list:block", "192.0.2.7") == "1"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import servers.site
 from servers.filter import Filter
-from servers.policyd import Policyd
+from servers.policyd import PATIENT, PATIENT_WITHOUT_DNS, Policyd
 from servers.postfix import Postfix
 from servers.process import wait_for
 from servers.redis import Redis
@@ -83,11 +83,11 @@ class Site(servers.site.Site):
     def start(self, started, workdir, sink):
         self.redis = Redis(workdir / "redis")
         started.callback(self.redis.stop)
-        self.policyd = Policyd(workdir / "policyd", LIMITS, options=[f"store={self.redis.url}"])
+        self.policyd = Policyd(workdir / "policyd", LIMITS, options=[f"store={self.redis.url}", *PATIENT])
         started.callback(self.policyd.stop)
         self.filters = {}
         for mixed in ("quarantine", "split"):
-            self.filters[mixed] = Filter(workdir / mixed, FILTER.format(store=self.redis.url, mixed=mixed))
+            self.filters[mixed] = Filter(workdir / mixed, FILTER.format(store=self.redis.url, mixed=mixed), PATIENT_WITHOUT_DNS)
             started.callback(self.filters[mixed].stop)
         ask = f"check_policy_service inet:127.0.0.1:{self.policyd.tcp[1]}"
         self.postfix = Postfix(workdir / "postfix", sink, {
@@ -115,9 +115,13 @@ class Site(servers.site.Site):
         found = [self.redis.cli("HGETALL", key).splitlines() for key in self.redis.cli("KEYS", "gh:tx:{*/*/*/*}").split()]
         return [dict(zip(lines[::2], lines[1::2])) for lines in found]
 
-    def come_to(self, counts):
-        """When contentd has said what has become of all."""
+    def settles(self):
+        """contentd has said what has become of all."""
+        wait_for(lambda: not any(one.metric("gatehouse_milter_messages_in_flight") for one in self.filters.values()), "all are over", 30)
         wait_for(lambda: all("verdict.contentd" in record for record in self.records()), "all are settled", 30)
+
+    def come_to(self, counts):
+        self.settles()
         wait_for(lambda: self.counts(*(one for one in counts if one != ALICE)) == counts, f"it comes to {counts}", 30)
 
 
@@ -130,6 +134,7 @@ def site(workdir, sink):
 
 @pytest.fixture(autouse=True)
 def empty(site):
+    site.settles()  # nothing of a test before is written any more
     keys = site.redis.cli("KEYS", "gh:[qtor]*").split()
     if keys:
         site.redis.cli("DEL", *keys)

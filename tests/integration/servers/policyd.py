@@ -12,6 +12,7 @@ GATECTL = BUILD / "bin" / "gatectl"
 
 # Options for what is not about time: Redis and resolvers are waited for, however busy the machine is.
 PATIENT = ("store_timeout=10s", "dns_timeout=20s", "budget=30s")
+PATIENT_WITHOUT_DNS = ("store_timeout=10s", "budget=30s")  # of contentd, which asks no resolver
 
 
 class Policyd(Daemon):
