@@ -38,8 +38,8 @@ class Redis(Server):
 
     def cli(self, *arguments):
         """Runs redis-cli as an operator would; returns what it prints."""
-        done = subprocess.run(["redis-cli", "-p", str(self.port), *map(str, arguments)], capture_output=True, text=True,
-                              timeout=10, check=True)
+        words = [word if isinstance(word, bytes) else str(word) for word in arguments]
+        done = subprocess.run(["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True, timeout=60, check=True)
         return done.stdout.strip()
 
     def replication(self):
