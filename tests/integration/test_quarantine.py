@@ -222,6 +222,7 @@ def test_a_receiver_that_hangs_holds_up_nobody(workdir):
         keeper.copy("s@a.example", f"good{n}@example.org", message("good", b"x\r\n"), "X-Tag: spam")
     wait_for(lambda: len(receiver.messages) == 50, "the others have arrived")
     assert len(receiver.asked) == 56
+    wait_for(lambda: len(list((keeper.directory / "outbox").glob("*.json"))) == 6, "it is known of all that they have")
     keeper.stop()  # in order, all of them broken off
     assert len(list((keeper.directory / "outbox").glob("*.json"))) == 6
     keeper.start()

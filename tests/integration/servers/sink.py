@@ -36,6 +36,7 @@ class Session(socketserver.StreamRequestHandler):
         return b"".join(lines)
 
     def handle(self):
+        self.server.clients += 1
         self.server.goes_on.wait()
         self.say("220 sink.example.org ESMTP")
         message = None
@@ -69,7 +70,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Sink(socketserver.ThreadingTCPServer):
-    """Listens from the start; `messages` grows. While `goes_on` is not set nobody is greeted."""
+    """Listens from the start; `messages` grows. While `goes_on` is not set nobody is greeted; `clients` have come so far."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -77,7 +78,7 @@ class Sink(socketserver.ThreadingTCPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Session)
-        self.messages = []
+        self.messages, self.clients = [], 0
         # Recipients: in the order in which they were named; who is to come again; with whom nothing is said any more.
         self.asked, self.deferred, self.hanging = [], set(), set()
         self.port = self.server_address[1]
