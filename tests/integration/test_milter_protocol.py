@@ -1,9 +1,9 @@
 """The milter's side of the protocol, against MTAs that keep to it, that do not, and that mean harm."""
+import concurrent.futures
 import random
 import signal
 import socket
 import struct
-import threading
 
 import pytest
 
@@ -22,9 +22,9 @@ DO = "X-Do"
 def script(workdir):
     daemon = MilterScript(workdir / "script")
     yield daemon
-    wait_for(lambda: daemon.messages() == 0, "no message is under way")
-    assert daemon.hooks("gone") == daemon.metric("gatehouse_milter_messages_total")
     wait_for(lambda: daemon.connections() == 0, "all connections are closed")
+    assert daemon.messages() == 0
+    assert daemon.hooks("gone") == daemon.metric("gatehouse_milter_messages_total")
     daemon.stop()
 
 
@@ -43,8 +43,8 @@ def start_script(workdir, request):
     """start_script(options=[...]) -> MilterScript, stopped after the test"""
     started = []
 
-    def start(options=(), kind=MilterScript):
-        daemon = kind(workdir / f"{request.node.name[:20]}-{len(started)}", options=options)
+    def start(options=(), kind=MilterScript, env=None):
+        daemon = kind(workdir / f"{request.node.name[:20]}-{len(started)}", options=options, env=env)
         started.append(daemon)
         return daemon
 
@@ -267,6 +267,7 @@ def test_a_lost_connection_ends_the_message(script, count):
 
 @pytest.mark.parametrize("wait", ["wait", "later"])
 def test_the_mta_hangs_up_while_it_waits(script, wait):
+    wait_for(lambda: script.messages() == 0, "those of tests before are over")
     before = script.hooks("sent"), script.hooks("not-sent")
     with script.client() as client:
         waits_at_the_end(client, wait)
@@ -571,7 +572,7 @@ def test_others_do_not_wait_for_slow_ones(script):
 
 @pytest.mark.parametrize("wait", ["wait", "later"])
 def test_finishes_what_is_under_way(start_script, wait):
-    daemon = start_script()
+    daemon = start_script(env={"MILTER_SCRIPT_DRAIN": "patient"})
     idle, begun, ending = (daemon.client().start() for _ in range(3))
     begun.mail()
     ending.mail()
@@ -624,9 +625,6 @@ def test_survives_being_fed_by_many_at_once(target):
                 client.message(headers=[(DO, chance.choice(["report", "wait 5", "later 5", "reject", "add X-A: b", "discard"]))],
                                body=b"x" * chance.randrange(3000))
 
-    threads = [threading.Thread(target=run, args=[seed]) for seed in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        list(threads.map(run, range(16)))
     works(target)

@@ -9,7 +9,8 @@
  *   wait MILLISECONDS     on a thread                 later MILLISECONDS          on the loop
  *   report                adds X-Saw: what the hooks know of client, envelope and size
  *
- * Every hook's name is counted: milter_script_hooks_total{hook=}. */
+ * Every hook's name is counted: milter_script_hooks_total{hook=}. At its end it waits for what is under way for 3 s; for
+ * MILTER_DRAIN_MS with MILTER_SCRIPT_DRAIN in its environment. */
 #include "common/milter/params.h"
 #include "common/observe/metrics.h"
 #include "common/run/op.h"
@@ -404,5 +405,8 @@ static const struct daemon_spec spec = {
 
 int main(int argc, char **argv)
 {
-    return daemon_main(&spec, argc, argv);
+    struct daemon_spec patient = spec;
+
+    patient.drain_ms = MILTER_DRAIN_MS;
+    return daemon_main(getenv("MILTER_SCRIPT_DRAIN") == NULL ? &spec : &patient, argc, argv);
 }
