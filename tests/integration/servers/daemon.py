@@ -115,9 +115,9 @@ class Daemon:
         return text[:text.rfind("\n") + 1]
 
     def decisions(self):
-        """The decision lines so far, each as a dict."""
+        """The decision lines so far, each as a dict; one that is just being written is none yet."""
         found = []
-        for line in self.log.splitlines():
+        for line in self.log.rpartition("\n")[0].splitlines():
             at = line.find("decision ")
             if at >= 0:
                 found.append(dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line[at:])))

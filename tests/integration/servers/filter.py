@@ -32,7 +32,8 @@ class Filter(Policyd):
         self.process.ready(self.is_ready, "contentd serves")
 
     def decisions(self):
-        return [line.split(" decision ", 1)[1] for line in self.log.splitlines() if " decision " in line]
+        whole = self.log.rpartition("\n")[0]  # without a line that is just being written
+        return [line.split(" decision ", 1)[1] for line in whole.splitlines() if " decision " in line]
 
     def gatectl(self, *arguments):
         return subprocess.run([GATECTL, "-s", self.http, *arguments], capture_output=True, text=True, check=False)
