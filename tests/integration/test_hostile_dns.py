@@ -8,9 +8,9 @@ import pytest
 
 from servers.hostile_dns import (HostileDns, closing_tcp, delayed, failing, flooding, raw, rows, silent, txt, wrong_id,
                                  wrong_question)
-from servers.machine import Stopwatch
+from servers.machine import Stopwatch, Waits
 from servers.policy import attributes, encode
-from servers.policyd import BUILD, Policyd
+from servers.policyd import BUILD, PATIENT, Policyd
 from servers.process import ROOT, wait_for
 
 pytestmark = pytest.mark.sanitized
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.sanitized
 IS_PLAIN_BUILD = BUILD == ROOT / "build"  # sanitizers keep what was freed
 CLIENT = "198.18.5.5"
 DNS_TIMEOUT, BUDGET = 0.5, 1.5
+BUDGET_ALONE = 3.0  # of one that never gives up a question
 SLACK = 1.5  # for a busy machine
 PASS = txt(f"v=spf1 ip4:{CLIENT} -all")
 FAIL, ERROR, TEMPORARY = {"fail"}, {"permerror"}, {"temperror"}
@@ -98,9 +99,11 @@ OTHERS = {
     "redirect-back.example": txt("v=spf1 redirect=redirect-pair.example"),
     "*.wide.example": lambda query: [query.packet([("TXT", includes(100, query.name))])],
     "*.hosts.example": rows(("A", "192.0.2.99")),
-    "slow-chain.example": delayed(0.25, txt(includes(9, "slow.example"))),
-    "*.slow.example": delayed(0.25, txt("v=spf1 ip4:192.0.2.99 -all")),
+    "slow-chain.example": delayed(1, txt(includes(9, "slow.example"))),
+    "*.slow.example": delayed(1, txt("v=spf1 ip4:192.0.2.99 -all")),
 }
+# Who publishes them is answered in full: what comes of it is no matter of time.
+ANSWERED = [name for name, _, results in CASES if results != TEMPORARY and name != "silent-explanation"]
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +114,32 @@ def names():
 
 
 @pytest.fixture(scope="module")
-def checker(workdir, names):
-    policyd = Policyd(workdir / "hostile", conf_file=ROOT / "conf/spf.conf", options=[
-        f"resolver={names.resolver}", f"dns_timeout={DNS_TIMEOUT * 1000:.0f}ms", f"budget={BUDGET * 1000:.0f}ms"])
-    yield policyd
-    policyd.stop()
+def start_checker(workdir, names):
+    """start_checker(name, options...) -> policyd that checks SPF"""
+    started = []
+
+    def start(name, *options):
+        started.append(Policyd(workdir / name, conf_file=ROOT / "conf/spf.conf", options=[f"resolver={names.resolver}", *options]))
+        return started[-1]
+
+    yield start
+    for policyd in started:
+        policyd.stop()
+
+
+@pytest.fixture(scope="module")
+def hasty(start_checker):
+    return start_checker("hasty", f"dns_timeout={DNS_TIMEOUT * 1000:.0f}ms", f"budget={BUDGET * 1000:.0f}ms")
+
+
+@pytest.fixture(scope="module")
+def patient(start_checker):
+    return start_checker("patient", *PATIENT)
+
+
+@pytest.fixture(scope="module")
+def budgeted(start_checker):
+    return start_checker("budgeted", *PATIENT, f"budget={BUDGET_ALONE * 1000:.0f}ms")
 
 
 def check(policyd, name):
@@ -128,15 +152,26 @@ def check(policyd, name):
     return found[1], reply, took
 
 
+def check_in_time(policyd, name, results):
+    """The same. A name server that had to wait for a processor, so that its answer came too late, is asked again."""
+    for _ in range(20):
+        waits = Waits()
+        result, reply, took = check(policyd, name)
+        if result in results or result not in TEMPORARY or waits.seconds() < DNS_TIMEOUT / 2:
+            break
+    return result, reply, took
+
+
 @pytest.mark.parametrize("name, results", [(name, results) for name, _, results in CASES],
                          ids=[name for name, _, _ in CASES])
-def test_hostile_names(checker, names, name, results):
+def test_hostile_names(request, names, name, results):
+    policyd = request.getfixturevalue("patient" if name in ANSWERED else "hasty")
     names.asked.clear()
-    result, reply, took = check(checker, name)
+    result, reply, took = check_in_time(policyd, name, results)
     assert result in results, reply
     assert took < BUDGET + SLACK
     assert len(reply) < 1000, reply
-    assert check(checker, "good")[0] == "pass"
+    assert check_in_time(policyd, "good", {"pass"})[0] == "pass"
 
 
 @pytest.mark.parametrize("name, kind, most", [
@@ -150,26 +185,26 @@ def test_hostile_names(checker, names, name, results):
     ("exchangers", "A", 0),
     ("exchangers-void", "A", 10),
 ])
-def test_asks_no_more_than_it_may(checker, names, name, kind, most):
+def test_asks_no_more_than_it_may(patient, names, name, kind, most):
     names.asked.clear()
-    check(checker, name)
+    check(patient, name)
     others = {f"{other}.example" for other, _, _ in CASES} - {f"{name}.example"}  # asked again, of tests before
     asked = sorted(asked for asked in names.asked if asked[1] == kind and asked[0] not in others)
     assert len(asked) <= most, asked
 
 
-def test_the_budget_ends_a_chain_of_slow_answers(checker, names):
-    before = checker.metric("gatehouse_policy_late_total")
+def test_the_budget_ends_a_chain_of_slow_answers(budgeted):
+    before = budgeted.metric("gatehouse_policy_late_total")
     begin = time.monotonic()
-    result, reply, took = check(checker, "slow-chain")
+    result, reply, took = check(budgeted, "slow-chain")
     assert result == "temperror" and "the time for the check is up" in reply, reply
-    assert BUDGET - 0.1 < time.monotonic() - begin and took < BUDGET + SLACK, reply
-    assert checker.metric("gatehouse_policy_late_total") == before + 1
-    assert check(checker, "good")[0] == "pass"
+    assert BUDGET_ALONE - 0.1 < time.monotonic() - begin and took < BUDGET_ALONE + SLACK, reply
+    assert budgeted.metric("gatehouse_policy_late_total") == before + 1
+    assert check_in_time(budgeted, "good", {"pass"})[0] == "pass"
 
 
-def test_others_are_answered_while_some_wait(checker):
-    with checker.client() as slow, checker.client() as quick:
+def test_others_are_answered_while_some_wait(budgeted):
+    with budgeted.client() as slow, budgeted.client() as quick:
         slow.send(encode(attributes(sender="user@silent.example")))
         watch = Stopwatch()
         reply = quick.ask(client_address=CLIENT, sender="user@good.example")
@@ -177,15 +212,17 @@ def test_others_are_answered_while_some_wait(checker):
         assert b"temperror" in slow.reply()
 
 
-def test_nothing_is_left_behind(checker):
+def test_nothing_is_left_behind(patient, hasty):
     """Neither questions nor memory."""
-    fast = [name for name, _, results in CASES if results != TEMPORARY and name not in ("slow", "silent-explanation")]
+    fast = [name for name in ANSWERED if name != "slow"]
     for name in fast:
-        check(checker, name)
-    before = checker.process.memory_kib()
+        check(patient, name)
+    before = patient.process.memory_kib()
     for _ in range(5):
         for name in fast:
-            check(checker, name)
-    wait_for(lambda: checker.metric("gatehouse_dns_in_flight") == 0, "no question is on its way", timeout=15)
+            check(patient, name)
+    check(hasty, "silent")
+    for policyd in (patient, hasty):
+        wait_for(lambda: policyd.metric("gatehouse_dns_in_flight") == 0, "no question is on its way", timeout=15)
     if IS_PLAIN_BUILD:
-        assert checker.process.memory_kib() - before < 4096
+        assert patient.process.memory_kib() - before < 4096
