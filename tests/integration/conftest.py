@@ -1,4 +1,5 @@
 """Fixtures: policyd, redis, sink, postfix; everything that a test starts is ended after it."""
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -67,33 +68,26 @@ def country_database(tmp_path_factory):
 @pytest.fixture
 def start_policyd(workdir, request):
     """start_policyd(config, options=[...]) -> Policyd; all are stopped, and their ends checked, after the test."""
-    started = []
+    with contextlib.ExitStack() as ended:  # all of them, though one may not end well
+        def start(config="", **arguments):
+            test = re.sub(r"\W", "-", request.node.name)[:20]
+            policyd = Policyd(workdir / f"{test}-{os.urandom(4).hex()}", config, **arguments)
+            ended.callback(policyd.stop)
+            return policyd
 
-    def start(config="", **arguments):
-        test = re.sub(r"\W", "-", request.node.name)[:20]
-        directory = workdir / f"{test}-{len(started)}-{os.urandom(3).hex()}"
-        policyd = Policyd(directory, config, **arguments)
-        started.append(policyd)
-        return policyd
-
-    yield start
-    for policyd in started:
-        policyd.stop()
+        yield start
 
 
 @pytest.fixture
 def start_redis(workdir):
     """start_redis(*options) -> Redis"""
-    started = []
+    with contextlib.ExitStack() as ended:
+        def start(*options, **arguments):
+            redis = Redis(workdir / f"redis-{os.urandom(4).hex()}", *options, **arguments)
+            ended.callback(redis.stop)
+            return redis
 
-    def start(*options, **arguments):
-        redis = Redis(workdir / f"redis-{os.urandom(3).hex()}", *options, **arguments)
-        started.append(redis)
-        return redis
-
-    yield start
-    for redis in started:
-        redis.stop()
+        yield start
 
 
 @pytest.fixture

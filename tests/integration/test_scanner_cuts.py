@@ -56,9 +56,12 @@ def test_no_part_of_an_answer_is_clean(scanner):
     cutter = Cutter(address)
     text = message("How are you?\n" * 20)
     try:
-        finding = scan(f"{kind} {cutter.address}", text, **settings)
-        assert finding["result"] == "clean", finding
-        whole = cutter.passed
+        lengths = []  # rspamd says how many seconds it took
+        for _ in range(3):
+            finding = scan(f"{kind} {cutter.address}", text, **settings)
+            assert finding["result"] == "clean", finding
+            lengths.append(cutter.passed)
+        whole = min(lengths)
         seed = random.randrange(1 << 30)
         chosen = random.Random(seed)
         cuts = {0, 1, whole - 1} | {chosen.randrange(whole) for _ in range(CUTS)}

@@ -81,7 +81,7 @@ def test_serves_the_sockets_that_systemd_made(workdir, config):
 def test_tells_systemd_when_it_is_ready_and_that_it_lives(workdir, config):
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(str(workdir / "notify"))
-    notify.settimeout(10)
+    notify.settimeout(60)
     path = workdir / "notifying"
     server = Process([PROGRAM, "-c", config, "-o", f"listen=unix:{path}"], workdir / "notify.log",
                      env={"NOTIFY_SOCKET": str(workdir / "notify"), "WATCHDOG_USEC": "1000000"})
