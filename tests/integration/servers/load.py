@@ -134,7 +134,7 @@ class Load:
     def is_busy(self):
         return any(connection.asked for connection in self.connections)
 
-    def run(self, timeout=120.0):
+    def run(self, timeout=600.0):
         """Until there is nothing to ask any more and all is answered."""
         last = time.monotonic() + timeout
         while (self.waiting or self.is_busy()) and time.monotonic() < min(last, self.ends_at or last):
@@ -156,7 +156,7 @@ class Load:
         self.thread.start()
         return self
 
-    def finish(self, patience=10.0):
+    def finish(self, patience=60.0):
         """Asks nothing new, waits for the answers that are due."""
         self.ends_at = time.monotonic() + patience
         self.thread.join()

@@ -42,7 +42,7 @@ class Policyd(Daemon):
 
     def gatectl(self, *arguments, check=True):
         """gatectl on this daemon's control socket."""
-        done = subprocess.run([GATECTL, "-s", self.http, *arguments], capture_output=True, text=True, timeout=30,
+        done = subprocess.run([GATECTL, "-s", self.http, *arguments], capture_output=True, text=True, timeout=60,
                               check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done

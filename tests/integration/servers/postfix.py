@@ -121,7 +121,7 @@ class Session(smtplib.SMTP):
     """An SMTP session that comes from any address, said by XCLIENT. Replies are (code, text)."""
 
     def __init__(self, port, address, name, client_port, login):
-        super().__init__("127.0.0.1", port, local_hostname="client.example.net", timeout=60)
+        super().__init__("127.0.0.1", port, local_hostname="client.example.net", timeout=300)
         self.ehlo()
         said = f"NAME={name} ADDR={address} PORT={client_port} PROTO=ESMTP" + (f" LOGIN={login}" if login else "")
         code, text = self.docmd("XCLIENT", said)
