@@ -27,7 +27,7 @@ const struct action_type contentd_actions[CONTENTD_ACTIONS] = {
       .doc = "Delivered as spam: X-Spam-Flag, and before the subject this text, or the chain's subject_prefix." },
     [ACTION_ADD_HEADER] = { .name = "add_header", .id = ACTION_ADD_HEADER, .kind = ACTION_CONTINUES, .argument = ARG_HEADER,
       .default_stages = STAGES_END, .stages = LOOKING, .doc = "Adds a header field." },
-    [ACTION_REMOVE_HEADER] = { .name = "remove_header", .id = ACTION_REMOVE_HEADER, .kind = ACTION_CONTINUES, .argument = ARG_WORD,
+    [ACTION_REMOVE_HEADER] = { .name = "remove_header", .id = ACTION_REMOVE_HEADER, .kind = ACTION_CONTINUES, .argument = ARG_HEADER_NAME,
       .default_stages = STAGES_END, .stages = LOOKING, .doc = "Removes all header fields of this name." },
     [ACTION_SKIP] = { .name = "skip", .id = ACTION_SKIP, .kind = ACTION_CONTINUES, .argument = ARG_WORD, .word_kind = "scanner",
       .default_stages = LOOKING, .stages = LOOKING,

@@ -1,6 +1,7 @@
 /* policyd/policy.c - see policy.h. */
 #include "policyd/policy.h"
 
+#include "common/base/suggest.h"
 #include "common/observe/log.h"
 
 /* ---- parts ---- */
@@ -218,6 +219,30 @@ static bool is_dnsbl_used(const struct policy *policy, const struct dnsbl_sectio
            is_fact_used(policy, is_address ? SLICE("dnsbl.zones") : SLICE("rhsbl.zones"));
 }
 
+/* A class that no limit has a rate for, in the file: mistyped, most probably, though a live rate may have it. */
+static void report_class(const struct policy *policy, const struct conf_pair *member,
+                         struct conf_errors *errors)
+{
+    const struct policyd_config *config = policy->parts.config;
+    struct suggest best = suggest_for(member->value);
+
+    if (!class_name_is_valid(member->value))
+        return; /* said already, or more than a name */
+    for (size_t i = 0; i < config->limit_count; i++) {
+        const struct conf_pairs *rates = &config->limits[i].rate_class;
+        for (size_t k = 0; k < rates->count; k++) {
+            if (slice_equal_nocase(rates->items[k].name, member->value))
+                return;
+            suggest_offer(&best, rates->items[k].name);
+        }
+    }
+    conf_warning(errors, conf_where(policy->parts.core.conf, member->value.ptr),
+                 "no limit has a rate for the class %.*s (rate.class.%.*s)%s%.*s%s",
+                 SLICE_ARG(member->value), SLICE_ARG(member->value),
+                 best.name.ptr == NULL ? "" : "; did you mean ", (int)best.name.len,
+                 best.name.ptr == NULL ? "" : best.name.ptr, best.name.ptr == NULL ? "" : "?");
+}
+
 /* What the file declares and no rule of the file or the store uses. A DNS list may wait for a live rule. */
 static void report_unused(const struct policy *policy, struct conf_errors *errors)
 {
@@ -237,6 +262,9 @@ static void report_unused(const struct policy *policy, struct conf_errors *error
             conf_error(errors, conf_section_where(policy->parts.core.conf, config->limits[i].conf),
                        "no rule uses this limit; add a rule with `then = limit %.*s`",
                        SLICE_ARG(config->limits[i].conf->name));
+
+    for (size_t i = 0; config->classes_count > 0 && i < config->classes[0].members.count; i++)
+        report_class(policy, &config->classes[0].members.items[i], errors);
 }
 
 /* The facts that limits have in their keys, and greylisting's: the rule set gives them the first slots. */

@@ -109,7 +109,10 @@ bool conf_check_resolver(struct slice text, struct conf_complaint *out)
     memcpy(copy, address.ptr, address.len);
     copy[address.len] = '\0';
     if (inet_pton(AF_INET, copy, &room) != 1 && inet_pton(AF_INET6, copy, &room) != 1)
-        return conf_complain(out, 0, "\"%s\" is neither an IPv4 nor an IPv6 address", copy);
+        return conf_complain(
+            out, 0,
+            "\"%s\" is neither an IPv4 nor an IPv6 address; a resolver is ADDRESS or ADDRESS@PORT",
+            copy);
     if (at != SIZE_MAX && !is_port(slice_skip(text, at + 1)))
         return conf_complain(out, at + 1, "a port is a number from 1 to 65535");
     return true;

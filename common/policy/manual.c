@@ -64,6 +64,8 @@ static const char *argument_of(const struct action_type *action)
         return " [TEXT]";
     case ARG_HEADER:
         return " NAME: TEXT";
+    case ARG_HEADER_NAME:
+        return " FIELD";
     case ARG_MAILBOX:
         return " ADDRESS";
     case ARG_WORD:

@@ -61,8 +61,8 @@ static void warn_of_file(void *arg, const char *path, size_t line, size_t column
 
     if (line == 0)
         conf_warning(loader->errors, place(loader, reading->path),
-                     "%s: %s; until it can be read its entries are those read before, or none", path,
-                     text);
+                     "%s: %s; until it can be read its entries are those read before, or none",
+                     path, text);
     else
         conf_warning(loader->errors, where, "%s", text);
 }

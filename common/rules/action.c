@@ -72,7 +72,7 @@ static bool read_text(struct builder *builder, struct rule *rule, const struct a
 static bool is_header_name(struct slice name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (!ascii_is_print(name.ptr[i]) || name.ptr[i] == ' ')
+        if (!ascii_is_print(name.ptr[i]) || name.ptr[i] == ' ' || name.ptr[i] == ':')
             return false;
     return name.len > 0;
 }
@@ -142,6 +142,17 @@ static bool read_word(struct builder *builder, struct rule *rule, const struct a
         return false;
     rule->text.constant = arena_copy(builder->set->arena, word);
     return true;
+}
+
+static bool read_header_name(struct builder *builder, struct rule *rule,
+                             const struct argument *argument)
+{
+    if (is_header_name(argument->text))
+        return read_word(builder, rule, argument);
+    report_error(&builder->report, argument->offset,
+                 "%s takes the name of a header field, without a colon: X-Spam-Flag",
+                 rule->info.action->name);
+    return false;
 }
 
 static bool check_limit(struct builder *builder, struct slice name, size_t offset, unsigned *stages)
@@ -251,10 +262,17 @@ static bool read_none(struct builder *builder, struct rule *rule, const struct a
 
 static bool (*const readers[])(struct builder *builder, struct rule *rule,
                                const struct argument *argument) = {
-    [ARG_NONE] = read_none,     [ARG_REPLY] = read_reply,   [ARG_TEXT] = read_text,
-    [ARG_OPT_TEXT] = read_text, [ARG_HEADER] = read_header, [ARG_MAILBOX] = read_mailbox,
-    [ARG_WORD] = read_word,     [ARG_LIMITS] = read_limits, [ARG_DURATION] = read_duration,
+    [ARG_NONE] = read_none,
+    [ARG_REPLY] = read_reply,
+    [ARG_TEXT] = read_text,
+    [ARG_OPT_TEXT] = read_text,
+    [ARG_HEADER] = read_header,
+    [ARG_MAILBOX] = read_mailbox,
+    [ARG_WORD] = read_word,
+    [ARG_LIMITS] = read_limits,
+    [ARG_DURATION] = read_duration,
     [ARG_NUMBER] = read_number,
+    [ARG_HEADER_NAME] = read_header_name,
 };
 
 static const struct action_type *action_find(struct builder *builder, struct slice name,

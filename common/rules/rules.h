@@ -46,6 +46,7 @@ enum action_argument {
     ARG_TEXT, /* text, may hold {fact}; required */
     ARG_OPT_TEXT, /* text or nothing */
     ARG_HEADER, /* Name: text */
+    ARG_HEADER_NAME, /* the name of a header field alone */
     ARG_MAILBOX, /* an address, may hold {fact} */
     ARG_WORD, /* one word: a restriction class, a scanner */
     ARG_LIMITS, /* A, B: names of limits */

@@ -89,10 +89,10 @@ static const struct {
     { "127.0.0.1", NULL, 0 },
     { "127.0.0.1@5353", NULL, 0 },
     { "2001:db8::1@53", NULL, 0 },
-    { "localhost", "\"localhost\" is neither an IPv4 nor an IPv6 address", 0 },
-    { "127.0.0.1:53", "\"127.0.0.1:53\" is neither an IPv4 nor an IPv6 address", 0 },
+    { "localhost", "\"localhost\" is neither an IPv4 nor an IPv6 address; a resolver is ADDRESS or ADDRESS@PORT", 0 },
+    { "127.0.0.1:53", "\"127.0.0.1:53\" is neither an IPv4 nor an IPv6 address; a resolver is ADDRESS or ADDRESS@PORT", 0 },
     { "127.0.0.1@", "a port is a number from 1 to 65535", 10 },
-    { "@53", "\"\" is neither an IPv4 nor an IPv6 address", 0 },
+    { "@53", "\"\" is neither an IPv4 nor an IPv6 address; a resolver is ADDRESS or ADDRESS@PORT", 0 },
     { "00000000000000000000000000000000000000000000000", "it must be an IPv4 or IPv6 address", 0 },
 }, logs[] = {
     { "syslog", NULL, 0 },

@@ -71,6 +71,9 @@ static const struct {
       GOOD "[list d]\nentries = example.com, 192.0.2.0/24\n[rule r]\nwhen = connections.d > 5\n"
            "then = tempfail\n",
       NULL },
+    { "a header field's name with a colon", GOOD "[rule r]\nthen = remove_header X-Spam-Flag:\n",
+      "14:22: remove_header takes the name of a header field, without a colon" },
+    { "a header field's name", GOOD "[rule r]\nthen = remove_header X-Spam-Flag\n", NULL },
     { "a milter that is contentd",
       "listen = inet:127.0.0.1:10041\n[scanner m]\nkind = milter inet:127.0.0.1:1, inet:127.0.0.1:10041\n"
       "[chain a]\nscanners = m\n[apply]\n* = a\n",

@@ -26,6 +26,11 @@ static const struct {
     { "no such map",
       "[map owners]\n[rule r]\nwhen = sasl_username in map:owner/{sender}\nthen = accept\n",
       "policyd.conf:3:29: there is no map \"owner\"; did you mean \"owners\"?\n" },
+    { "no such class",
+      "[limit l]\nrate = 1/1h\nrate.class.gold = 5/1h\n[classes]\na@example.com = Gold\n"
+      "b@example.com = glod\n[rule r]\nthen = limit l\n",
+      "policyd.conf:6:17: warning: no limit has a rate for the class glod (rate.class.glod); did you mean "
+      "gold?\n" },
     { "no such limit",
       "[limit hourly]\nrate = 1/1h\n[rule r]\nthen = limit hourly\n[rule s]\nthen = limit hourlie\n",
       "policyd.conf:6:14: there is no limit \"hourlie\"; did you mean \"hourly\"?\n" },
