@@ -18,6 +18,7 @@ from servers.policyd import PATIENT
 CONNECTIONS = 64
 DAEMONS = 4
 SECONDS = 9.0
+ROUNDS = 10  # at most, of so many seconds
 BUCKETS = 24
 USERS = 4
 
@@ -119,11 +120,12 @@ def test_the_judge_sees_what_is_wrong():
     assert not wrongly_refused(admitted, [at(2.0, 2.01, 7)], limit)
 
 
-def judge(load, record_property):
-    """Fails when a window was exceeded; returns in how many disjoint windows that could have happened."""
-    windows = 0
+def judge(every, record_property):
+    """Of all that was asked: fails when a window was exceeded. Returns in how many disjoint windows that could have happened, and
+    where the load was too small to come near."""
+    windows, blunt = 0, []
     for limit, user in itertools.product(LIMITS, range(USERS)):
-        mine = [asked for asked in load.asked if asked.values["sender"] == f"a@{limit.name}.example"
+        mine = [asked for asked in every if asked.values["sender"] == f"a@{limit.name}.example"
                 and asked.values["sasl_username"] == f"user{user}"]
         admitted = [asked for asked in mine if asked.is_admitted]
         refused = [asked for asked in mine if not asked.is_admitted]
@@ -131,13 +133,13 @@ def judge(load, record_property):
         assert most <= limit.most, f"{limit} user{user}: {most} in a window"
         wrong = wrongly_refused(admitted, refused, limit)
         assert not wrong, f"{limit} user{user}: {len(wrong)} of {len(refused)} refused for nothing: {wrong[0]}"
-        if limit.window_ms >= 600:  # long beside the time that an answer takes: the judge is sharp
-            assert most > limit.most * 0.9, f"{limit} user{user}: the load was too small, {most}"
-        windows += int((load.asked[-1].answered - load.asked[0].sent) / limit.window)
+        if limit.window_ms >= 600 and most <= limit.most * 0.9:  # long beside the time that an answer takes
+            blunt.append(f"{limit} user{user}: {most}")
+        windows += int((every[-1].answered - every[0].sent) / limit.window)
     record_property("windows", windows)
-    record_property("requests", len(load.asked))
-    print(f"{len(load.asked)} requests, {windows} windows, slowest answer {load.slowest_ms():.0f} ms")
-    return windows
+    record_property("requests", len(every))
+    print(f"{len(every)} requests, {windows} windows")
+    return windows, blunt
 
 
 @pytest.fixture
@@ -154,10 +156,16 @@ def daemons(start_policyd, redis, request):
 @pytest.mark.parametrize("daemons", ["redis", "memory"], indirect=True)
 def test_no_window_has_more_than_the_limit(daemons, record_property):
     servers = daemons(CONFIG)
-    load = Load([server.unix for server in servers], CONNECTIONS, random_requests(SECONDS, 0)).run()
-    assert not load.unanswered and not load.lost
-    assert not any(server.metric("gatehouse_store_degraded_total") for server in servers)
-    assert judge(load, record_property) > 1000
+    every = []
+    for number in range(ROUNDS):  # one, where the machine does not do much else
+        load = Load([server.unix for server in servers], CONNECTIONS, random_requests(SECONDS, number)).run()
+        assert not load.unanswered and not load.lost
+        assert not any(server.metric("gatehouse_store_degraded_total") for server in servers)
+        every += load.asked
+        windows, blunt = judge(every, record_property)
+        if not blunt:
+            break
+    assert windows > 1000 and not blunt
 
 
 @pytest.mark.parametrize("daemons", ["redis", "memory"], indirect=True)

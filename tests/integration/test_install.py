@@ -1,4 +1,5 @@
 """`make install`: what lands where, what stays as it is, and that it can be read."""
+import fcntl
 import os
 import re
 import subprocess
@@ -12,6 +13,12 @@ pytestmark = pytest.mark.skipif(BUILD != ROOT / "build", reason="make install in
 
 
 def install(destination, *variables):
+    with open(ROOT / "Makefile", "rb") as makefile:
+        fcntl.flock(makefile, fcntl.LOCK_EX)  # who tests beside us does not build the same at the same time
+        make_install(destination, *variables)
+
+
+def make_install(destination, *variables):
     subprocess.run(["make", "-s", "install", f"DESTDIR={destination}", *variables], cwd=ROOT, check=True, timeout=600,
                    capture_output=True)
 
