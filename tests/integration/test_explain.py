@@ -76,7 +76,7 @@ def text(fields, body="hello\r\n"):
 def run(daemon, program, *arguments, message="", check=True):
     """gatectl explain; what it printed."""
     done = subprocess.run([GATECTL, "-s", daemon.http, "explain", "-D", program, *arguments], input=message.encode(),
-                          capture_output=True, timeout=30, check=False)
+                          capture_output=True, timeout=120, check=False)
     assert not check or done.returncode == 0, done.stderr.decode()
     return done
 
@@ -304,7 +304,7 @@ def test_the_end_waits_for_what_is_explained(workdir):
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         with silent.accept()[0]:  # it is being asked
             daemon.stop()
-        asking.communicate(timeout=20)
+        asking.communicate(timeout=120)
 
 
 # ---- signd ----

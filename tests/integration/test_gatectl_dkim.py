@@ -25,7 +25,7 @@ class Dkim:
                              + (f"resolver = {listed}\n" if listed else ""))
 
     def __call__(self, *arguments, code=DONE):
-        done = subprocess.run([GATECTL, "-c", self.conf, "dkim", *arguments], capture_output=True, text=True, timeout=60,
+        done = subprocess.run([GATECTL, "-c", self.conf, "dkim", *arguments], capture_output=True, text=True, timeout=600,
                               check=False)
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done

@@ -588,7 +588,7 @@ def test_finishes_what_is_under_way(start_script, wait):
     begun.rcpt()
     begun.headers_end()
     assert begun.end()[-1].command == "c" and begun.is_closed()
-    assert daemon.process.child.wait(10) == 0
+    assert daemon.process.child.wait(60) == 0
     for client in (idle, begun, ending):
         client.close()
 
@@ -603,7 +603,7 @@ def test_does_not_wait_for_ever_at_the_end(start_script, wait):
         with pytest.raises((EOFError, ConnectionError)):
             while client.read().command == "p":
                 pass
-    assert daemon.process.child.wait(20) == 0
+    assert daemon.process.child.wait(40) == 0
     assert "still busy" in daemon.log and not daemon.unix.exists()
 
 

@@ -32,7 +32,7 @@ def test_what_tests_have_started_ends_with_them(tmp_path, number):
     wait_for(lambda: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "the server runs")
     assert not is_gone(pid)
     tests.send_signal(number)
-    tests.wait(10)
+    tests.wait(60)
     wait_for(lambda: is_gone(pid), "the server ends with the tests")
 
 
@@ -80,6 +80,6 @@ def test_clients_have_other_ports(clients, servers):
 
 
 def ports_elsewhere(program):
-    done = subprocess.run([sys.executable, "-c", "from servers import process; " + program], cwd=HERE, check=True, timeout=60,
+    done = subprocess.run([sys.executable, "-c", "from servers import process; " + program], cwd=HERE, check=True, timeout=120,
                           stdout=subprocess.PIPE, text=True)
     return [int(port) for port in done.stdout.split()]

@@ -252,9 +252,9 @@ def test_an_idle_connection_is_kept(impatient, connect):
 
 
 def test_an_idle_time_below_postfix_own_is_refused(policyd):
-    done = subprocess.run(policyd.argv("-o", "idle_timeout=399s", "-t"), capture_output=True, text=True, timeout=20)
+    done = subprocess.run(policyd.argv("-o", "idle_timeout=399s", "-t"), capture_output=True, text=True, timeout=120)
     assert done.returncode == 78 and "idle_timeout" in done.stderr + done.stdout, done
-    done = subprocess.run(policyd.argv("-o", "idle_timeout=400s", "-t"), capture_output=True, text=True, timeout=20)
+    done = subprocess.run(policyd.argv("-o", "idle_timeout=400s", "-t"), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done
 
 

@@ -47,7 +47,7 @@ class Keeper:
     def stop(self):
         if self.child.poll() is None:
             self.child.stdin.close()
-            assert self.child.wait(30) == 0, (self.directory / "log").read_text()
+            assert self.child.wait(120) == 0, (self.directory / "log").read_text()
         self.child.stdout.close()
 
     def kill(self):
@@ -73,7 +73,7 @@ class Keeper:
         return self.command("copy", sender, recipients, self.file(message), header)
 
     def gatectl(self, *arguments, code=0):
-        done = subprocess.run([GATECTL, "-s", self.socket, "quarantine", *arguments], capture_output=True, timeout=30,
+        done = subprocess.run([GATECTL, "-s", self.socket, "quarantine", *arguments], capture_output=True, timeout=120,
                               check=False)
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done

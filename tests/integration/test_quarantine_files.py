@@ -117,7 +117,7 @@ class Site:
                              f"release = inet:127.0.0.1:{release}\n")
 
     def gatectl(self, *arguments, code=0):
-        done = subprocess.run([GATECTL, "-c", self.conf, "quarantine", *arguments], capture_output=True, text=True, timeout=60,
+        done = subprocess.run([GATECTL, "-c", self.conf, "quarantine", *arguments], capture_output=True, text=True, timeout=120,
                               check=False)
         assert code in (None, done.returncode), done
         return done
@@ -166,7 +166,7 @@ def test_a_daemon_that_starts_meanwhile_waits_for_the_directory(place):
         assert "another process uses it" in site.gatectl("list", code=3).stderr
         threading.Timer(0.3, sink.goes_on.set).start()
         contentd = site.contentd()
-        assert gatectl.wait(30) == 0, gatectl.stderr.read()
+        assert gatectl.wait(120) == 0, gatectl.stderr.read()
     try:
         assert contentd.get("/ready") == (200, "ok\n"), contentd.log
         assert [row["id"] for row in json.loads(site.gatectl("list", "--json").stdout)["messages"]] == [other]
@@ -314,7 +314,7 @@ def test_a_terminal_obeys_nothing_of_what_is_kept(place):
             except OSError:  # the end of a terminal
                 pass
             os.close(ours)
-            gatectl.wait(30)
+            gatectl.wait(120)
         return seen
     for arguments in (["list"], ["show", kept], ["show", lost], ["show", kept, "--message"], ["show", evil], ["delete", evil],
                       ["release", kept], ["release", kept, "--to", evil], ["release", kept, "--recipient", evil],

@@ -110,7 +110,7 @@ def test_what_it_prints_is_what_happens(environment):
 
         def run():
             return subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True,
-                                  timeout=30, check=False)
+                                  timeout=120, check=False)
 
         done = run()
         if is_slow or command.startswith("gatectl why "):  # the log comes when there is time for it

@@ -37,7 +37,7 @@ class Tree:
 
     def fails(self, **ports):
         """What it says when it is run (once more) and cannot be."""
-        done = subprocess.run([self.script], capture_output=True, text=True, timeout=60, check=False,
+        done = subprocess.run([self.script], capture_output=True, text=True, timeout=120, check=False,
                               env={**os.environ, **self.ports, **ports})
         assert done.returncode == 1, done
         return done.stderr
