@@ -146,7 +146,7 @@ class Site:
         self.copy(keys)
         self.publish(keys)
         for host in self.hosts:
-            wait_for(lambda h=host: h.signd.metric("gatehouse_keys", state="usable") == 2, "both keys are there")
+            host.signd.has_active(2)
         return keys
 
     def publish(self, keys, resolvers=None):

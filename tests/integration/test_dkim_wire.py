@@ -55,7 +55,7 @@ def daemons(workdir, keys):
         for key in keys:
             put_file(started[mode].keys / key.domain / f"{key.selector}.key", key.pem)
     for daemon in started.values():
-        wait_for(lambda d=daemon: d.metric("gatehouse_keys", state="usable") == 2, "the keys are there")
+        daemon.has_active(2)
     yield started
     for daemon in started.values():
         daemon.stop()

@@ -117,7 +117,7 @@ def test_a_key_that_cannot_be_used_defers_its_domain_alone(start, fault):
     daemon = start()
     for domain in ("sender.example", "other.example"):
         daemon.add_key(domain, "s", "ed25519")
-    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 2, "both keys are there")
+    daemon.has_active(2)
     path = daemon.keys / "sender.example" / "s.key"
     if fault == "readable":
         path.chmod(0o644)
@@ -209,7 +209,7 @@ def test_whose_keys(start):
                    "entry.@lost.example = nokeys.example\n")
     for domain in ("sender.example", "other.example", "default.example"):
         daemon.add_key(domain, domain.split(".")[0], "ed25519")
-    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 3, "the keys are there")
+    daemon.has_active(3)
     for author, selector in (("a@sender.example", ["sender"]), ("a@below.sender.example", ["sender"]),
                              ("bulk@sender.example", ["other"]), ("a@plain.example", []), ("a@elsewhere.example", ["default"])):
         assert selectors(send(daemon, [("From", author), *FIELDS[1:]])[1]) == selector, author
@@ -393,7 +393,7 @@ def test_what_a_rule_adds_is_signed(start, dns):
 def test_shadow_changes_nothing(start):
     daemon = start("mode = shadow\n[rule no]\nthen = reject No\n")
     daemon.add_key("sender.example", "s", "ed25519")
-    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 1, "the key is there")
+    daemon.has_active(1)
     last, changes = send(daemon)
     assert (last.command, changes) == ("c", [])
     last, changes = send(daemon, address="198.18.0.1")

@@ -187,5 +187,6 @@ def test_states_on_a_full_disk(start, dns, small_disk):
     filling.remove()
     wait_for(lambda: daemon.metric("gatehouse_key_states_unsaved") == 0, "it has been written")
     assert "sender.example/new pending" in states.read_text()
+    wait_for(lambda: "has been written" in daemon.log, "it is said, after all that was said before")
     assert daemon.log.count("cannot be written: No space left on device") == 1
     assert not list(small_disk.glob("*.new"))

@@ -40,7 +40,7 @@ def signd(workdir, dns, records):
     for selector, kind in (("rsa1", "rsa"), ("ed1", "ed25519")):
         records[f"{selector}._domainkey.sender.example"] = daemon.add_key("sender.example", selector, kind)
     dns.add({name: {"TXT": [record]} for name, record in records.items()})
-    wait_for(lambda: daemon.metric("gatehouse_keys", state="usable") == 2, "both keys are there")
+    daemon.has_active(2)
     yield daemon
     daemon.stop()
 

@@ -1,12 +1,13 @@
 """gatehouse-signd with a given configuration, and keys to sign with."""
 import base64
+import json
 import os
 import pathlib
 import subprocess
 
 from .daemon import BUILD, Daemon
 from .milter_client import MilterClient
-from .process import free_port
+from .process import free_port, wait_for
 
 
 class Signd(Daemon):
@@ -35,6 +36,12 @@ class Signd(Daemon):
         pem = make_key(kind, bits)
         put_file(self.keys / domain / f"{selector}.key", pem)
         return record_of(pem)
+
+    def has_active(self, count):
+        """Waits until so many keys sign: their files have been read, and, a moment later, the store has said in what state they are."""
+        def active():
+            return sum(key["usable"] and key.get("state") == "active" for key in json.loads(self.get("/v1/status")[1])["keys"])
+        wait_for(lambda: active() == count, f"{count} keys sign")
 
 
 def make_key(kind="rsa", bits=2048):
