@@ -138,10 +138,10 @@ static void wait_for_lines(struct case_ *test, const char *text, size_t count)
     }
 }
 
-/* An SMTP server that gives `reply` to a line the first `times` times. */
+/* An SMTP server that gives `reply` to a line the first `times` times, whichever of its threads are asked. */
 struct moody {
     const char *line, *reply;
-    unsigned times;
+    _Atomic unsigned times;
 };
 
 enum { ALWAYS = 1000000 };
@@ -149,11 +149,11 @@ enum { ALWAYS = 1000000 };
 static const char *moody_reply(void *arg, const char *line)
 {
     struct moody *moody = arg;
+    unsigned left = strcmp(line, moody->line) == 0 ? atomic_load(&moody->times) : 0;
 
-    if (moody->times == 0 || strcmp(line, moody->line) != 0)
-        return NULL;
-    moody->times--;
-    return moody->reply;
+    while (left > 0 && !atomic_compare_exchange_weak(&moody->times, &left, left - 1))
+        ;
+    return left > 0 ? moody->reply : NULL;
 }
 
 static void begin_moody(struct case_ *test, struct moody *moody)
