@@ -25,14 +25,27 @@ static struct entry_key key_of(enum entry_kind kind, const char *limit, const ch
     return (struct entry_key){ kind, slice_of(limit), slice_of(subject), 0 };
 }
 
+/* One without a key, so that who lies beside whom, and with it who has to go for whom, is the same in each run. FNV-1a, and
+ * the end of MurmurHash3, which spreads it over all bits. */
+static uint64_t hash_of(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return hash ^ hash >> 33;
+}
+
 static struct entry *add(enum entry_kind kind, size_t number, bool is_unproven)
 {
     char name[32];
 
     snprintf(name, sizeof name, "%d-%d-%zu", (int)kind, is_unproven, number);
     struct entry_key key = key_of(kind, "", name);
-    struct entry *entry = entry_add(&entries, &key, entry_key_hash(&key),
-                                    sizeof(struct window_cell), is_unproven, NOW);
+    struct entry *entry =
+        entry_add(&entries, &key, hash_of(name), sizeof(struct window_cell), is_unproven, NOW);
     if (entry == NULL)
         return NULL;
     if (kind == ENTRY_COUNTER) {
@@ -157,7 +170,7 @@ static void drops_the_new_before_what_has_passed(UNUSED void **state)
         char name[32];
         snprintf(name, sizeof name, "%d-0-%zu", (int)ENTRY_TRIPLET, n);
         struct entry_key key = key_of(ENTRY_TRIPLET, "", name);
-        kept += entry_find(&entries, &key, entry_key_hash(&key)) != NULL;
+        kept += entry_find(&entries, &key, hash_of(name)) != NULL;
     }
     assert_true(kept > 990);
 }
