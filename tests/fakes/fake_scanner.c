@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/fakes/free_port.h"
+
 enum { RECEIVED_MAX = 64 << 20 };
 
 struct fake_connection {
@@ -77,11 +79,11 @@ static bool drip(struct fake_connection *connection)
 
     if (connection->sent == connection->step->text.len)
         return true;
-    if (send(connection->fd, connection->step->text.ptr + connection->sent, 1,
-             MSG_NOSIGNAL | MSG_DONTWAIT) != 1 &&
-        errno != EAGAIN)
+    ssize_t sent = send(connection->fd, connection->step->text.ptr + connection->sent, 1,
+                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN)
         return true;
-    connection->sent++;
+    connection->sent += sent == 1; /* else this byte again: the client is behind */
     evtimer_add(connection->timer, &tick);
     return false;
 }
@@ -207,18 +209,18 @@ static int listen_unix(struct fake_scanner *server)
     return fd;
 }
 
+/* A port that nobody else is given when it is closed: who connects there then is refused. */
 static int listen_inet(struct fake_scanner *server)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t size = sizeof(address);
+    const uint16_t port = free_port();
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         die("bind");
-    snprintf(server->address, sizeof(server->address), "inet:127.0.0.1:%u",
-             ntohs(address.sin_port));
+    snprintf(server->address, sizeof(server->address), "inet:127.0.0.1:%u", port);
     return fd;
 }
 
