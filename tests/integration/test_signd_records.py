@@ -25,7 +25,7 @@ class Site:
 
     def __init__(self, directory, redis, config):
         self.resolvers = [DNS({}, ttl=0), DNS({}, ttl=0)]
-        self.config = f"store = {redis.url}\ndns_timeout = 5s\n"
+        self.config = f"store = {redis.url}\ndns_timeout = 20s\n"
         self.signd = Signd(directory, self.config + config, resolver=", ".join(dns.resolver for dns in self.resolvers))
         self.conf = directory / "gatectl.conf"
         self.conf.write_text(f"{self.config}http = unix:{self.signd.http}\nkey_directory = {self.signd.keys}\n")

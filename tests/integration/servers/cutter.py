@@ -64,4 +64,5 @@ class Cutter:
 
     def stop(self):
         self.stopped.set()
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends accept()
         self.listener.close()
