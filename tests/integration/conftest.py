@@ -30,6 +30,8 @@ def mount_for_ourselves():
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitized: is run with the sanitizer builds of policyd too")
     config.addinivalue_line("markers", "redis_hangs: Redis is made to hang, and must not be waited for")
+    # What races in a build for ThreadSanitizer without being one: scripts/test_all.py says it, too, and more.
+    os.environ.setdefault("TSAN_OPTIONS", f"suppressions={ROOT / 'tests/tsan.supp'}")
     config.mounts_of_others = os.readlink("/proc/self/ns/mnt")
     mount_for_ourselves()
 
