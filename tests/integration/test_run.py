@@ -1,4 +1,5 @@
 """`make run`: starts all three daemons, says how to reach them, refuses to run twice, ends whole."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -52,6 +53,14 @@ class Tree:
         found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout
         return [int(pid) for pid in found.split()]
 
+    def at_work(self):
+        """Whatever has a path of it among its arguments."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it has just ended
+                found += [path] if os.fsencode(self.directory) in path.read_bytes() else []
+        return found
+
     def stop(self):
         if self.process is not None and self.process.is_running():
             self.process.stop()
@@ -77,6 +86,15 @@ def test_it_starts_everything_once_and_ends_it(tree, number, status):
     assert tree.daemons() == pids and tree.statuses() == [0] * 3
     assert tree.process.stop(number) == status
     assert all(is_gone(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_it_ends_whole_while_it_starts(tree, daemon):
+    tree.process = Process([tree.script], tree.directory / "log", env=tree.ports)
+    tree.process.ready(lambda: (tree.directory / f"build/run/{daemon}.http").exists(), f"{daemon} is there")
+    pids = tree.daemons()
+    assert tree.process.stop() == 143
+    assert all(is_gone(pid) for pid in pids) and not tree.at_work()
 
 
 def test_a_port_in_use_is_said(tree, workdir):
