@@ -9,6 +9,7 @@ import pytest
 from servers.clamd import EICAR, Clamd
 from servers.contentd import Contentd
 from servers.dns import DNS
+from servers.machine import Waits
 from servers.policyd import GATECTL, PATIENT, PATIENT_WITHOUT_DNS
 from servers.process import wait_for
 from servers.rspamd import Rspamd
@@ -85,6 +86,16 @@ def explain(daemon, program, *arguments, message=""):
     return json.loads(run(daemon, program, "--json", *arguments, message=message).stdout)
 
 
+def explain_with_scanners(daemon, *arguments, message):
+    """They have 8 s. Where they had to wait for a processor, and were late, they are asked again."""
+    for _ in range(10):
+        waits = Waits()
+        answer = explain(daemon, "contentd", "--scan", *arguments, message=message)
+        if not answer["late"] or waits.seconds() < 1:
+            break
+    return answer
+
+
 def counted(daemon):
     """Every counter and histogram, but those of what explaining does use: HTTP, the DNS, the store, the log. What was sent in earnest
     before is all in them."""
@@ -141,7 +152,7 @@ def added(changes):
 
 @pytest.mark.parametrize("score, body", [(0, "hello\r\n"), (7, "hello\r\n"), (12, "hello\r\n"), (0, EICAR + "\r\n")])
 def test_what_real_scanners_would_find_is_what_happens(contentd, score, body):
-    answer = explain(contentd, "contentd", "--scan", *ENVELOPE, message=text(head(score), body))
+    answer = explain_with_scanners(contentd, *ENVELOPE, message=text(head(score), body))
     last, changes = happens(contentd, head(score), body)
     found = scanners(answer)
     assert {one["source"] for one in found.values()} == {"asked"}
@@ -286,8 +297,9 @@ def test_mistakes_are_named(contentd, words, want):
 
 def test_a_large_message(contentd):
     body = "x" * 70 + "\r\n"
-    answer = explain(contentd, "contentd", "--scan", *ENVELOPE, message=text(head(), body * (8 << 20 // len(body))))
-    assert answer["verdict"] == "deliver" and not answer["late"]
+    quick = [word.replace("b@example.org", "b@light.example") for word in ENVELOPE]  # clamd alone
+    answer = explain_with_scanners(contentd, *quick, message=text(head(), body * ((8 << 20) // len(body))))
+    assert answer["verdict"] == "deliver" and not answer["late"] and scanners(answer)["clam"]["result"] == "clean"
     done = run(contentd, "contentd", *ENVELOPE, message=text(head(), body * ((17 << 20) // len(body))), check=False)
     assert done.returncode == 2 and "too long" in done.stderr.decode()
 
