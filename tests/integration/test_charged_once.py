@@ -71,9 +71,8 @@ def message(user="bob@example.com", sender="a@example.com", recipients=1):
 def charged(redis):
     """limit -> what Redis has counted, all subjects together."""
     found = {}
-    for key in redis.cli("--scan", "--pattern", "gh:q:*").split():
-        name = key.rpartition("}:")[2].split(".")[0]
-        found[name] = found.get(name, 0) + sum(int(amount) for amount in redis.cli("HVALS", key).split())
+    for (_, limit), amount in redis.usage().items():
+        found[limit] = found.get(limit, 0) + amount
     return found
 
 

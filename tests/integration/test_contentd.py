@@ -277,11 +277,7 @@ def with_policyd(site, workdir, sink, redis):
                           [f"store={redis.url}", "store_timeout=10s"])
         stack.callback(contentd.stop)
 
-        def used():
-            keys = redis.cli("KEYS", "gh:q:*").split()
-            return sum(int(amount) for key in keys for amount in redis.cli("HVALS", key).split())
-
-        yield contentd, postfix, used
+        yield contentd, postfix, redis.used
 
 
 def test_mail_that_is_not_taken_costs_nothing(site, with_policyd):

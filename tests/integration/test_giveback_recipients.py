@@ -102,8 +102,7 @@ class Site(servers.site.Site):
         return self.postfix.session(mixed, "198.18.0.7", port=next(ports), login=ALICE)
 
     def count(self, limit, who):
-        keys = self.redis.cli("KEYS", f"gh:q:{{m:{who}}}:{limit}.*").split()
-        return sum(int(amount) for key in keys for amount in self.redis.cli("HVALS", key).split())
+        return self.redis.used(limit, f"m:{who}")
 
     def counts(self, *recipients):
         """For each recipient, and for alice: recipients at RCPT, messages at RCPT, recipients at DATA."""
@@ -112,8 +111,7 @@ class Site(servers.site.Site):
 
     def records(self):
         """Of messages that have got as far as DATA; gives each as a dict."""
-        found = [self.redis.cli("HGETALL", key).splitlines() for key in self.redis.cli("KEYS", "gh:tx:{*/*/*/*}").split()]
-        return [dict(zip(lines[::2], lines[1::2])) for lines in found]
+        return [self.redis.hash(key) for key in self.redis.cli("KEYS", "gh:tx:{*/*/*/*}").split()]
 
     def settles(self):
         """contentd has said what has become of all."""
@@ -135,9 +133,7 @@ def site(workdir, sink):
 @pytest.fixture(autouse=True)
 def empty(site):
     site.settles()  # nothing of a test before is written any more
-    keys = site.redis.cli("KEYS", "gh:[qtor]*").split()
-    if keys:
-        site.redis.cli("DEL", *keys)
+    site.redis.forget("gh:[qtor]*")
 
 
 def deliver(session, recipients, sender=ALICE):

@@ -64,8 +64,7 @@ def requests():
 
 
 def charged(redis):
-    return {key.split("}")[0].rpartition(":")[2]: sum(map(int, redis.cli("HVALS", key).split()))
-            for key in redis.cli("--scan", "--pattern", "gh:q:*").split()}
+    return {subject.rpartition(":")[2]: amount for (subject, _), amount in redis.usage().items()}
 
 
 def wanted(load):

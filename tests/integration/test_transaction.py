@@ -92,19 +92,10 @@ class Site(servers.site.Site):
         if step not in "TNE" or not self.looks:
             return
         key = f"gh:tx:{{{known.get('i', '')}/{known['connect_address']}/{known['connect_port']}/{known['daemon_addr']}}}"
-        record = self.record(key)
+        record = self.redis.hash(key)
         with self.lock:
             self.seen.append((step, record))
             self.told = dict(known)
-
-    def record(self, key):
-        lines = self.redis.cli("HGETALL", key).splitlines()
-        return dict(zip(lines[::2], lines[1::2]))
-
-    def usage(self, limit):
-        """What counts now, over all buckets and subjects."""
-        keys = self.redis.cli("KEYS", f"gh:q:*:{limit}.*").split()
-        return sum(int(amount) for key in keys for amount in self.redis.cli("HVALS", key).split())
 
     def program(self, what, *more, sender=None):
         told = self.told
@@ -124,9 +115,7 @@ def site(workdir, sink):
 @pytest.fixture(autouse=True)
 def empty(site):
     site.seen.clear()
-    keys = site.redis.cli("KEYS", "gh:[qto]*").split()
-    if keys:
-        site.redis.cli("DEL", *keys)
+    site.redis.forget("gh:[qto]*")
 
 
 _port = itertools.count(40001)
@@ -192,7 +181,7 @@ def test_is_found_by_the_queue_id_that_postfix_logs(site):
     keys = site.redis.cli("KEYS", "gh:tx:*").split()
     assert keys == [f"gh:tx:{{{queue_id}/198.18.0.7/{site.told['connect_port']}/127.0.0.1}}"]  # the one of RCPT has become part of it
     assert 0 < int(site.redis.cli("TTL", keys[0])) <= 3600
-    record = site.record(keys[0])
+    record = site.redis.hash(keys[0])
     assert record["instance"]
     assert site.program("read") == "found rule=allowed charges=3 spf="
 
@@ -200,24 +189,24 @@ def test_is_found_by_the_queue_id_that_postfix_logs(site):
 def test_gives_back_exactly_and_once(site):
     assert deliver(site, recipients=["x@example.org"])[0] == 250  # another message, which stays charged
     assert deliver(site, size=3000)[0] == 250
-    bytes_used = site.usage("bytes")
-    charged = int(next(text for field, text in site.record(site.redis.cli("KEYS", f"gh:tx:*{site.told['i']}*")).items()
+    bytes_used = site.redis.used("bytes")
+    charged = int(next(text for field, text in site.redis.hash(site.redis.cli("KEYS", f"gh:tx:*{site.told['i']}*")).items()
                        if ":bytes." in field))
     assert charged > 3000
-    assert (site.usage("recipients"), site.usage("each")) == (3, 3)
+    assert (site.redis.used("recipients"), site.redis.used("each")) == (3, 3)
     assert site.program("refund", "reject virus=Eicar") == "given 3"
-    assert (site.usage("recipients"), site.usage("each")) == (1, 1)
-    assert site.usage("bytes") == bytes_used - charged
-    assert site.usage("connections") == 2  # are no matter of the message's
+    assert (site.redis.used("recipients"), site.redis.used("each")) == (1, 1)
+    assert site.redis.used("bytes") == bytes_used - charged
+    assert site.redis.used("connections") == 2  # are no matter of the message's
     assert site.program("refund", "reject virus=Eicar") == "repeated"
-    assert (site.usage("recipients"), site.usage("each")) == (1, 1)
-    assert site.usage("bytes") == bytes_used - charged
+    assert (site.redis.used("recipients"), site.redis.used("each")) == (1, 1)
+    assert site.redis.used("bytes") == bytes_used - charged
 
 
 def test_gives_nothing_back_for_another_sender(site):
     assert deliver(site)[0] == 250
     assert site.program("refund", sender="mallory@example.com") == "none"
-    assert site.usage("recipients") == 2
+    assert site.redis.used("recipients") == 2
     assert site.program("refund", sender="<Alice@EXAMPLE.com>") == "given 3"
 
 
@@ -251,7 +240,7 @@ def test_two_messages_of_one_session_have_records_of_their_own(site):
         assert session.deliver("alice@example.com", ["b@example.org"], "one")[0] == 250
         assert session.deliver("bob@example.com", ["b@example.org"], "two")[0] == 250
         assert session.deliver("", ["b@example.org"], "bounce")[0] == 250
-    senders = [site.record(key)["sender"] for key in site.redis.cli("KEYS", "gh:tx:*").split()]
+    senders = [site.redis.hash(key)["sender"] for key in site.redis.cli("KEYS", "gh:tx:*").split()]
     assert sorted(senders) == ["", "alice@example.com", "bob@example.com"]
 
 

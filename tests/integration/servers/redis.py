@@ -1,4 +1,5 @@
 """redis-server on a free port, nothing on disk."""
+import collections
 import pathlib
 import socket
 import subprocess
@@ -41,6 +42,28 @@ class Redis(Server):
         words = [word if isinstance(word, bytes) else str(word) for word in arguments]
         done = subprocess.run(["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True, timeout=60, check=True)
         return done.stdout.strip()
+
+    def hash(self, key):
+        """As a dict."""
+        lines = self.cli("HGETALL", key).splitlines()
+        return dict(zip(lines[::2], lines[1::2]))
+
+    def usage(self, limit="*", subject="*"):
+        """(subject, limit) -> what counts of it, whatever the bucket. Subjects as in keys: `m:alice@example.com`."""
+        found = collections.Counter()
+        for key in self.cli("--scan", "--pattern", f"gh:q:{{{subject}}}:{limit}.*").split():
+            who, name = key.removeprefix("gh:q:{").rsplit(".", 2)[0].rsplit("}:", 1)
+            found[who, name] += sum(map(int, self.cli("HVALS", key).split()))
+        return found
+
+    def used(self, limit="*", subject="*"):
+        """All of that together."""
+        return sum(self.usage(limit, subject).values())
+
+    def forget(self, pattern):
+        keys = self.cli("KEYS", pattern).split()
+        if keys:
+            self.cli("DEL", *keys)
 
     def replication(self):
         """What it says about its role; nothing where Sentinel, promoting it, has just cut its clients off."""
