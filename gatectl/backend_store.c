@@ -1,16 +1,13 @@
 /* gatectl/backend_store.c - straight on Redis, for when the daemon is down: the daemon's own control API, served in this
  * process over its own store, on a loop of its own. So what is written, checked and bumped is what the daemon would. */
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "common/observe/log.h"
 #include "common/store/store_redis.h"
 #include "gatectl/backend.h"
 #include "gatectl/settings.h"
 
-enum { CONNECT_MS = 3000, SECRETS_MAX_BYTES = 4096 };
+enum { CONNECT_MS = 3000 };
 
 struct backend_store {
     struct backend backend; /* first member */
@@ -125,29 +122,9 @@ static bool serve_more(UNUSED void *context, struct control_request *request)
 
 /* ---- connecting ---- */
 
-/* At most `max` bytes of a file; false after *error. */
-static bool read_file(const char *path, struct buf *out, char error[BACKEND_ERROR_MAX])
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char bytes[512];
-    ssize_t got = -1;
-
-    while (fd >= 0 && (got = read(fd, bytes, sizeof(bytes))) > 0 &&
-           buf_add(out, (struct slice){ bytes, (size_t)got }) == 0)
-        ;
-    if (got != 0)
-        snprintf(error, BACKEND_ERROR_MAX, "%s: %s", path,
-                 got > 0 ? "too long for a password file" : strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    explicit_bzero(bytes, sizeof(bytes));
-    return got == 0;
-}
-
 static bool read_options(const struct settings *settings, struct store_redis_options *options,
                          char error[BACKEND_ERROR_MAX])
 {
-    AUTO_BUF secrets = BUF_INIT(SECRETS_MAX_BYTES);
     const char *wrong = NULL;
 
     if (!redis_url_parse(slice_of(settings->store), &options->url, &wrong)) {
@@ -156,12 +133,9 @@ static bool read_options(const struct settings *settings, struct store_redis_opt
     }
     if (settings->password_file[0] == '\0')
         return true;
-    if (!read_file(settings->password_file, &secrets, error))
-        return false;
-    bool ok = redis_secrets_parse(buf_slice(&secrets), &options->secrets, &wrong);
+    bool ok = redis_secrets_read(settings->password_file, &options->secrets, &wrong);
     if (!ok)
         snprintf(error, BACKEND_ERROR_MAX, "%s: %s", settings->password_file, wrong);
-    explicit_bzero(secrets.data, secrets.len);
     return ok;
 }
 

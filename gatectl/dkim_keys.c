@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/config/conf.h"
 #include "common/mail/address.h"
 
@@ -124,19 +125,6 @@ static int open_domain(struct gatectl *ctl, const char *directory, struct slice 
     return fd;
 }
 
-static bool write_all(int fd, struct slice text)
-{
-    while (text.len > 0) {
-        ssize_t sent = write(fd, text.ptr, text.len);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0)
-            return false;
-        text = slice_skip(text, (size_t)sent);
-    }
-    return true;
-}
-
 /* Under another name first, which nobody reads: then it is given its own, unless that is taken. */
 static bool store_in(int dir, const char *name, struct slice pem, const struct stat *owner)
 {
@@ -144,8 +132,8 @@ static bool store_in(int dir, const char *name, struct slice pem, const struct s
     int fd = openat(dir, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok = fd >= 0 && fchmod(fd, 0600) == 0 &&
               (geteuid() != 0 || fchown(fd, owner->st_uid, owner->st_gid) == 0) &&
-              write_all(fd, pem) && fsync(fd) == 0 && linkat(dir, draft, dir, name, 0) == 0 &&
-              fsync(dir) == 0;
+              fd_write_all(fd, pem) == 0 && fsync(fd) == 0 &&
+              linkat(dir, draft, dir, name, 0) == 0 && fsync(dir) == 0;
     int why = errno;
 
     if (fd >= 0) {

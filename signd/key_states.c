@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 
@@ -34,19 +35,6 @@ struct key_states {
 };
 
 /* ---- the file ---- */
-
-static bool fill(int fd, struct buf *out)
-{
-    char part[65536];
-    ssize_t n;
-
-    while ((n = read(fd, part, sizeof part)) > 0)
-        if (buf_add(out, (struct slice){ part, (size_t)n })) {
-            errno = EFBIG;
-            return false;
-        }
-    return n == 0;
-}
 
 /* NULL, with a line in the log. */
 static struct key_lives *parse(const char *path, struct slice text)
@@ -79,17 +67,11 @@ static struct key_lives *parse(const char *path, struct slice text)
 static bool load(struct key_states *states)
 {
     AUTO_BUF text = BUF_INIT(FILE_MAX);
-    int fd = open(states->path, O_RDONLY | O_CLOEXEC);
-    bool is_there = fd >= 0 || errno != ENOENT;
 
-    if (is_there && (fd < 0 || !fill(fd, &text))) {
+    if (fd_read_file(states->path, &text) != 0 && errno != ENOENT) {
         log_error("key_state_file %s: %s", states->path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
         return false;
     }
-    if (fd >= 0)
-        close(fd);
     states->known = shared_new(parse(states->path, buf_slice(&text)), key_lives_free);
     if (states->known == NULL)
         log_error(
@@ -97,19 +79,6 @@ static bool load(struct key_states *states)
             "the store says nothing",
             states->path);
     return states->known != NULL;
-}
-
-static bool write_all(int fd, struct slice text)
-{
-    while (text.len > 0) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        text = slice_skip(text, (size_t)n);
-    }
-    return true;
 }
 
 static bool sync_directory(const char *path)
@@ -128,7 +97,7 @@ static bool sync_directory(const char *path)
 static bool replace(const struct key_states *states, struct slice text)
 {
     int fd = open(states->draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_all(fd, text) && fsync(fd) == 0;
+    bool ok = fd >= 0 && fd_write_all(fd, text) == 0 && fsync(fd) == 0;
     int error = errno;
 
     if (fd >= 0)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/mail/address.h"
 
 /* What tells one content of a file from another without reading it. */
@@ -198,27 +199,10 @@ static void judge_key(struct loaded *item, struct dkim_key *key)
     item->key = shared_new(key, key_drop);
 }
 
-static ssize_t read_all(int fd, char *space, size_t room)
-{
-    size_t len = 0;
-
-    while (len < room) {
-        ssize_t got = read(fd, space + len, room - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        len += (size_t)got;
-    }
-    return (ssize_t)len;
-}
-
 static void read_key(struct loaded *item, int fd)
 {
     char pem[DKIM_PEM_MAX], error[DKIM_KEY_ERROR_MAX];
-    ssize_t len = read_all(fd, pem, sizeof pem);
+    ssize_t len = fd_read(fd, pem, sizeof pem);
 
     if (len < 0) {
         snprintf(item->file.reason, sizeof item->file.reason, "%s", strerror(errno));

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
+
 /* What tells one state of a file from another. */
 struct file_stamp {
     struct timespec mtime;
@@ -223,23 +225,6 @@ static bool parse(struct load *load, struct slice text)
     return true;
 }
 
-/* All of the file, or as much as there is when it has become shorter. */
-static bool read_all(int fd, char *data, size_t size, size_t *len)
-{
-    *len = 0;
-    while (*len < size) {
-        ssize_t got = read(fd, data + *len, size - *len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return false;
-        if (got == 0)
-            break;
-        *len += (size_t)got;
-    }
-    return true;
-}
-
 /* What follows an entry or a key may be separated by tabs as well; live values have blanks only. */
 static void tabs_to_blanks(char *data, size_t len)
 {
@@ -257,17 +242,20 @@ static enum source_state load_failed(const struct load *load, const char *text)
 /* `status` is of `fd`. */
 static enum source_state load_open_file(struct load *load, int fd, const struct stat *status)
 {
-    size_t size = (size_t)status->st_size, len;
+    size_t size = (size_t)status->st_size;
     char *data = malloc(size + 1);
     enum source_state state = SOURCE_FAILED;
 
     if (data == NULL) {
         out_of_memory(load);
-    } else if (!read_all(fd, data, size, &len)) {
+        return SOURCE_FAILED;
+    }
+    ssize_t len = fd_read(fd, data, size); /* or as much as there is when it has become shorter */
+    if (len < 0) {
         load_failed(load, strerror(errno));
     } else {
-        tabs_to_blanks(data, len);
-        if (parse(load, (struct slice){ data, len }))
+        tabs_to_blanks(data, (size_t)len);
+        if (parse(load, (struct slice){ data, (size_t)len }))
             state = SOURCE_LOADED;
     }
     free(data);

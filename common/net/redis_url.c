@@ -1,6 +1,14 @@
 /* common/net/redis_url.c - see redis_url.h. */
 #include "common/net/redis_url.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+
+enum { SECRETS_FILE_MAX = 4096 };
+
 static const unsigned db_most = 65535;
 
 /* A copy with a NUL; false when it is too long or contains one itself. */
@@ -234,4 +242,20 @@ bool redis_secrets_parse(struct slice text, struct redis_secrets *out, const cha
         return false;
     *out = secrets;
     return true;
+}
+
+bool redis_secrets_read(const char *path, struct redis_secrets *out, const char **error)
+{
+    char text[SECRETS_FILE_MAX + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : fd_read(fd, text, sizeof text);
+    bool is_whole = len >= 0 && len <= SECRETS_FILE_MAX;
+
+    if (!is_whole)
+        *error = strerror(len < 0 ? errno : EFBIG);
+    bool ok = is_whole && redis_secrets_parse((struct slice){ text, (size_t)len }, out, error);
+    if (fd >= 0)
+        close(fd);
+    explicit_bzero(text, sizeof text);
+    return ok;
 }

@@ -5,7 +5,7 @@
  *     redis+sentinel://[user@]h1:p,h2:p/NAME[?db=N]
  *
  * A password never stands in the URL (it would show in `-n`, in logs and in /proc): it is read from a file, see
- * redis_secrets_parse(). */
+ * redis_secrets_read(). */
 #ifndef GATEHOUSE_NET_REDIS_URL_H
 #define GATEHOUSE_NET_REDIS_URL_H
 
@@ -46,5 +46,7 @@ struct redis_secrets {
 /* The contents of the password file: the first line is the password of Redis (it may be empty); Sentinels that have
  * one of their own are given in further lines, `sentinel_user = NAME` and `sentinel_password = TEXT`. */
 bool redis_secrets_parse(struct slice text, struct redis_secrets *out, const char **error);
+/* Reads that file, of at most 4096 bytes; nothing of it stays in memory but in *out. *error lives until the thread's next error. */
+bool redis_secrets_read(const char *path, struct redis_secrets *out, const char **error);
 
 #endif

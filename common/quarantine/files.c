@@ -6,20 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
 #include "common/observe/log.h"
-
-static int write_all(int fd, struct slice bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t done = write(fd, bytes.ptr, bytes.len);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -1;
-        bytes = slice_skip(bytes, (size_t)done);
-    }
-    return 0;
-}
 
 /* 0, or -1 with errno: EIO when the source does not give what it has promised. */
 static int copy_source(int fd, const struct source *source)
@@ -34,7 +22,7 @@ static int copy_source(int fd, const struct source *source)
             errno = EIO;
             rc = -1;
         } else {
-            rc = write_all(fd, part);
+            rc = fd_write_all(fd, part);
         }
         offset += part.len;
     }
@@ -94,7 +82,7 @@ int file_write_bytes(int directory, const char *name, struct slice bytes, struct
 {
     int fd = create(directory, name, error);
 
-    return fd < 0 ? -1 : finish(directory, name, fd, write_all(fd, bytes), error);
+    return fd < 0 ? -1 : finish(directory, name, fd, fd_write_all(fd, bytes), error);
 }
 
 int file_overwrite(int directory, const char *name, struct slice bytes, struct buf *error)
@@ -106,7 +94,7 @@ int file_overwrite(int directory, const char *name, struct slice bytes, struct b
         buf_printf(error, "%s: %s", name, strerror(errno));
         return -1;
     }
-    rc = write_all(fd, bytes);
+    rc = fd_write_all(fd, bytes);
     if (rc == 0)
         rc = ftruncate(fd, (off_t)bytes.len);
     return finish(directory, name, fd, rc, error);
@@ -125,26 +113,13 @@ int file_reserve(int directory, const char *name, uint64_t bytes, struct buf *er
 int file_read(int directory, const char *name, struct buf *out)
 {
     int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t got = 1;
 
     if (fd < 0)
         return -1;
-    while (got > 0) {
-        if (buf_reserve(out, 4096) != 0) {
-            got = -1;
-            errno = EFBIG;
-            break;
-        }
-        got = read(fd, out->data + out->len, 4096);
-        if (got < 0 && errno == EINTR)
-            got = 1;
-        else if (got > 0)
-            out->len += (size_t)got;
-    }
-    int why = errno;
+    int rc = fd_read_all(fd, out), why = errno;
     close(fd);
     errno = why;
-    return got < 0 ? -1 : 0;
+    return rc;
 }
 
 int64_t file_size(int directory, const char *name)

@@ -4,12 +4,6 @@
 #include "common/observe/metrics.h"
 #include "common/store/store_redis.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
-enum { PASSWORD_FILE_MAX = 4096 };
-
 struct stores {
     struct store_memory *memory;
     struct store_redis *redis; /* NULL: memory is all there is */
@@ -99,38 +93,15 @@ static void memory_tell(void *arg)
 
 /* ---- making them ---- */
 
-static int file_read(const char *path, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = -1;
-
-    if (fd < 0)
-        return -1;
-    if (buf_reserve(out, PASSWORD_FILE_MAX + 1) == 0)
-        got = read(fd, out->data, PASSWORD_FILE_MAX + 1);
-    if (got >= 0)
-        out->len = (size_t)got;
-    close(fd);
-    if (got > PASSWORD_FILE_MAX)
-        errno = EFBIG;
-    return got < 0 || got > PASSWORD_FILE_MAX ? -1 : 0;
-}
-
 static bool secrets_read(struct slice path, struct redis_secrets *out, struct buf *error)
 {
     AUTO_BUF name = BUF_INIT(4096);
-    AUTO_BUF text = BUF_INIT(PASSWORD_FILE_MAX + 1);
-    const char *why;
+    const char *why = "out of memory";
 
     *out = (struct redis_secrets){ .password = "" };
     if (path.len == 0)
         return true;
-    if (buf_add(&name, path) || file_read(buf_text(&name), &text)) {
-        buf_printf(error, "store_password_file %.*s: %s", SLICE_ARG(path), strerror(errno));
-        return false;
-    }
-    bool ok = redis_secrets_parse(buf_slice(&text), out, &why);
-    explicit_bzero(text.data, text.len);
+    bool ok = buf_add(&name, path) == 0 && redis_secrets_read(buf_text(&name), out, &why);
     if (!ok)
         buf_printf(error, "store_password_file %.*s: %s", SLICE_ARG(path), why);
     return ok;

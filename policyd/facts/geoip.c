@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.h"
+
 #define COPY_CHUNK 65536
 /* Of a large database so many records are looked at before it is used, evenly spread. */
 #define CHECKED_RECORDS 100000
@@ -44,20 +46,6 @@ static bool file_state_equal(const struct file_state *a, const struct file_state
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t put = write(fd, bytes, len);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        bytes += put;
-        len -= (size_t)put;
-    }
-    return true;
-}
-
 /* NULL, or what went wrong. */
 static const char *copy_bytes(int from, int to, size_t size)
 {
@@ -65,16 +53,14 @@ static const char *copy_bytes(int from, int to, size_t size)
     size_t copied = 0;
 
     for (;;) {
-        ssize_t got = read(from, chunk, sizeof chunk);
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = fd_read(from, chunk, sizeof chunk);
         if (got < 0)
             return strerrordesc_np(errno);
         if (got == 0)
             return copied == size ? NULL : "it became shorter while it was read";
         if ((size_t)got > size - copied)
             return "it became longer while it was read";
-        if (!write_all(to, chunk, (size_t)got))
+        if (fd_write_all(to, (struct slice){ chunk, (size_t)got }) != 0)
             return "no memory to hold it";
         copied += (size_t)got;
     }

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "common/base/fd.h"
 #include "common/control/control_http.h"
 #include "common/mime/mime.h"
 #include "common/quarantine/kept_message.h"
@@ -103,14 +104,8 @@ static void set_sender(struct message *message, struct slice sender)
 static struct message *read_message(const char *path, const char *sender, char *recipients)
 {
     AUTO_BUF text = BUF_INIT(FILE_MAX);
-    FILE *file = fopen(path, "r");
-    char space[65536];
-    size_t got;
 
-    check(file != NULL, path);
-    while ((got = fread(space, 1, sizeof space, file)) > 0)
-        check(buf_add(&text, (struct slice){ space, got }) == 0, "the message is too large");
-    fclose(file);
+    check(fd_read_file(path, &text) == 0, path);
     for (char *c = recipients; *c != '\0'; c++)
         if (*c == ',')
             *c = ' ';

@@ -1,5 +1,6 @@
 /* tests/unit/policyd/test_replay.c - replays the files in tests/replay/policyd against the sample rule sets; what they
  * look like is said in the README there. */
+#include "common/base/fd.h"
 #include "tests/fakes/policyd_case.h"
 #include "tests/unit/unit.h"
 
@@ -33,15 +34,8 @@ struct replay {
 
 static struct slice read_file(const char *path, struct buf *out)
 {
-    FILE *file = fopen(path, "r");
-    char chunk[4096];
-    size_t len;
-
-    if (file == NULL)
+    if (fd_read_file(path, out) != 0)
         fail_msg("%s cannot be read", path);
-    while ((len = fread(chunk, 1, sizeof chunk, file)) > 0)
-        assert_int_equal(0, buf_add(out, (struct slice){ chunk, len }));
-    fclose(file);
     return buf_slice(out);
 }
 

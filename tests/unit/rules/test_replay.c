@@ -3,6 +3,7 @@
 
 #include <glob.h>
 
+#include "common/base/fd.h"
 #include "tests/fakes/fake_rules.h"
 #include "tests/unit/unit.h"
 
@@ -23,15 +24,8 @@ struct replay {
 
 static struct slice read_file(const char *path, struct buf *out)
 {
-    FILE *file = fopen(path, "r");
-    char chunk[4096];
-    size_t len;
-
-    if (file == NULL)
+    if (fd_read_file(path, out) != 0)
         fail_msg("%s cannot be read", path);
-    while ((len = fread(chunk, 1, sizeof chunk, file)) > 0)
-        assert_int_equal(0, buf_add(out, (struct slice){ chunk, len }));
-    fclose(file);
     return buf_slice(out);
 }
 
