@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sysexits.h>
@@ -15,7 +14,7 @@
 #include "common/run/daemon_private.h"
 #include "common/run/systemd.h"
 
-enum { TICK_MS = 1000, DRAIN_CHECK_MS = 20, WORKERS_MAX = 128, REASON_MAX = 256 };
+enum { TICK_MS = 1000, DRAIN_CHECK_MS = 20, REASON_MAX = 256 };
 
 enum { STARTED, GENERATION, OPEN, BUILD };
 static struct metric metrics[] = {
@@ -284,89 +283,7 @@ static void free_events(struct daemon *daemon)
     free_event(&daemon->watchdog);
 }
 
-/* ---- workers ---- */
-
-static int start_worker_state(struct worker *worker)
-{
-    const struct daemon_spec *spec = worker_daemon(worker)->spec;
-
-    return spec->worker_start == NULL ? 0 : spec->worker_start(worker);
-}
-
-static void stop_worker_state(struct worker *worker)
-{
-    const struct daemon_spec *spec = worker_daemon(worker)->spec;
-
-    if (spec->worker_stop != NULL)
-        spec->worker_stop(worker);
-}
-
-static int start_workers(struct daemon *daemon)
-{
-    uint64_t now = daemon->clock->now_ms(daemon->clock);
-
-    for (size_t i = 0; i < daemon->worker_count; i++) {
-        if (worker_start(daemon->workers[i])) {
-            log_error("worker %zu of %zu cannot start", i + 1, daemon->worker_count);
-            return -1;
-        }
-        atomic_store(&daemon->health[i].answered_ms, now);
-    }
-    return 0;
-}
-
-static void stop_workers(struct daemon *daemon)
-{
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        worker_stop(daemon->workers[i]);
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        worker_join(daemon->workers[i]);
-}
-
-/* The accepting thread's hooks. */
-static int start_acceptor(struct worker *worker)
-{
-    struct daemon *daemon = worker_daemon(worker);
-
-    daemon->acceptor = acceptor_new(worker, daemon->workers, daemon->worker_count,
-                                    daemon_common(daemon)->max_connections, daemon->spec->accept);
-    if (daemon->acceptor == NULL)
-        return -1;
-    for (size_t i = 0; i < daemon->listener_count; i++)
-        if (acceptor_add(daemon->acceptor, daemon->listeners[i].fd, daemon->listener_numbers[i])) {
-            acceptor_free(&daemon->acceptor);
-            return -1;
-        }
-    return 0;
-}
-
-static void stop_acceptor(struct worker *worker)
-{
-    acceptor_free(&worker_daemon(worker)->acceptor);
-}
-
-static int start_accepting(struct daemon *daemon)
-{
-    static const struct worker_hooks hooks = { start_acceptor, stop_acceptor };
-
-    if (daemon->listener_count == 0)
-        return 0;
-    daemon->accept_worker =
-        worker_new((unsigned)daemon->worker_count + 1, "accept", daemon->clock, &hooks);
-    if (daemon->accept_worker == NULL)
-        return -1;
-    worker_set_daemon(daemon->accept_worker, daemon);
-    return worker_start(daemon->accept_worker);
-}
-
-static void end_accepting(struct daemon *daemon)
-{
-    if (daemon->accept_worker == NULL)
-        return;
-    worker_stop(daemon->accept_worker);
-    worker_join(daemon->accept_worker);
-    worker_free(&daemon->accept_worker);
-}
+/* ---- the main worker ---- */
 
 /* Threads are busy with what needs the workers: they go with the process. */
 static _Noreturn void abandon(struct daemon *daemon)
@@ -384,9 +301,9 @@ static void stop_main(struct worker *worker)
     http_server_free(&daemon->http);
     if (daemon->is_abandoned)
         abandon(daemon);
-    end_accepting(daemon);
-    stop_workers(daemon);
-    stop_worker_state(worker);
+    daemon_accepting_end(daemon);
+    daemon_workers_stop(daemon);
+    daemon_worker_stop(worker);
     free_events(daemon);
 }
 
@@ -395,10 +312,10 @@ static int start_main(struct worker *worker)
 {
     struct daemon *daemon = worker_daemon(worker);
 
-    if (start_worker_state(worker))
+    if (daemon_worker_start(worker))
         return -1;
-    if (start_workers(daemon) == 0 && add_events(daemon) == 0 && start_accepting(daemon) == 0 &&
-        daemon_http_start(daemon) == 0) {
+    if (daemon_workers_start(daemon) == 0 && add_events(daemon) == 0 &&
+        daemon_accepting_start(daemon) == 0 && daemon_http_start(daemon) == 0) {
         mask_reload(SIG_UNBLOCK);
         systemd_notify("READY=1");
         log_echo_errors(false);
@@ -410,63 +327,7 @@ static int start_main(struct worker *worker)
     return -1;
 }
 
-static const struct worker_hooks worker_hooks = { start_worker_state, stop_worker_state };
 static const struct worker_hooks main_hooks = { start_main, stop_main };
-
-static struct worker *new_worker(struct daemon *daemon, unsigned id,
-                                 const struct worker_hooks *hooks)
-{
-    char name[16];
-
-    snprintf(name, sizeof name, "worker-%u", id);
-    struct worker *worker = worker_new(id, name, daemon->clock, hooks);
-    if (worker == NULL)
-        return NULL;
-    worker_set_daemon(worker, daemon);
-    worker_set_snapshot(worker, daemon->snapshot);
-    return worker;
-}
-
-static size_t cpu_count(void)
-{
-    cpu_set_t cpus;
-
-    if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)
-        return 1;
-    return (size_t)CPU_COUNT(&cpus);
-}
-
-static int make_workers(struct daemon *daemon)
-{
-    size_t count = daemon_common(daemon)->workers;
-
-    if (count == 0)
-        count = cpu_count();
-    if (count > WORKERS_MAX)
-        count = WORKERS_MAX;
-    daemon->workers = calloc(count, sizeof *daemon->workers);
-    daemon->health = calloc(count, sizeof *daemon->health);
-    daemon->main_worker = new_worker(daemon, 0, &main_hooks);
-    if (daemon->workers == NULL || daemon->health == NULL || daemon->main_worker == NULL)
-        return -1;
-    while (daemon->worker_count < count) {
-        struct worker *worker =
-            new_worker(daemon, (unsigned)daemon->worker_count + 1, &worker_hooks);
-        if (worker == NULL)
-            return -1;
-        daemon->workers[daemon->worker_count++] = worker;
-    }
-    return 0;
-}
-
-static void free_workers(struct daemon *daemon)
-{
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        worker_free(&daemon->workers[i]);
-    worker_free(&daemon->main_worker);
-    free(daemon->workers);
-    free(daemon->health);
-}
 
 /* ---- the process ---- */
 
@@ -555,14 +416,14 @@ static int serve(struct daemon *daemon)
 
     log_echo_errors(true); /* somebody may be watching it start */
     start_metrics(daemon);
-    if (daemon_sockets_open(daemon) == 0 && make_workers(daemon) == 0 &&
+    if (daemon_sockets_open(daemon) == 0 && daemon_workers_make(daemon, &main_hooks) == 0 &&
         (daemon->spec->start == NULL || daemon->spec->start(daemon) == 0)) {
         status = worker_run(daemon->main_worker) == 0 ? 0 : EX_OSERR;
         if (daemon->spec->stop != NULL)
             daemon->spec->stop(daemon);
     }
     metrics_forget_on_read(set_gauges, daemon);
-    free_workers(daemon);
+    daemon_workers_free(daemon);
     daemon_sockets_close(daemon);
     return status;
 }

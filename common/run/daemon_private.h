@@ -1,5 +1,6 @@
-/* common/run/daemon_private.h - what the files of the daemon's frame share: daemon.c (life), daemon_config.c (reading and
- * checking), daemon_options.c (command line), daemon_http.c (metrics and health). For them alone. */
+/* common/run/daemon_private.h - what the files of the daemon's frame share: daemon.c (life), daemon_workers.c (threads),
+ * daemon_config.c (reading and checking), daemon_options.c (command line), daemon_http.c (metrics and health),
+ * daemon_sockets.c. For them alone. */
 #ifndef GATEHOUSE_RUN_DAEMON_PRIVATE_H
 #define GATEHOUSE_RUN_DAEMON_PRIVATE_H
 
@@ -100,6 +101,20 @@ struct daemon {
 enum readiness daemon_readiness(struct daemon *daemon, struct buf *reason);
 bool daemon_is_alive(const struct daemon *daemon, uint64_t within_ms); /* all workers answered */
 int daemon_http_start(struct daemon *daemon); /* -1, logged */
+
+/* ---- threads (daemon_workers.c) ---- */
+
+/* The workers, as many as are configured, and the main one with these hooks; none runs yet. -1: out of memory. */
+int daemon_workers_make(struct daemon *daemon, const struct worker_hooks *main_hooks);
+void daemon_workers_free(struct daemon *daemon);
+/* What the daemon keeps with a worker, on its thread; the workers' own hooks, and for the main worker's. */
+int daemon_worker_start(struct worker *worker);
+void daemon_worker_stop(struct worker *worker);
+int daemon_workers_start(struct daemon *daemon); /* -1, logged: some may run */
+void daemon_workers_stop(struct daemon *daemon); /* waits for all */
+/* The thread that accepts, if there are listeners. */
+int daemon_accepting_start(struct daemon *daemon); /* -1: it could not be started */
+void daemon_accepting_end(struct daemon *daemon);
 
 /* ---- sockets (daemon_sockets.c) ---- */
 
