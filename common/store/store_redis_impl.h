@@ -1,5 +1,5 @@
-/* common/store/store_redis_impl.h - the insides of store_redis.c and its parts (redis_charge.c, redis_greylist.c,
- * redis_transaction.c, redis_lease.c, redis_hashes.c, redis_usage.c, redis_log.c), for them alone.
+/* common/store/store_redis_impl.h - the insides of store_redis.c and its parts (redis_pending.c, redis_charge.c,
+ * redis_greylist.c, redis_transaction.c, redis_lease.c, redis_hashes.c, redis_usage.c, redis_log.c), for them alone.
  *
  * Every call under way is a `struct pending`: sent, its answer interpreted by its kind, ended once by answer, deadline or
  * failure. It lives on after its caller has been told, until its answer has come or the connection is lost. */
@@ -127,10 +127,13 @@ struct pending {
     size_t row_count;
 };
 
+/* redis_pending.c */
 /* Starts a call: true when it has ended at once. */
 bool pending_start(struct worker_store *store, const struct pending_kind *kind,
                    struct store_call *call);
-void on_pending_reply(void *arg, const struct redisReply *reply);
+void redis_store_abandon(struct store *store, struct store_call *call);
+void pending_send_waiting(struct worker_store *store); /* what waited for a connection */
+void pending_drop_all(struct worker_store *store); /* without a word to whoever waits */
 bool send_command(struct pending *pending); /* store->args */
 bool send_script(struct pending *pending, enum redis_script script);
 void send_and_forget(struct worker_store *store); /* store->args; its answer means nothing */
@@ -138,6 +141,7 @@ void args_begin(struct worker_store *store, const char *word);
 void args_key(struct worker_store *store, struct slice key); /* with gh: before it */
 void args_time(struct worker_store *store);
 
+/* store_redis.c */
 bool is_serving(const struct worker_store *store); /* connected, breaker closed */
 void breaker_open(struct worker_store *store, enum breaker how, const char *why);
 /* Reacts to an error. */
