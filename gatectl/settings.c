@@ -77,6 +77,8 @@ static struct limit_text limit_text(const struct conf_section *section, struct a
         .charge = slice_value(section, "charge"),
         .over = slice_value(section, "over"),
     };
+    if (text.count.ptr == NULL)
+        text.count = SLICE(LIMIT_COUNT_DEFAULT);
     struct limit_override *overrides =
         arena_alloc_array(arena, section->count + 1, sizeof(*overrides));
 

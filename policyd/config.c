@@ -23,7 +23,7 @@ static const struct conf_param limit_params[] = {
     { PARAM(key), CONF_TEXT, "", 0, 0, .live = true, .example = "sasl_username",
       .doc = "What is counted for itself: a fact, or several together. Without one all mail is counted together. A "
              "request in which one of them is empty is not counted." },
-    { PARAM(count), CONF_TEXT, "messages", 0, 0, .live = true, .example = "recipients",
+    { PARAM(count), CONF_TEXT, LIMIT_COUNT_DEFAULT, 0, 0, .live = true, .example = "recipients",
       .doc = "messages, recipients, bytes, connections, or refused (requests that were refused)." },
     { PARAM(rate), CONF_TEXT, NULL, 1, 0, .live = true, .example = "200/1h",
       .doc = "How many in which time: in no window of this length are more admitted, on all hosts together. 0/1h "

@@ -10,6 +10,9 @@ struct limit_override {
     struct slice rate;
 };
 
+/* What a limit counts when its section does not say. */
+#define LIMIT_COUNT_DEFAULT "messages"
+
 /* One `[limit NAME]`. Absent slices mean "not given". */
 struct limit_text {
     struct slice name, key, count, rate, charge, over;

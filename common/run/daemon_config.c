@@ -1,4 +1,7 @@
 /* common/run/daemon_config.c - from a file to a snapshot that is in force everywhere. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "common/observe/log.h"
 #include "common/run/daemon_private.h"
 #include "common/run/systemd.h"
@@ -17,6 +20,19 @@ static void check_group(const struct loaded *loaded, struct conf_errors *errors)
     if (!listen_group_find(name, &group))
         conf_error(errors, conf_where(loaded->conf, name.ptr),
                    "listen_group: there is no group \"%.*s\"", SLICE_ARG(name));
+}
+
+/* A warning: one that runs has read it, and goes on. */
+static void check_password_file(const struct loaded *loaded, struct conf_errors *errors)
+{
+    const struct common_config *common = loaded->common;
+    struct slice path = common->store_password_file;
+
+    if (path.len > 0 && slice_starts_with(common->store, SLICE("redis")) &&
+        access(path.ptr, F_OK) != 0 && errno != EACCES)
+        conf_warning(errors, conf_where(loaded->conf, path.ptr),
+                     "store_password_file: %.*s: %s; without it the daemon does not start",
+                     SLICE_ARG(path), strerror(errno));
 }
 
 /* Fills in `loaded` as far as the file allows. */
@@ -38,6 +54,7 @@ static void read_file(struct loaded *loaded, const struct daemon_spec *spec,
     struct daemon_load load = { loaded->conf, loaded->config, loaded->arena, errors, previous };
     loaded->data = spec->load(&load);
     check_group(loaded, errors);
+    check_password_file(loaded, errors);
 }
 
 struct loaded *loaded_new(const struct daemon_spec *spec, const struct daemon_options *options,

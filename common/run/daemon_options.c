@@ -34,8 +34,13 @@ static bool set_command(struct daemon_options *options, enum daemon_command comm
 
 static bool add_override(struct daemon_options *options, const char *text)
 {
-    if (options->override_count == OVERRIDES_MAX || strchr(text, '=') == NULL)
+    if (options->override_count == OVERRIDES_MAX || strchr(text, '=') == NULL) {
+        fprintf(stderr,
+                options->override_count == OVERRIDES_MAX ? "-o %s: there are too many of them\n"
+                                                         : "-o %s: NAME=VALUE is expected\n",
+                text);
         return false;
+    }
     options->overrides[options->override_count++] = slice_of(text);
     return true;
 }

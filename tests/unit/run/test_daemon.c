@@ -466,6 +466,9 @@ static const struct {
     { "-t", "", 0, "echo.conf is correct\n", "" },
     { "-t", "greeting = bad", EX_CONFIG, "", "echo.conf:5:12: a bad greeting is not allowed" },
     { "-t", "greetin = x\nworkerz = 2", EX_CONFIG, "", "echo.conf:6:" }, /* both of them */
+    { "-t", "store = redis://127.0.0.1:1/0\nstore_password_file = /nonexistent/x", 0,
+      "echo.conf is correct\n",
+      "echo.conf:6:23: warning: store_password_file: /nonexistent/x: No such file or directory; without it" },
     { "-t", "listen_group = nobody-of-this-name", EX_CONFIG, "",
       "echo.conf:5:16: listen_group: there is no group \"nobody-of-this-name\"" },
     { "-t -o greeting=bad", "", EX_CONFIG, "", "a bad greeting" },
@@ -478,7 +481,7 @@ static const struct {
     { "-x", "", EX_USAGE, "", "usage:" },
     { "more", "", EX_USAGE, "", "what is \"more\"?" },
     { "-t -n", "", EX_USAGE, "", "usage:" },
-    { "-o nothing", "", EX_USAGE, "", "usage:" },
+    { "-o nothing", "", EX_USAGE, "", "-o nothing: NAME=VALUE is expected" },
 };
 
 static void does_what_the_command_line_says(UNUSED void **state)
