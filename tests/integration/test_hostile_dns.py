@@ -189,7 +189,7 @@ def test_asks_no_more_than_it_may(patient, names, name, kind, most):
     names.asked.clear()
     check(patient, name)
     others = {f"{other}.example" for other, _, _ in CASES} - {f"{name}.example"}  # asked again, of tests before
-    asked = sorted(asked for asked in names.asked if asked[1] == kind and asked[0] not in others)
+    asked = sorted(asked for asked in list(names.asked) if asked[1] == kind and asked[0] not in others)
     assert len(asked) <= most, asked
 
 
