@@ -55,8 +55,8 @@ def opendkim(workdir, signd, records):
 
 
 @pytest.fixture(scope="module")
-def postfix(workdir, sink, signd, opendkim):
-    """`smtpd`: signd alone; `judged`: opendkim verifies what it has made; `again`: signd verifies what it has signed."""
+def postfix(workdir, sink, signd, opendkim, signer):
+    """`smtpd`: signd alone; `judged`: opendkim verifies what it has made. The records of `signer` are there from the beginning."""
     server = Postfix(workdir / "postfix", sink, {
                          "smtpd": f"smtpd_milters = unix:{signd.unix}\n",
                          "judged": f"smtpd_milters = unix:{signd.unix}, {opendkim.address}\n"},
