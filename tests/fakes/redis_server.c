@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MOST = 64, WAIT_STEPS = 6000, WAIT_STEP_MS = 10 };
+enum { ARGUMENTS_MOST = 64, WAIT_STEPS = 6000, WAIT_STEP_MS = 10, SERVERS_MOST = 8 };
 
 static void give_up(const char *what)
 {
@@ -39,6 +39,55 @@ void redis_server_init(struct redis_server *server)
     snprintf(server->socket, sizeof(server->socket), "%s/socket", server->directory);
 }
 
+/* ---- what the machine makes servers wait (proc(5), schedstat) ---- */
+
+static pid_t started[SERVERS_MOST]; /* 0: a free place */
+static uint64_t ended_waited_ms; /* those that are not there any more */
+
+static uint64_t waited_ms(pid_t pid)
+{
+    unsigned long long on_cpu, waited_ns = 0;
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%ld/schedstat", (long)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &on_cpu, &waited_ns) != 2)
+        waited_ns = 0;
+    fclose(file);
+    return waited_ns / 1000000;
+}
+
+static void note_start(pid_t pid)
+{
+    for (size_t i = 0; i < SERVERS_MOST; i++)
+        if (started[i] == 0) {
+            started[i] = pid;
+            return;
+        }
+    give_up("too many servers");
+}
+
+static void note_end(pid_t pid)
+{
+    for (size_t i = 0; i < SERVERS_MOST; i++)
+        if (started[i] == pid) {
+            ended_waited_ms += waited_ms(pid);
+            started[i] = 0;
+        }
+}
+
+uint64_t redis_servers_waited_ms(void)
+{
+    uint64_t all = ended_waited_ms;
+
+    for (size_t i = 0; i < SERVERS_MOST; i++)
+        if (started[i] != 0)
+            all += waited_ms(started[i]);
+    return all;
+}
+
 static void run(struct redis_server *server, const char **arguments)
 {
     pid_t parent = getpid();
@@ -46,8 +95,10 @@ static void run(struct redis_server *server, const char **arguments)
     server->pid = fork();
     if (server->pid < 0)
         give_up("fork");
-    if (server->pid > 0)
+    if (server->pid > 0) {
+        note_start(server->pid);
         return;
+    }
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
@@ -128,6 +179,7 @@ void redis_server_kill(struct redis_server *server)
 {
     if (server->pid <= 0)
         return;
+    note_end(server->pid);
     kill(server->pid, SIGKILL);
     while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
         ;

@@ -29,6 +29,9 @@ void redis_server_continue(struct redis_server *server);
 void redis_server_kill(struct redis_server *server); /* SIGKILL, and waits; may be stopped before */
 void redis_server_end(struct redis_server *server); /* kills it and removes its directory */
 
+/* How long the servers of this process were ready to run and had to wait for a processor, those that have ended too. */
+uint64_t redis_servers_waited_ms(void);
+
 /* One command, words separated by blanks; its answer as text, lists separated by blanks, errors after a minus. "?" when
  * there is none within two seconds. */
 const char *redis_server_ask(struct redis_server *server, const char *format, ...)

@@ -24,18 +24,19 @@ void test_store_open(struct test_store *test, const char *url, const char *passw
 /* The same with other options; url, secrets and shadow are filled in. */
 void test_store_open_as(struct test_store *test, const char *url, const char *password,
                         struct store_redis_options options);
-/* The same on the server's unix socket; waits until it is used. False: not within 3 s. */
+/* The same on the server's unix socket; waits until it is used. False: not in time. */
 bool test_store_reach(struct test_store *test, const struct redis_server *server,
                       struct store_redis_options options);
 void test_store_close(struct test_store *test);
 /* Two processes with one Redis, emptied, that both have reached; it may take `answer_ms` to answer (0: as always). False: not
- * within 3 s. */
+ * in time. */
 bool test_store_open_two(struct test_store *here, struct test_store *there,
                          struct redis_server *server, const struct clock *clock,
                          uint64_t answer_ms);
 
-/* Runs the loop until the state is `state` (false: not within `ms`), or for `ms`. */
+/* Runs the loop until the state is `state`. False: not within `ms`, as own_ms() counts. */
 bool test_store_wait(struct test_store *test, enum store_state state, unsigned ms);
+/* Runs the loop for `ms`. */
 void test_store_run(struct test_store *test, unsigned ms);
 
 /* Runs the loop until a started call has ended; `started` is what starting it returned. Sets its `done`. Ends the process after 15 s. */
@@ -57,7 +58,8 @@ struct charged test_store_charge(struct test_store *test, const struct limit *li
 struct limit_use test_store_use(struct arena *arena, const struct limit *limit, const char *login,
                                 uint64_t amount);
 uint64_t real_ms(void);
-/* Real time without that in which this thread waited for a processor: what others do on the machine does not count. */
+/* Real time without that in which this thread or a redis-server waited for a processor: what others do on the machine does
+ * not count. */
 uint64_t own_ms(void);
 uint64_t own_ms_since(uint64_t begin);
 

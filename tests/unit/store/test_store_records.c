@@ -726,8 +726,10 @@ static void a_user_with_the_documented_rights_may_do_it(UNUSED void **state)
                      "+evalsha +get +set +incr +del +unlink +scan +time +hmget +hgetall +hscan "
                      "+hlen +hset +hdel +hincrby +pexpire +xadd +xtrim +xrange +xrevrange");
     snprintf(url, sizeof(url), "redis://gate@127.0.0.1:%u/0", server.port);
-    test_store_open(&gate, url, "secret", &fake.clock, true);
-    assert_true(test_store_wait(&gate, STORE_UP, 3000));
+    test_store_open_as(&gate, url, "secret",
+                       (struct store_redis_options){
+                           .clock = &fake.clock, .own_time = true, .answer_ms = PATIENT_MS });
+    assert_true(test_store_wait(&gate, STORE_UP, PATIENT_MS));
     assert_int_equal(STORE_OK, write_record(&gate, &message, EARLY, NULL));
     assert_true(charge_both(&gate, 1, &message, name).is_recorded);
     static const struct slice bob = SLICE_INIT("m:bob@example.org");
