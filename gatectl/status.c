@@ -59,6 +59,20 @@ static void print_name(FILE *out, const char *name)
     fprintf(out, "%*s", (int)(strlen(name) < 14 ? 14 - strlen(name) : 1), "");
 }
 
+/* Of a key when its record was looked at, of a country database when it was made: Unix seconds. */
+static bool is_moment(const char *name, const json_t *value)
+{
+    return json_is_integer(value) && (strcmp(name, "looked") == 0 || strcmp(name, "built_s") == 0);
+}
+
+static void print_moment(FILE *out, const char *name, const json_t *value)
+{
+    AUTO_BUF text = BUF_INIT(64);
+
+    when_print_time(&text, (uint64_t)json_integer_value(value));
+    fprintf(out, "%.*s=%s", (int)strcspn(name, "_"), name, buf_text(&text));
+}
+
 /* A member of the answer on one line; an object's members beside each other, a list of objects one below the other. */
 static void print_member(FILE *out, const char *name, json_t *value)
 {
@@ -78,10 +92,14 @@ static void print_member(FILE *out, const char *name, json_t *value)
         if (json_is_string(inner) && json_string_length(inner) == 0)
             continue;
         fputs(gap, out);
+        gap = "  ";
+        if (is_moment(inner_name, inner)) {
+            print_moment(out, inner_name, inner);
+            continue;
+        }
         output_text(out, slice_of(inner_name));
         putc('=', out);
         print_value(out, inner);
-        gap = "  ";
     }
     putc('\n', out);
 }

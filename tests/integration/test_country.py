@@ -1,4 +1,5 @@
 """The country database: exchanged, overwritten and damaged while policyd runs, or not there at all."""
+import re
 import subprocess
 
 import pytest
@@ -52,6 +53,13 @@ def test_countries(start_policyd, path, layout):
     assert country(policyd, "10.0.0.1") == "none"
     assert country(policyd, "192.0.9.1") == "unlisted"
     assert country(policyd, "203.0.113.1") == "DUNNO"
+
+
+def test_status_says_when_it_was_made(start_policyd, path):
+    make(path)
+    policyd = start_policyd(CONFIG.format(path=path))
+    said = policyd.gatectl("status").stdout
+    assert re.search(r"^geoip +type=\S+  built=\d{4}-\d\d-\d\d \d\d:\d\d$", said, re.M), said
 
 
 def test_a_new_file_is_taken_over(start_policyd, path):
