@@ -72,9 +72,10 @@ def test_requests_are_decided_in_time_and_service_is_back(start_policyd, names, 
                                             f"budget={budget}ms", "dns_cache_size=0"])
     assert ask(policyd) == "PREPEND X-SPF: pass"
     away(names)
-    for _ in range(3):
+    # Each asks for a name of its own: on a question that is on its way for some seconds libunbound gives up.
+    for domain in ("pass.example", "second.example", "third.example"):
         watch = Stopwatch()
-        reply = ask(policyd)
+        reply = ask(policyd, domain)
         assert watch.seconds() < budget / 1000 + SLACK
         assert reply.startswith(want), reply
     wait_for(lambda: policyd.metric("gatehouse_dns_down") >= 1, "it is known")
