@@ -2,7 +2,6 @@
 #include "tests/fakes/test_store.h"
 
 #include <event2/event.h>
-#include <unistd.h>
 
 enum { ARENA_MOST = 64 << 20, FINISH_MS = 15000, MEMORY_LIMIT = 16 << 20 };
 
@@ -10,47 +9,6 @@ static void give_up(const char *what)
 {
     fprintf(stderr, "test_store: %s\n", what);
     abort();
-}
-
-uint64_t real_ms(void)
-{
-    return clock_system.now_ms(&clock_system);
-}
-
-/* In which a processor of this machine was another machine's. */
-static uint64_t stolen_ms(void)
-{
-    unsigned long long stolen = 0;
-    FILE *file = fopen("/proc/stat", "re");
-
-    if (file != NULL) {
-        if (fscanf(file, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &stolen) != 1)
-            stolen = 0;
-        fclose(file);
-    }
-    return stolen * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
-}
-
-uint64_t own_ms(void)
-{
-    unsigned long long on_cpu, waited_ns = 0;
-    uint64_t now = real_ms();
-    FILE *file = fopen("/proc/thread-self/schedstat", "re");
-
-    if (file != NULL) {
-        if (fscanf(file, "%llu %llu", &on_cpu, &waited_ns) != 2)
-            waited_ns = 0;
-        fclose(file);
-    }
-    return now - waited_ns / 1000000 - redis_servers_waited_ms() - stolen_ms();
-}
-
-uint64_t own_ms_since(uint64_t begin)
-{
-    uint64_t now = own_ms();
-
-    return (int64_t)(now - begin) > 0 ? now - begin
-                                      : 0; /* what it is made of is not read in the same moment */
 }
 
 void test_store_open_as(struct test_store *test, const char *url, const char *password,

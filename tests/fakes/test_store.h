@@ -4,6 +4,7 @@
 
 #include "common/limits/limit_config.h"
 #include "common/store/store_redis.h"
+#include "tests/fakes/own_time.h"
 #include "tests/fakes/redis_server.h"
 
 /* What Redis may take to answer (answer_ms) where nothing is about how long it takes. */
@@ -57,10 +58,5 @@ struct charged test_store_charge(struct test_store *test, const struct limit *li
 /* The use of a limit by `login`, in `arena`. */
 struct limit_use test_store_use(struct arena *arena, const struct limit *limit, const char *login,
                                 uint64_t amount);
-uint64_t real_ms(void);
-/* Real time without that in which this thread or a redis-server waited for a processor: what others do on the machine does
- * not count. */
-uint64_t own_ms(void);
-uint64_t own_ms_since(uint64_t begin);
 
 #endif
