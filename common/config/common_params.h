@@ -68,9 +68,9 @@ bool conf_check_log(struct slice text, struct conf_complaint *out);
       .example = "127.0.0.1@5353",                                                                 \
       .doc = "DNS resolvers, ADDRESS or ADDRESS@PORT. Without any: those of /etc/resolv.conf." },  \
     { COMMON_PARAM(http), CONF_LISTEN, "unix:/run/gatehouse/" program ".http", 0, 1,               \
-      .doc = "Where metrics, health and control are served over HTTP. There is no password: who can connect may change limits. Empty: nowhere." },          \
+      .doc = "Where metrics, health and control are served over HTTP. There is no password: who can connect may change what is live, and read and release what is in quarantine. Empty: nowhere." },          \
     { COMMON_PARAM(http_mode), CONF_MODE, "0660", 0, 0777,                                         \
-      .doc = "Permissions of the unix socket in http: who may open it may change limits." },       \
+      .doc = "Permissions of the unix socket in http: who may open it may do all that." },       \
     { COMMON_PARAM(mode), CONF_WORD, "enforce", .words = conf_run_mode_words, .live = true,        \
       .doc = "In shadow mode every rule only logs and counts what it would have done." },          \
     { COMMON_PARAM(workers), CONF_INTEGER, "0", 0, 128,                                            \
