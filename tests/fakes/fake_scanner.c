@@ -196,13 +196,13 @@ static void on_accept(evutil_socket_t listener, UNUSED short what, void *arg)
 static int listen_unix(struct fake_scanner *server)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    static unsigned number;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    snprintf(server->path, sizeof(server->path), "/tmp/fake-scanner-%d-%u", (int)getpid(),
-             number++);
+    snprintf(server->directory, sizeof(server->directory), "/tmp/fake-scanner-XXXXXX");
+    if (mkdtemp(server->directory) == NULL)
+        die("mkdtemp");
+    snprintf(server->path, sizeof(server->path), "%s/socket", server->directory);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->path);
-    unlink(server->path);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         die("bind");
     snprintf(server->address, sizeof(server->address), "unix:%s", server->path);
@@ -293,7 +293,9 @@ void fake_scanner_stop(struct fake_scanner *server)
     for (size_t i = 0; i < FAKE_CONNECTIONS_MOST; i++)
         if (server->open[i] != NULL)
             close_connection(server->open[i]);
-    if (server->path[0] != '\0')
+    if (server->path[0] != '\0') {
         unlink(server->path);
+        rmdir(server->directory);
+    }
     buf_free(&server->received);
 }

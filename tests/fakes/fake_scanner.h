@@ -40,7 +40,7 @@ struct fake_scanner {
     bool client_ended; /* the last client has half closed, or closed */
     /* own */
     int fd;
-    char path[96];
+    char directory[32], path[96];
     struct event *accepting;
     struct fake_connection *open[FAKE_CONNECTIONS_MOST];
     int fillers[8];

@@ -11,6 +11,7 @@
 #include "contentd/server.h"
 #include "tests/fakes/contentd_load.h"
 #include "tests/fakes/fake_store.h"
+#include "tests/fakes/temporary.h"
 #include "tests/unit/unit.h"
 
 /* Nobody listens there: a scanner in trouble. */
@@ -432,7 +433,8 @@ static void what_was_charged_for_the_lost_is_given_back(UNUSED void **state)
 
 /* A scanner that listens and never answers: the only one of everybody's chain. */
 struct silent {
-    char path[64];
+    struct temporary directory;
+    char path[TEMPORARY_MAX + 10];
     int fd;
 };
 
@@ -443,9 +445,9 @@ static void begin_silent(struct bench *bench, struct silent *silent, const char 
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     char conf[600];
 
-    snprintf(silent->path, sizeof silent->path, "/tmp/gatehouse-silent-%d", (int)getpid());
+    temporary_make(&silent->directory);
+    snprintf(silent->path, sizeof silent->path, "%s/socket", silent->directory.path);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", silent->path);
-    unlink(silent->path);
     silent->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(0, bind(silent->fd, (const struct sockaddr *)&address, sizeof address));
     assert_int_equal(0, listen(silent->fd, 10));
@@ -459,7 +461,7 @@ static void end_silent(struct bench *bench, struct silent *silent)
 {
     bench_end(bench);
     close(silent->fd);
-    unlink(silent->path);
+    temporary_remove(&silent->directory);
 }
 
 static void the_budget_ends_what_hangs(UNUSED void **state)
