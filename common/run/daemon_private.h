@@ -118,9 +118,9 @@ void daemon_accepting_end(struct daemon *daemon);
 
 /* ---- sockets (daemon_sockets.c) ---- */
 
-/* Takes over what systemd hands us or opens what the configuration says. -1, logged. */
 /* The group of that name; LISTENER_NO_GROUP for an empty one. False: there is none. */
 bool listen_group_find(struct slice name, gid_t *out);
+/* Takes over what systemd hands us or opens what the configuration says. -1, logged. */
 int daemon_sockets_open(struct daemon *daemon);
 void daemon_sockets_close(struct daemon *daemon);
 
