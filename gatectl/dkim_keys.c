@@ -49,6 +49,17 @@ struct shared *dkim_keys_read(struct gatectl *ctl)
     return keys;
 }
 
+bool dkim_key_is_missing(struct gatectl *ctl, struct slice domain, struct slice selector)
+{
+    const char *directory = dkim_directory(ctl);
+    struct slice path = { NULL, 0 };
+
+    if (directory != NULL && access(directory, X_OK) == 0)
+        path = arena_printf(ctl->arena, "%s/%.*s/%.*s.key", directory, SLICE_ARG(domain),
+                            SLICE_ARG(selector));
+    return path.ptr != NULL && access(path.ptr, F_OK) != 0 && errno == ENOENT;
+}
+
 /* ---- names ---- */
 
 bool dkim_domain(struct gatectl *ctl, const char *typed, struct slice *domain)

@@ -15,6 +15,9 @@ struct shared *dkim_keys_read(struct gatectl *ctl);
 bool dkim_domain(struct gatectl *ctl, const char *typed, struct slice *domain);
 bool dkim_selector(struct gatectl *ctl, const char *typed, struct slice *selector);
 
+/* Whether the directory, if there is one here, lacks the file of that key: it may be on another host, or mistyped. */
+bool dkim_key_is_missing(struct gatectl *ctl, struct slice domain, struct slice selector);
+
 /* A selector that the domain does not have yet: today's date, and `suffix`; in the run's arena. Absent: out of memory. */
 struct slice dkim_new_selector(struct gatectl *ctl, const struct key_set *keys, struct slice domain,
                                const char *suffix);

@@ -205,6 +205,19 @@ int cmd_dkim_rotate(struct gatectl *ctl, char **args, UNUSED size_t count)
     return code;
 }
 
+/* It is done all the same: keys of other hosts have states, too. */
+static int set_by_hand(struct gatectl *ctl, struct slice domain, struct slice selector,
+                       enum dkim_state state)
+{
+    int code = dkim_set_state(ctl, domain, selector, state);
+
+    if (code == EXIT_DONE && dkim_key_is_missing(ctl, domain, selector))
+        gatectl_error(ctl,
+                      "set; but %s has no key %.*s/%.*s.key: it is of another host, or mistyped",
+                      dkim_directory(ctl), SLICE_ARG(domain), SLICE_ARG(selector));
+    return code;
+}
+
 int cmd_dkim_set(struct gatectl *ctl, char **args, UNUSED size_t count)
 {
     struct slice domain, selector;
@@ -214,7 +227,7 @@ int cmd_dkim_set(struct gatectl *ctl, char **args, UNUSED size_t count)
         return EXIT_USAGE;
     for (size_t i = 0; dkim_state_words[i] != NULL; i++) {
         if (strcmp(args[2], dkim_state_words[i]) == 0)
-            return dkim_set_state(ctl, domain, selector, (enum dkim_state)i);
+            return set_by_hand(ctl, domain, selector, (enum dkim_state)i);
         suggest_offer(&best, slice_of(dkim_state_words[i]));
     }
     gatectl_error(ctl, "\"%s\" is no state; did you mean \"%.*s\"?", args[2], SLICE_ARG(best.name));

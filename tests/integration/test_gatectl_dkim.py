@@ -113,8 +113,9 @@ def test_rotation_makes_a_successor_of_each_kind(dkim):
 
 def test_states_by_hand(dkim):
     dkim("new", "example.com", "--selector", "one")
-    dkim("set", "example.com", "one", "active")
+    assert "has no key" not in dkim("set", "example.com", "one", "active").stderr
     assert states(dkim) == {"one": "active"}
+    assert "has no key example.com/oen.key" in dkim("set", "example.com", "oen", "active").stderr
     assert 'did you mean "retired"' in dkim("set", "example.com", "one", "retird", code=USAGE).stderr
 
 
