@@ -53,16 +53,19 @@ int fd_read_all(int fd, struct buf *out)
     return expect_end(fd);
 }
 
-int fd_read_file(const char *path, struct buf *out)
+int fd_read_close(int fd, struct buf *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
     if (fd < 0)
         return -1;
     int rc = fd_read_all(fd, out), why = errno;
     close(fd);
     errno = why;
     return rc;
+}
+
+int fd_read_file(const char *path, struct buf *out)
+{
+    return fd_read_close(open(path, O_RDONLY | O_CLOEXEC), out);
 }
 
 int fd_write_all(int fd, struct slice bytes)

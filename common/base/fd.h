@@ -11,6 +11,8 @@
 ssize_t fd_read(int fd, char *space, size_t room);
 /* The same up to the end, added to `out`. EFBIG: there is more than out->max; what fits is there then. */
 int fd_read_all(int fd, struct buf *out);
+/* The same of what has just been opened, which is closed; -1 when that has failed. errno says why. */
+int fd_read_close(int fd, struct buf *out);
 /* The same of a file by its name. */
 int fd_read_file(const char *path, struct buf *out);
 int fd_write_all(int fd, struct slice bytes);

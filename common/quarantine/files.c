@@ -112,14 +112,7 @@ int file_reserve(int directory, const char *name, uint64_t bytes, struct buf *er
 
 int file_read(int directory, const char *name, struct buf *out)
 {
-    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd < 0)
-        return -1;
-    int rc = fd_read_all(fd, out), why = errno;
-    close(fd);
-    errno = why;
-    return rc;
+    return fd_read_close(openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out);
 }
 
 int64_t file_size(int directory, const char *name)

@@ -1,8 +1,7 @@
 """c-icap: its virus_scan service with a clamd behind it, its echo service, and one that does without 204."""
-import contextlib
 import pathlib
 
-from .process import Process, Server, connected, free_port
+from .process import Process, Server, free_port, says
 
 CONFIG = """
 PidFile @/pid
@@ -61,7 +60,5 @@ class CIcap(Server):
 
     def answers(self):
         """A child of it does, not only the parent that listens."""
-        with contextlib.suppress(OSError), connected(("127.0.0.1", self.port), 60) as connection:
-            connection.sendall(b"OPTIONS icap://127.0.0.1/antivirus ICAP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-            return connection.recv(64).startswith(b"ICAP/1.0 200 ")
-        return False
+        request = b"OPTIONS icap://127.0.0.1/antivirus ICAP/1.0\r\nHost: 127.0.0.1\r\n\r\n"
+        return says(("127.0.0.1", self.port), request, b"ICAP/1.0 200 ")

@@ -112,6 +112,14 @@ def connected(address, timeout):
     return connection
 
 
+def says(address, request, beginning):
+    """Whether who listens there answers these bytes with what begins like that."""
+    with contextlib.suppress(OSError), connected(address, 60) as connection:
+        connection.sendall(request)
+        return connection.recv(64).startswith(beginning)
+    return False
+
+
 # What it starts is told to end when this thread does: with the tests, however those end.
 _starter = concurrent.futures.ThreadPoolExecutor(1)
 

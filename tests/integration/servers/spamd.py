@@ -1,11 +1,10 @@
 """spamd with SpamAssassin's own rules, local tests only: no network, no Bayes, nobody's preferences."""
-import contextlib
 import glob
 import pathlib
 import shutil
 import signal
 
-from .process import Process, Server, connected, free_port, wait_for
+from .process import Process, Server, free_port, says, wait_for
 
 # In two pieces, so that a spam filter that looks at this file does not find it.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -37,10 +36,7 @@ class Spamd(Server):
 
     def answers(self):
         """It listens before it has read its rules and started a child, which takes seconds."""
-        with contextlib.suppress(OSError), connected(("127.0.0.1", self.port), 60) as connection:
-            connection.sendall(b"PING SPAMC/1.2\r\n\r\n")
-            return connection.recv(64).startswith(b"SPAMD/")
-        return False
+        return says(("127.0.0.1", self.port), b"PING SPAMC/1.2\r\n\r\n", b"SPAMD/")
 
     def stop(self):
         # While it starts a child it misses the signal.
