@@ -2,6 +2,8 @@
 #include "contentd/loops.h"
 
 #include "contentd/config.h"
+#include "contentd/scan_values.h"
+#include "contentd/scanners/backend.h"
 
 static bool is_own(const struct contentd_config *config, struct slice address)
 {
@@ -13,21 +15,20 @@ static bool is_own(const struct contentd_config *config, struct slice address)
     return false;
 }
 
-/* `milter ADDRESS, ADDRESS ...` */
 static void check_scanner(const struct daemon_load *load, const struct scanner_section *section)
 {
-    struct slice rest = section->kind, word;
+    const struct scanner_kind *kind;
+    struct conf_complaint ignored;
+    struct slice addresses, address;
 
-    if (!slice_starts_with(rest, SLICE("milter ")))
+    if (section->kind.ptr == NULL || !scan_parse_kind(section->kind, &kind, &addresses, &ignored) ||
+        kind != &milter_kind)
         return;
-    rest = slice_skip(rest, strlen("milter "));
-    while (slice_next(&rest, ',', &word)) {
-        word = slice_trim(word);
-        if (is_own(load->config, word))
+    while (backend_next_address(&addresses, &address))
+        if (is_own(load->config, address))
             conf_error(
-                load->errors, conf_where(load->conf, word.ptr),
+                load->errors, conf_where(load->conf, address.ptr),
                 "contentd itself listens there (listen): a message would be scanned without end");
-    }
 }
 
 void loops_check(const struct daemon_load *load)

@@ -82,7 +82,7 @@ static void count_with(struct backend *backend, struct slice scanner)
     }
 }
 
-static bool next_address(struct slice *rest, struct slice *item)
+bool backend_next_address(struct slice *rest, struct slice *item)
 {
     size_t end = 0;
 
@@ -99,7 +99,7 @@ static bool addresses_parse(struct backend *backend, struct slice text, const ch
 {
     struct slice item;
 
-    while (next_address(&text, &item)) {
+    while (backend_next_address(&text, &item)) {
         if (backend->count == BACKEND_ADDRESSES_MOST) {
             *error = "a scanner has at most 16 addresses";
             return false;

@@ -34,6 +34,9 @@ struct backend *backend_new(struct slice scanner, struct slice addresses, enum b
                             const char **error);
 void backend_free(struct backend **backend); /* nobody may use it any more; NULL-safe; clears it */
 
+/* Takes the next of such addresses, whatever it is, off *rest. False: there is none any more. */
+bool backend_next_address(struct slice *rest, struct slice *address);
+
 size_t backend_count(const struct backend *backend); /* of its addresses */
 const char *backend_text(const struct backend *backend, unsigned n); /* as configured */
 /* `host:port`, for the Host field of HTTP and ICAP; `localhost` for a unix socket. */

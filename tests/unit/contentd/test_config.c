@@ -78,6 +78,10 @@ static const struct {
       "listen = inet:127.0.0.1:10041\n[scanner m]\nkind = milter inet:127.0.0.1:1, inet:127.0.0.1:10041\n"
       "[chain a]\nscanners = m\n[apply]\n* = a\n",
       "3:33: contentd itself listens there" },
+    { "a milter that is contentd, after blanks",
+      "listen = unix:/run/c\n[scanner m]\nkind = milter   unix:/run/m unix:/run/c\n"
+      "[chain a]\nscanners = m\n[apply]\n* = a\n",
+      "3:29: contentd itself listens there" },
     { "a milter beside contentd",
       "listen = inet:127.0.0.1:10041\n[scanner m]\nkind = milter inet:127.0.0.1:10042\n"
       "[chain a]\nscanners = m\n[apply]\n* = a\n",
